@@ -1,0 +1,66 @@
+#include <napi.h>
+
+#include "binding/convert.h"
+#include "binding/loading.h"
+#include "binding/model.h"
+
+namespace vcap {
+namespace {
+
+Napi::Value devices(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        const std::vector<Device> found = list_devices(to_strings(info[0]));
+        Napi::Array array = Napi::Array::New(env, found.size());
+        for (uint32_t i = 0; i < found.size(); i++) {
+            array[i] = to_js(env, found[i]);
+        }
+        return array;
+    });
+}
+
+/** tileLayout(vision, width, height, maxTiles) */
+Napi::Value layout(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        const double max_tiles = info[3].ToNumber();
+        const int bound = max_tiles < INT32_MAX ? static_cast<int>(max_tiles) : INT32_MAX;
+        return to_js(env, tile_layout(to_geometry(info[0].ToObject()), info[1].ToNumber(), info[2].ToNumber(), bound));
+    });
+}
+
+Napi::Object build(Napi::Env env) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("llamaCpp", VCAP_LLAMA_CPP_TAG);
+    Napi::Array backends = Napi::Array::New(env);
+    backends.Set(backends.Length(), "CPU");
+#ifdef VCAP_CUDA
+    backends.Set(backends.Length(), "CUDA");
+#endif
+#ifdef VCAP_RPC
+    backends.Set(backends.Length(), "RPC");
+#endif
+    object.Set("backends", backends);
+#ifdef VCAP_SANITIZE
+    object.Set("sanitized", true);
+#else
+    object.Set("sanitized", false);
+#endif
+    return object;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+    // The class is each environment's own: a worker thread has another.
+    auto * model_class = new Napi::FunctionReference(Napi::Persistent(Model::define(env)));
+    env.SetInstanceData(model_class);
+    exports.Set("build", build(env));
+    exports.Set("devices", Napi::Function::New(env, devices));
+    exports.Set("tileLayout", Napi::Function::New(env, layout));
+    exports.Set("loadModel", Napi::Function::New(env, load_model));
+    return exports;
+}
+
+NODE_API_MODULE(vcap_native, init)
+
+}  // namespace
+}  // namespace vcap

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <napi.h>
+
+#include "core/devices.h"
+#include "core/engine.h"
+#include "core/error.h"
+#include "core/request.h"
+#include "core/tile_layout.h"
+
+// Between the objects that src/native/addon.ts declares and the core's structs. TypeScript has
+// validated them; what is missing or of another type still throws instead of crashing.
+namespace vcap {
+
+/** An Error of JavaScript with the core's message and `code`. */
+Napi::Value to_js_error(Napi::Env env, const Error & error);
+
+/** Runs `body`; what the core throws becomes a JS exception. */
+template <typename Body>
+Napi::Value guarded(Napi::Env env, Body && body) {
+    try {
+        return body();
+    } catch (const Error & error) {
+        throw Napi::Error(env, to_js_error(env, error));
+    } catch (const Napi::Error &) {
+        throw;
+    } catch (const std::exception & error) {
+        throw Napi::Error(env, to_js_error(env, Error("engine_error", error.what())));
+    }
+}
+
+std::vector<std::string> to_strings(const Napi::Value & value);
+EngineOptions to_engine_options(const Napi::Object & options);
+TileGeometry to_geometry(const Napi::Object & vision);
+std::vector<ImageTiles> to_images(const Napi::Value & value);
+CaptionRequest to_caption_request(const Napi::Object & request);
+
+Napi::Object to_js(Napi::Env env, const Device & device);
+Napi::Object to_js(Napi::Env env, const TileLayout & layout);
+Napi::Object to_js(Napi::Env env, const Caption & caption);
+Napi::Object to_js(Napi::Env env, const Embedding & embedding);
+/** NativeModelInfo. */
+Napi::Object describe(Napi::Env env, const Engine & engine);
+
+}  // namespace vcap

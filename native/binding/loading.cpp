@@ -1,0 +1,99 @@
+#include "binding/loading.h"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "binding/convert.h"
+#include "binding/mailbox.h"
+#include "binding/model.h"
+
+namespace vcap {
+namespace {
+
+/** One load on its way. Deletes itself on the JS thread, when it is over or the environment ends. */
+class Loading {
+public:
+    Loading(Napi::Env env, EngineOptions options, Napi::Function on_progress)
+        : env_(env), options_(std::move(options)), deferred_(env), on_progress_(Napi::Persistent(on_progress)),
+          mailbox_(std::make_unique<Mailbox>(env, "vcap-load")) {
+        exit_hook_ = env.AddCleanupHook(on_env_exit, this);
+        mailbox_->expect(env);
+        thread_ = std::thread([this] { run(); });
+    }
+
+    ~Loading() {
+        *cancelled_ = true;
+        thread_.join();
+    }
+
+    Napi::Promise promise() const { return deferred_.Promise(); }
+    std::shared_ptr<std::atomic<bool>> cancelled() const { return cancelled_; }
+
+private:
+    static void on_env_exit(Loading * loading) { delete loading; }
+
+    void run() {
+        try {
+            engine_ = std::make_unique<Engine>(options_, [this](float fraction) {
+                report(fraction);
+                return !*cancelled_;
+            });
+        } catch (const Error & error) {
+            error_ = error;
+        } catch (const std::exception & error) {
+            error_ = Error("engine_error", error.what());
+        }
+        mailbox_->post([this](Napi::Env env) { finish(env); });
+    }
+
+    /** Whole percents only: llama.cpp reports every tensor. */
+    void report(float fraction) {
+        const int percent = static_cast<int>(fraction * 100);
+        if (percent > reported_) {
+            reported_ = percent;
+            mailbox_->post([this, fraction](Napi::Env env) {
+                on_progress_.MakeCallback(env.Global(), {Napi::Number::New(env, fraction)});
+            });
+        }
+    }
+
+    void finish(Napi::Env env) {
+        if (error_) {
+            deferred_.Reject(to_js_error(env, *error_));
+        } else {
+            deferred_.Resolve(Model::create(env, std::move(engine_)));
+        }
+        mailbox_->settle(env);
+        exit_hook_.Remove(env);
+        delete this;
+    }
+
+    Napi::Env env_;
+    EngineOptions options_;
+    Napi::Promise::Deferred deferred_;
+    Napi::FunctionReference on_progress_;
+    std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+    int reported_ = -1;
+    std::optional<Error> error_;
+    std::unique_ptr<Engine> engine_;
+    std::unique_ptr<Mailbox> mailbox_;
+    Napi::Env::CleanupHook<void (*)(Loading *), Loading> exit_hook_;
+    std::thread thread_;
+};
+
+}  // namespace
+
+Napi::Value load_model(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        if (!info[0].IsObject() || !info[1].IsFunction()) {
+            throw Error("usage", "loadModel takes options and a function for its progress.");
+        }
+        const auto * loading = new Loading(env, to_engine_options(info[0].As<Napi::Object>()), info[1].As<Napi::Function>());
+        return make_job(env, loading->promise(), [cancelled = loading->cancelled()] { *cancelled = true; });
+    });
+}
+
+}  // namespace vcap

@@ -1,0 +1,139 @@
+#include "binding/model.h"
+
+#include "binding/convert.h"
+
+namespace vcap {
+
+Napi::Object make_job(Napi::Env env, Napi::Promise promise, std::function<void()> cancel) {
+    Napi::Object job = Napi::Object::New(env);
+    job.Set("promise", promise);
+    job.Set("cancel", Napi::Function::New(env, [cancel = std::move(cancel)](const Napi::CallbackInfo &) { cancel(); }));
+    return job;
+}
+
+Napi::Function Model::define(Napi::Env env) {
+    return DefineClass(env, "NativeModel", {
+        InstanceMethod<&Model::count_prompt_tokens>("countPromptTokens"),
+        InstanceMethod<&Model::caption>("caption"),
+        InstanceMethod<&Model::embed>("embed"),
+        InstanceMethod<&Model::close>("close"),
+    });
+}
+
+Napi::Object Model::create(Napi::Env env, std::unique_ptr<Engine> engine) {
+    Napi::Object info = describe(env, *engine);
+    Napi::Object object = env.GetInstanceData<Napi::FunctionReference>()->New({Napi::External<std::unique_ptr<Engine>>::New(env, &engine)});
+    object.DefineProperty(Napi::PropertyDescriptor::Value("info", info, napi_enumerable));
+    return object;
+}
+
+Model::Model(const Napi::CallbackInfo & info) : Napi::ObjectWrap<Model>(info) {
+    if (!info[0].IsExternal()) {
+        throw Napi::TypeError::New(info.Env(), "NativeModel is made by loadModel.");
+    }
+    mailbox_ = std::make_unique<Mailbox>(info.Env(), "vcap-model");
+    engine_ = std::move(*info[0].As<Napi::External<std::unique_ptr<Engine>>>().Data());
+    // After the mailbox, so that at the environment's end the engine stops before the mailbox goes.
+    exit_hook_ = info.Env().AddCleanupHook(on_env_exit, this);
+}
+
+Model::~Model() {
+    if (!env_exited_) {   // a hook that has run is gone already
+        exit_hook_.Remove(Env());
+    }
+    stop();
+}
+
+void Model::on_env_exit(Model * model) {
+    model->env_exited_ = true;
+    model->stop();
+}
+
+void Model::stop() {
+    engine_.reset();
+    mailbox_.reset();
+}
+
+Engine & Model::engine() const {
+    if (engine_ == nullptr) {
+        throw Error("closed", "This captioner is closed.");
+    }
+    return *engine_;
+}
+
+void Model::expect(Napi::Env env) {
+    Ref();
+    mailbox_->expect(env);
+}
+
+void Model::settle(Napi::Env env) {
+    mailbox_->settle(env);
+    Unref();
+}
+
+/** Submits work whose outcome settles a promise; returns the NativeJob. */
+template <typename Result, typename Submit>
+Napi::Value Model::start(Napi::Env env, Submit && submit) {
+    auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
+    const auto answer = [this, deferred](Outcome<Result> outcome) {
+        auto shared = std::make_shared<Outcome<Result>>(std::move(outcome));   // std::function wants copies
+        mailbox_->post([this, deferred, shared](Napi::Env js) {
+            if (const Result * result = std::get_if<Result>(shared.get())) {
+                deferred->Resolve(to_js(js, *result));
+            } else {
+                deferred->Reject(to_js_error(js, std::get<Error>(*shared)));
+            }
+            settle(js);
+        });
+    };
+    const uint64_t id = submit(answer);
+    expect(env);
+    auto self = std::make_shared<Napi::ObjectReference>(Napi::Weak(Value()));
+    return make_job(env, deferred->Promise(), [self, id] {
+        const Napi::Object object = self->Value();
+        Model * model = object.IsEmpty() ? nullptr : Unwrap(object);
+        if (model != nullptr && model->engine_ != nullptr) {
+            model->engine_->cancel(id);
+        }
+    });
+}
+
+Napi::Value Model::count_prompt_tokens(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+        return Napi::Number::New(info.Env(), engine().count_prompt_tokens(info[0].ToString()));
+    });
+}
+
+Napi::Value Model::caption(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        CaptionRequest request = to_caption_request(info[0].ToObject());
+        return start<Caption>(info.Env(), [&](auto answer) { return engine().caption(std::move(request), answer); });
+    });
+}
+
+Napi::Value Model::embed(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        std::vector<ImageTiles> images = to_images(info[0]);
+        return start<Embedding>(info.Env(), [&](auto answer) { return engine().embed(std::move(images), answer); });
+    });
+}
+
+Napi::Value Model::close(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
+    if (engine_ == nullptr) {
+        deferred->Resolve(env.Undefined());
+        return deferred->Promise();
+    }
+    expect(env);
+    engine_->close([this, deferred] {
+        mailbox_->post([this, deferred](Napi::Env js) {
+            engine_.reset();
+            deferred->Resolve(js.Undefined());
+            settle(js);
+        });
+    });
+    return deferred->Promise();
+}
+
+}  // namespace vcap

@@ -1,0 +1,84 @@
+#include "core/devices.h"
+
+#include <mutex>
+#include <set>
+
+#include "core/error.h"
+#include "core/log.h"
+
+#ifdef VCAP_RPC
+#include "ggml-rpc.h"
+#endif
+
+namespace vcap {
+namespace {
+
+const char * type_name(ggml_backend_dev_t device) {
+    switch (ggml_backend_dev_type(device)) {
+        case GGML_BACKEND_DEVICE_TYPE_CPU:  return "cpu";
+        case GGML_BACKEND_DEVICE_TYPE_GPU:  return "gpu";
+        case GGML_BACKEND_DEVICE_TYPE_IGPU: return "igpu";
+        default:                            return "accel";
+    }
+}
+
+#ifdef VCAP_RPC
+// ggml keeps servers for the life of the process; a second registration would list their devices twice.
+void add_server(const std::string & endpoint) {
+    static std::mutex mutex;
+    static std::set<std::string> known;
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (known.count(endpoint) > 0) {
+        return;
+    }
+    ggml_backend_reg_t server = ggml_backend_rpc_add_server(endpoint.c_str());
+    if (server == nullptr) {
+        throw Error("device_unavailable", "No ggml RPC server answers at " + endpoint +
+                                              ". Start one there (ggml-rpc-server --port N) or leave it out of --rpc.");
+    }
+    ggml_backend_register(server);
+    known.insert(endpoint);
+}
+#else
+void add_server(const std::string & endpoint) {
+    throw Error("device_unavailable", "This build has no RPC backend, so " + endpoint +
+                                          " cannot be used. Build it with VCAP_RPC=1.");
+}
+#endif
+
+}  // namespace
+
+std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
+    install_log();
+    for (const std::string & endpoint : rpc_servers) {
+        add_server(endpoint);
+    }
+    std::vector<Device> devices;
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        ggml_backend_dev_t device = ggml_backend_dev_get(i);
+        size_t free = 0;
+        size_t total = 0;
+        ggml_backend_dev_memory(device, &free, &total);
+        devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_name(device), free, total});
+    }
+    return devices;
+}
+
+std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & names) {
+    install_log();
+    std::vector<ggml_backend_dev_t> found;
+    for (const std::string & name : names) {
+        ggml_backend_dev_t device = ggml_backend_dev_by_name(name.c_str());
+        if (device == nullptr) {
+            std::string there;
+            for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+                there += (i > 0 ? ", " : "") + std::string(ggml_backend_dev_name(ggml_backend_dev_get(i)));
+            }
+            throw Error("device_unavailable", "There is no device " + name + "; there are: " + there + ".");
+        }
+        found.push_back(device);
+    }
+    return found;
+}
+
+}  // namespace vcap

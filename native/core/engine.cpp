@@ -1,0 +1,307 @@
+#include "core/engine.h"
+
+#include <algorithm>
+
+#include "core/devices.h"
+#include "core/error.h"
+
+namespace vcap {
+namespace {
+
+double milliseconds(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
+
+/** The tower's device: the first GPU in this machine, else the CPU. Tiles over RPC would cost more than they win. */
+ggml_backend_dev_t tower_device(const std::vector<ggml_backend_dev_t> & devices) {
+    for (ggml_backend_dev_t device : devices) {
+        const std::string backend = ggml_backend_reg_name(ggml_backend_dev_backend_reg(device));
+        if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU && backend != "RPC") {
+            return device;
+        }
+    }
+    return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+}
+
+/** Checks all that the two headers say before any weight is read. */
+void check_pair(const GgufFile & model, const GgufFile & mmproj, const VisionConfig & vision) {
+    const int width = check_language_model(model);
+    if (vision.width != width) {
+        throw Error("model_mismatch", mmproj.path() + " projects to " + std::to_string(vision.width) + " values, but " + model.path() +
+                                          " takes " + std::to_string(width) + ": they are no pair. Give the projector made for this model.");
+    }
+}
+
+}  // namespace
+
+Engine::Engine(const EngineOptions & options, const std::function<bool(float)> & progress) : scheduler_(options.sequences) {
+    const GgufFile mmproj(options.mmproj);
+    const VisionConfig vision = read_vision_config(mmproj);
+    mmproj_bytes_ = mmproj.tensor_bytes();
+    {
+        const GgufFile model(options.model);
+        check_pair(model, mmproj, vision);
+        chat_template_ = choose_chat_template(model, options.chat_template);
+    }
+    std::vector<ggml_backend_dev_t> devices = find_devices(options.devices);
+    // The CPU is no device to offload to: weights on it are simply not offloaded.
+    devices.erase(std::remove_if(devices.begin(), devices.end(), [](ggml_backend_dev_t device) { return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU; }), devices.end());
+    for (ggml_backend_dev_t device : devices) {
+        device_names_.emplace_back(ggml_backend_dev_name(device));
+    }
+    if (device_names_.empty()) {
+        device_names_.emplace_back("CPU");
+    }
+    threads_ = std::make_unique<CpuThreads>(options.threads);
+    tower_ = std::make_unique<VisionTower>(mmproj, vision, tower_device(devices), *threads_);
+    const LanguageModelOptions model_options{devices, options.split_tensors, options.sequences, options.context, chat_template_.name};
+    language_model_ = std::make_unique<LanguageModel>(options.model, model_options, *threads_, progress);
+    batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
+    thread_ = std::thread([this] { run(); });
+}
+
+Engine::~Engine() {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        aborting_ = true;
+        changed_.notify_one();
+    }
+    tower_->abort();
+    language_model_->abort();
+    thread_.join();
+}
+
+int Engine::count_prompt_tokens(const std::string & prompt) const {
+    return tokenize_prompt(language_model_->vocab(), chat_template_, prompt).count();
+}
+
+uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done) {
+    if (request.images.empty() || request.max_tokens < 1) {
+        throw Error("usage", "A caption needs at least one image and one token.");
+    }
+    PromptTokens prompt = tokenize_prompt(language_model_->vocab(), chat_template_, request.prompt);
+    auto job = std::make_shared<Job>();
+    job->features = std::make_unique<VisionFeatures>(vision(), std::move(request.images));
+    const int needed = prompt.count() + job->features->tokens() + request.max_tokens;
+    if (needed > language_model_->context()) {
+        throw Error("context_overflow", std::to_string(job->features->tokens()) + " image tokens, " + std::to_string(prompt.count()) +
+                                            " of the prompt and " + std::to_string(request.max_tokens) + " for the answer are " + std::to_string(needed) +
+                                            ", more than the context's " + std::to_string(language_model_->context()) +
+                                            ". Use fewer tiles (--anyres auto or off), fewer frames or a shorter answer.");
+    }
+    job->sequence.emplace(request, std::move(prompt), job->features->tokens());
+    job->on_caption = std::move(done);
+    return submit(job);
+}
+
+uint64_t Engine::embed(std::vector<ImageTiles> images, std::function<void(Outcome<Embedding>)> done) {
+    auto job = std::make_shared<Job>();
+    job->features = std::make_unique<VisionFeatures>(vision(), std::move(images));
+    job->on_embedding = std::move(done);
+    return submit(job);
+}
+
+uint64_t Engine::submit(const JobPtr & job) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (closing_ || aborting_) {
+        throw Error("closed", "This captioner is closed.");
+    }
+    job->id = next_id_++;
+    jobs_[job->id] = job;
+    submitted_.push_back(job);
+    changed_.notify_one();
+    return job->id;
+}
+
+void Engine::cancel(uint64_t id) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = jobs_.find(id);
+    const JobPtr job = found == jobs_.end() ? nullptr : found->second.lock();
+    if (job != nullptr) {
+        job->cancelled = true;
+        some_cancelled_ = true;
+        changed_.notify_one();
+    }
+}
+
+void Engine::close(std::function<void()> closed) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (ended_) {
+        closed();
+        return;
+    }
+    closing_ = true;
+    on_closed_.push_back(std::move(closed));
+    changed_.notify_one();
+}
+
+void Engine::run() {
+    while (take_submissions()) {
+        drop_cancelled();
+        try {
+            encode();
+            decode();
+        } catch (const Error & error) {
+            fail_all(error);
+        } catch (const std::exception & error) {
+            fail_all(Error("engine_error", std::string("The engine failed: ") + error.what()));
+        }
+    }
+    fail_all(Error("aborted", "The work was cancelled."));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ended_ = true;
+    for (const std::function<void()> & closed : on_closed_) {
+        closed();
+    }
+}
+
+/** Waits until there is work. False when the thread is to end. */
+bool Engine::take_submissions() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const auto has_work = [this] { return !submitted_.empty() || !waiting_.empty() || !ready_.empty() || scheduler_.running() > 0; };
+    changed_.wait(lock, [&] { return has_work() || closing_ || aborting_; });
+    waiting_.insert(waiting_.end(), submitted_.begin(), submitted_.end());
+    submitted_.clear();
+    return !aborting_ && has_work();
+}
+
+void Engine::drop_cancelled() {
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (!some_cancelled_) {
+            return;
+        }
+        some_cancelled_ = false;
+    }
+    const auto drop = [this](const JobPtr & job) {
+        if (!job->cancelled) {
+            return false;
+        }
+        finish(job);
+        job->fail(Error("aborted", "The work was cancelled."));
+        return true;
+    };
+    waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
+    ready_.erase(std::remove_if(ready_.begin(), ready_.end(), drop), ready_.end());
+    for (const JobPtr & job : scheduler_.jobs()) {
+        drop(job);
+    }
+}
+
+/** Gives the job's slot back and forgets it. */
+void Engine::finish(const JobPtr & job) {
+    if (job->slot >= 0) {
+        language_model_->forget(job->slot);
+        scheduler_.retire(*job);
+        job->slot = -1;
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    jobs_.erase(job->id);
+}
+
+/** One batch of tiles, of as many waiting jobs as fill it, whenever a slot would otherwise stay empty. */
+void Engine::encode() {
+    const bool enough_ready = static_cast<int>(ready_.size()) >= std::max(1, scheduler_.free_slots());
+    if (waiting_.empty() || (enough_ready && waiting_.front()->sequence)) {
+        return;
+    }
+    std::vector<VisionTower::Tile> tiles;
+    for (const JobPtr & job : waiting_) {
+        if (job->encoded == 0) {
+            job->started = Clock::now();
+        }
+        const std::vector<const uint8_t *> & pixels = job->features->tiles();
+        while (job->encoded < pixels.size() && static_cast<int>(tiles.size()) < tower_->max_tiles()) {
+            tiles.push_back({pixels[job->encoded], job->features->tile(job->encoded)});
+            job->encoded++;
+        }
+        if (!job->fully_encoded()) {
+            break;
+        }
+    }
+    tower_->encode(tiles);
+    while (!waiting_.empty() && waiting_.front()->fully_encoded()) {
+        const JobPtr job = waiting_.front();
+        waiting_.pop_front();
+        job->encoded_at = Clock::now();
+        if (job->sequence) {
+            job->features->drop_pixels();
+            ready_.push_back(job);
+        } else {
+            finish(job);
+            Embedding embedding;
+            embedding.width = vision().width;
+            embedding.counts = job->features->counts();
+            embedding.data.resize(static_cast<size_t>(job->features->tokens()) * embedding.width);
+            for (int token = 0; token < job->features->tokens(); token++) {
+                job->features->copy_row(token, tower_->newline(), embedding.data.data() + static_cast<size_t>(token) * embedding.width);
+            }
+            job->on_embedding(std::move(embedding));
+        }
+    }
+}
+
+/** Schedule, run, postprocess: one llama_decode for everything that runs. */
+void Engine::decode() {
+    while (!ready_.empty() && scheduler_.free_slots() > 0) {
+        scheduler_.admit(ready_.front());
+        ready_.pop_front();
+    }
+    const std::vector<Scheduler::Slice> slices = scheduler_.plan(batch_->capacity());
+    if (slices.empty()) {
+        return;
+    }
+    batch_->clear();
+    std::vector<int> output_rows;
+    for (const Scheduler::Slice & slice : slices) {
+        Job & job = *slice.job;
+        output_rows.push_back(job.sequence->add_rows(*batch_, job.slot, slice.rows, *job.features, tower_->newline(), language_model_->embeddings()));
+    }
+    language_model_->decode(*batch_);
+
+    const std::vector<JobPtr> running = scheduler_.jobs();
+    const Clock::time_point now = Clock::now();
+    for (size_t i = 0; i < slices.size(); i++) {
+        Job & job = *slices[i].job;
+        if (output_rows[i] < 0) {
+            continue;
+        }
+        if (job.prefilled_at == Clock::time_point{}) {
+            job.prefilled_at = now;
+        }
+        if (!job.sequence->advance(language_model_->logits(output_rows[i]), *language_model_)) {
+            continue;
+        }
+        Caption caption = job.sequence->caption(*language_model_);
+        caption.timings = {milliseconds(job.submitted, job.started), milliseconds(job.started, job.encoded_at),
+                           milliseconds(job.encoded_at, job.prefilled_at), milliseconds(job.prefilled_at, now)};
+        const JobPtr done = *std::find_if(running.begin(), running.end(), [&](const JobPtr & other) { return other.get() == &job; });
+        finish(done);
+        done->on_caption(std::move(caption));
+    }
+}
+
+void Engine::fail_all(const Error & error) {
+    std::vector<JobPtr> failed = scheduler_.jobs();
+    failed.insert(failed.end(), waiting_.begin(), waiting_.end());
+    failed.insert(failed.end(), ready_.begin(), ready_.end());
+    waiting_.clear();
+    ready_.clear();
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        failed.insert(failed.end(), submitted_.begin(), submitted_.end());
+        submitted_.clear();
+    }
+    for (const JobPtr & job : failed) {
+        finish(job);
+        job->fail(error);
+    }
+}
+
+void Job::fail(const Error & error) {
+    if (on_caption) {
+        on_caption(error);
+    } else {
+        on_embedding(error);
+    }
+}
+
+}  // namespace vcap

@@ -1,0 +1,205 @@
+#include "core/language_model.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/log.h"
+
+namespace vcap {
+namespace {
+
+// Rows that one llama_decode takes: enough to fill the matrix kernels, little enough that a prefill delays running captions briefly.
+constexpr int BATCH_ROWS = 512;
+// Positions a sequence gets where the metadata name an absurd context.
+constexpr int64_t MAX_CONTEXT = 1 << 20;
+
+llama_model_kv_override override_bool(const char * key, bool value) {
+    llama_model_kv_override entry{};
+    entry.tag = LLAMA_KV_OVERRIDE_TYPE_BOOL;
+    std::strncpy(entry.key, key, sizeof(entry.key) - 1);
+    entry.val_bool = value;
+    return entry;
+}
+
+/**
+ * What the file leaves open about its tokenizer. llama.cpp's defaults for sentencepiece are a
+ * BOS and a leading space; Yi, which LLaVA-1.6-34B grew from, was trained with neither.
+ */
+std::vector<llama_model_kv_override> tokenizer_overrides(const GgufFile & file, const std::string & chat_template) {
+    std::vector<llama_model_kv_override> overrides;
+    if (chat_template == "chatml_direct" && file.find_string("tokenizer.ggml.model") == "llama") {
+        for (const char * key : {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_space_prefix"}) {
+            if (!file.has(key)) {
+                overrides.push_back(override_bool(key, false));
+            }
+        }
+    }
+    overrides.push_back({});   // llama.cpp's end mark: an empty key
+    return overrides;
+}
+
+}  // namespace
+
+Batch::Batch(int capacity, int width) : batch_(llama_batch_init(capacity, width, 1)), capacity_(capacity), width_(width) {}
+
+Batch::~Batch() { llama_batch_free(batch_); }
+
+float * Batch::add(int sequence, int position, bool wants_logits) {
+    const int row = batch_.n_tokens++;
+    batch_.pos[row] = position;
+    batch_.n_seq_id[row] = 1;
+    batch_.seq_id[row][0] = sequence;
+    batch_.logits[row] = wants_logits ? 1 : 0;
+    return batch_.embd + static_cast<size_t>(row) * width_;
+}
+
+std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string & path) {
+    std::vector<std::shared_ptr<const GgufFile>> files{std::make_shared<const GgufFile>(path)};
+    const int64_t parts = files.front()->find_int("split.count").value_or(1);
+    if (parts <= 1) {
+        return files;
+    }
+    if (parts > 1000) {
+        files.front()->invalid("split.count is " + std::to_string(parts) + ", which is absurd");
+    }
+    std::string prefix(path.size() + 1, '\0');
+    if (llama_split_prefix(prefix.data(), prefix.size(), path.c_str(), 0, static_cast<int32_t>(parts)) == 0) {
+        files.front()->invalid("it has " + std::to_string(parts) + " parts; give the first one, whose name ends in -00001-of-…");
+    }
+    for (int32_t part = 1; part < parts; part++) {
+        std::string name(path.size() + 64, '\0');
+        const int32_t length = llama_split_path(name.data(), name.size(), prefix.c_str(), part, static_cast<int32_t>(parts));
+        files.push_back(std::make_shared<const GgufFile>(name.substr(0, length)));
+    }
+    return files;
+}
+
+int check_language_model(const GgufFile & file) {
+    const std::string architecture = file.find_string("general.architecture").value_or("");
+    if (architecture == "clip") {
+        file.invalid("this is a vision projector; give the language model as --model and the projector as --mmproj");
+    }
+    // The architectures LLaVA's language models have. They take embeddings as they are: no scaling hides in the token look-up.
+    if (architecture != "llama" && architecture != "qwen2") {
+        file.invalid("general.architecture is '" + architecture + "'; LLaVA's language models are llama or qwen2");
+    }
+    if (!file.has("tokenizer.ggml.model") || file.find_array_length("tokenizer.ggml.tokens").value_or(0) == 0) {
+        file.invalid("it has no tokenizer (tokenizer.ggml.model and tokenizer.ggml.tokens)");
+    }
+    file.require_int(architecture + ".block_count", 1, 4096);
+    file.require_int(architecture + ".context_length", 1, INT32_MAX);
+    const int64_t heads = file.require_int(architecture + ".attention.head_count", 1, 65536);
+    const int64_t width = file.require_int(architecture + ".embedding_length", 1, 1 << 20);
+    if (const std::optional<int64_t> groups = file.find_int(architecture + ".attention.head_count_kv")) {
+        if (*groups < 1 || heads % *groups != 0) {
+            file.invalid(architecture + ".attention.head_count_kv is " + std::to_string(*groups) + ", no divisor of the " + std::to_string(heads) + " heads");
+        }
+    }
+    return static_cast<int>(width);
+}
+
+LanguageModel::LanguageModel(const std::string & path, const LanguageModelOptions & options, const CpuThreads & threads,
+                             const std::function<bool(float)> & progress)
+    : files_(open_model_files(path)), sequences_(options.sequences) {
+    const int width = check_language_model(file());
+
+    std::vector<ggml_backend_dev_t> devices = options.devices;
+    devices.push_back(nullptr);
+    const std::vector<llama_model_kv_override> overrides = tokenizer_overrides(file(), options.chat_template);
+    bool cancelled = false;
+    struct Progress {
+        const std::function<bool(float)> & report;
+        bool & cancelled;
+    } reporter{progress, cancelled};
+
+    llama_model_params model_params = llama_model_default_params();
+    model_params.devices = devices.data();
+    model_params.n_gpu_layers = options.devices.empty() ? 0 : -1;
+    model_params.split_mode = options.devices.size() < 2 ? LLAMA_SPLIT_MODE_NONE
+                              : options.split_tensors    ? LLAMA_SPLIT_MODE_TENSOR
+                                                         : LLAMA_SPLIT_MODE_LAYER;
+    model_params.kv_overrides = overrides.data();
+    model_params.progress_callback = [](float fraction, void * data) {
+        Progress & to = *static_cast<Progress *>(data);
+        to.cancelled = !to.report(fraction);
+        return !to.cancelled;
+    };
+    model_params.progress_callback_user_data = &reporter;
+
+    take_last_error();
+    model_.reset(llama_model_load_from_file(path.c_str(), model_params));
+    if (cancelled) {
+        throw Error("aborted", "Loading " + path + " was cancelled.");
+    }
+    if (model_ == nullptr) {
+        const std::string reason = take_last_error();
+        file().invalid("llama.cpp could not load it" + (reason.empty() ? "" : " (" + reason + ")"));
+    }
+    if (llama_model_n_embd(model_.get()) != width || !llama_model_has_decoder(model_.get())) {
+        file().invalid("it is no text decoder of the width that its header declares");
+    }
+    embeddings_ = std::make_unique<TokenEmbeddings>(files_, width, vocabulary());
+
+    context_per_sequence_ = options.context > 0 ? options.context
+                                                : static_cast<int>(std::min<int64_t>(llama_model_n_ctx_train(model_.get()), MAX_CONTEXT));
+    llama_context_params params = llama_context_default_params();
+    // llama.cpp rounds a sequence's positions up to 256; asking for whole steps keeps the division among sequences exact.
+    const uint32_t rounded = (static_cast<uint32_t>(context_per_sequence_) + 255) / 256 * 256;
+    params.n_ctx = rounded * static_cast<uint32_t>(sequences_);
+    params.n_batch = BATCH_ROWS;
+    params.n_ubatch = BATCH_ROWS;
+    params.n_seq_max = static_cast<uint32_t>(sequences_);
+    params.n_outputs_max = static_cast<uint32_t>(std::min(sequences_, BATCH_ROWS));
+    params.n_threads = threads.count();
+    params.n_threads_batch = threads.count();
+    params.kv_unified = false;   // one KV stream a sequence: attention then reads its own positions alone
+    params.no_perf = true;
+    params.abort_callback = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };
+    params.abort_callback_data = &aborted_;
+    context_.reset(llama_init_from_model(model_.get(), params));
+    if (context_ == nullptr) {
+        const std::string reason = take_last_error();
+        throw Error("out_of_memory", "There is not enough memory for " + std::to_string(sequences_) + " sequences of " +
+                                              std::to_string(context_per_sequence_) + " positions" + (reason.empty() ? "" : " (" + reason + ")") +
+                                              ". Ask for fewer captions in flight (--bs) or a shorter context (--ctx).");
+    }
+    llama_attach_threadpool(context_.get(), threads.pool(), threads.pool());
+
+    const std::optional<int64_t> im_end = file().find_string_index("tokenizer.ggml.tokens", "<|im_end|>");
+    im_end_ = im_end ? static_cast<llama_token>(*im_end) : LLAMA_TOKEN_NULL;
+}
+
+LanguageModel::~LanguageModel() = default;
+
+void LanguageModel::decode(const Batch & batch) {
+    take_last_error();
+    const int32_t status = llama_decode(context_.get(), batch.get());
+    if (status == 2 || aborted_) {
+        throw Error("aborted", "The work was cancelled.");
+    }
+    if (status != 0) {
+        const std::string reason = take_last_error();
+        throw Error("engine_error", "llama.cpp failed to decode a batch of " + std::to_string(batch.size()) + " (status " +
+                                        std::to_string(status) + (reason.empty() ? "" : ": " + reason) + ").");
+    }
+}
+
+const float * LanguageModel::logits(int row) const { return llama_get_logits_ith(context_.get(), row); }
+
+void LanguageModel::forget(int sequence) { llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1); }
+
+bool LanguageModel::ends(llama_token token) const { return token == im_end_ || llama_vocab_is_eog(vocab(), token); }
+
+std::string LanguageModel::piece(llama_token token) const {
+    std::string text(64, '\0');
+    int32_t length = llama_token_to_piece(vocab(), token, text.data(), static_cast<int32_t>(text.size()), 0, false);
+    if (length < 0) {
+        text.resize(-length);
+        length = llama_token_to_piece(vocab(), token, text.data(), static_cast<int32_t>(text.size()), 0, false);
+    }
+    text.resize(std::max(length, 0));
+    return text;
+}
+
+}  // namespace vcap

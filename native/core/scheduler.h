@@ -1,0 +1,40 @@
+#pragma once
+
+#include <vector>
+
+#include "core/job.h"
+
+namespace vcap {
+
+/** Who runs, and which rows of whom go into the next batch. Continuous batching: a slot is free as soon as its caption ends. */
+class Scheduler {
+public:
+    explicit Scheduler(int slots);
+
+    /** Rows of one job in a batch. */
+    struct Slice {
+        Job * job;
+        int rows;
+    };
+
+    int free_slots() const { return static_cast<int>(slots_.size()) - running(); }
+    int running() const { return running_; }
+    void admit(const JobPtr & job);
+    void retire(const Job & job);
+    /** The running jobs, by slot. */
+    std::vector<JobPtr> jobs() const;
+
+    /**
+     * At most `capacity` rows: one for each caption that is being decoded, so that none waits,
+     * then prompts in the order they came. Slices of decoding jobs are sorted by slot: llama.cpp
+     * joins neighbouring KV streams into one ubatch.
+     */
+    std::vector<Slice> plan(int capacity) const;
+
+private:
+    std::vector<JobPtr> slots_;
+    std::vector<JobPtr> prefill_order_;
+    int running_ = 0;
+};
+
+}  // namespace vcap

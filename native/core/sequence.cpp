@@ -1,0 +1,67 @@
+#include "core/sequence.h"
+
+#include "core/utf8.h"
+
+namespace vcap {
+
+Sequence::Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens)
+    : prompt_(std::move(prompt)),
+      image_tokens_(image_tokens),
+      max_tokens_(request.max_tokens),
+      wants_first_logits_(request.first_logits),
+      sampler_(request.temperature, request.top_p, request.seed) {}
+
+void Sequence::copy_row(int row, float * to, const VisionFeatures & features, const std::vector<float> & newline,
+                        const TokenEmbeddings & embeddings) const {
+    const int before = static_cast<int>(prompt_.before.size());
+    if (row < before) {
+        embeddings.copy_row(prompt_.before[row], to);
+    } else if (row < before + image_tokens_) {
+        features.copy_row(row - before, newline, to);
+    } else if (row < prompt_length()) {
+        embeddings.copy_row(prompt_.after[row - before - image_tokens_], to);
+    } else {
+        embeddings.copy_row(tokens_[row - prompt_length()], to);
+    }
+}
+
+int Sequence::add_rows(Batch & batch, int slot, int count, const VisionFeatures & features, const std::vector<float> & newline,
+                       const TokenEmbeddings & embeddings) {
+    const bool reaches_end = count == pending();
+    for (int i = 0; i < count; i++) {
+        const bool last = reaches_end && i == count - 1;
+        copy_row(seen_ + i, batch.add(slot, seen_ + i, last), features, newline, embeddings);
+    }
+    seen_ += count;
+    return reaches_end ? batch.size() - 1 : -1;
+}
+
+bool Sequence::advance(const float * logits, const LanguageModel & model) {
+    if (wants_first_logits_ && tokens_.empty()) {
+        first_logits_.assign(logits, logits + model.vocabulary());
+    }
+    const llama_token token = sampler_.choose(logits, model.vocabulary());
+    if (model.ends(token)) {
+        return true;
+    }
+    tokens_.push_back(token);
+    cut_ = static_cast<int>(tokens_.size()) >= max_tokens_;
+    return cut_;
+}
+
+Caption Sequence::caption(const LanguageModel & model) const {
+    Caption caption;
+    std::string bytes;
+    for (const llama_token token : tokens_) {
+        bytes += model.piece(token);
+    }
+    caption.text = valid_utf8(bytes);
+    caption.tokens = tokens_;
+    caption.cut = cut_;
+    caption.prompt_tokens = prompt_tokens();
+    caption.image_tokens = image_tokens_;
+    caption.first_logits = first_logits_;
+    return caption;
+}
+
+}  // namespace vcap

@@ -1,0 +1,58 @@
+#include "core/utf8.h"
+
+#include <cstdint>
+
+namespace vcap {
+namespace {
+
+struct Sequence {
+    size_t length;   // bytes of the whole character; 0 for a byte that cannot begin one
+    uint8_t low;     // range of the second byte
+    uint8_t high;
+};
+
+Sequence sequence_of(uint8_t lead) {
+    if (lead < 0x80) return {1, 0, 0};
+    if (lead >= 0xC2 && lead <= 0xDF) return {2, 0x80, 0xBF};
+    if (lead == 0xE0) return {3, 0xA0, 0xBF};
+    if (lead == 0xED) return {3, 0x80, 0x9F};   // no surrogates
+    if (lead >= 0xE1 && lead <= 0xEF) return {3, 0x80, 0xBF};
+    if (lead == 0xF0) return {4, 0x90, 0xBF};
+    if (lead >= 0xF1 && lead <= 0xF3) return {4, 0x80, 0xBF};
+    if (lead == 0xF4) return {4, 0x80, 0x8F};   // up to U+10FFFF
+    return {0, 0, 0};
+}
+
+}  // namespace
+
+std::string valid_utf8(const std::string & bytes) {
+    static const char replacement[] = "\xEF\xBF\xBD";
+    std::string text;
+    text.reserve(bytes.size());
+    size_t i = 0;
+    while (i < bytes.size()) {
+        const Sequence sequence = sequence_of(static_cast<uint8_t>(bytes[i]));
+        size_t good = sequence.length > 0 ? 1 : 0;
+        while (good > 0 && good < sequence.length && i + good < bytes.size()) {
+            const uint8_t byte = static_cast<uint8_t>(bytes[i + good]);
+            const uint8_t low = good == 1 ? sequence.low : 0x80;
+            const uint8_t high = good == 1 ? sequence.high : 0xBF;
+            if (byte < low || byte > high) {
+                break;
+            }
+            good++;
+        }
+        if (good > 0 && good == sequence.length) {
+            text.append(bytes, i, good);
+            i += good;
+        } else if (good > 0 && i + good == bytes.size()) {
+            break;   // cut in the middle of a character
+        } else {
+            text += replacement;
+            i += good > 0 ? good : 1;
+        }
+    }
+    return text;
+}
+
+}  // namespace vcap

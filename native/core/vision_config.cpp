@@ -1,0 +1,149 @@
+#include "core/vision_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vcap {
+namespace {
+
+// Bounds far above any model of the family: a header beyond them is damaged or hostile.
+constexpr int64_t MAX_IMAGE = 4096;
+constexpr int64_t MAX_PATCHES_PER_SIDE = 256;
+constexpr int64_t MAX_WIDTH = 65536;
+constexpr int64_t MAX_BLOCKS = 256;
+constexpr size_t MAX_PINPOINTS = 256;
+constexpr int64_t MAX_GRID_TILES = 64;
+
+void check_kind(const GgufFile & file) {
+    const std::string architecture = file.find_string("general.architecture").value_or("");
+    if (architecture != "clip") {
+        file.invalid("this is not a vision projector but a model of architecture '" + architecture +
+                     "'; give the language model as --model and the projector as --mmproj");
+    }
+    if (!file.find_bool("clip.has_vision_encoder").value_or(false)) {
+        file.invalid("clip.has_vision_encoder is not true; this projector has no vision tower");
+    }
+    // Files of 2023 lack the type and say has_llava_projector instead.
+    const std::optional<std::string> type = file.find_string("clip.projector_type");
+    const bool llava = type ? *type == "mlp" : file.find_bool("clip.has_llava_projector").value_or(false);
+    if (!llava) {
+        file.invalid("clip.projector_type is '" + type.value_or("") + "'; only LLaVA's 'mlp' is supported");
+    }
+    if (file.find_tensor("mm.3.weight") != nullptr) {
+        file.invalid("tensor mm.3.weight is there: this is Yi-VL's normed projector, not LLaVA's");
+    }
+    if (file.find_bool("clip.use_gelu").value_or(false) || file.find_bool("clip.use_silu").value_or(false)) {
+        file.invalid("clip.use_gelu or clip.use_silu is true; LLaVA's CLIP tower uses quick GELU");
+    }
+}
+
+std::array<float, 3> read_channels(const GgufFile & file, const std::string & key, const std::array<float, 3> & standard, bool positive) {
+    const std::optional<std::vector<double>> values = file.find_floats(key);
+    if (!values) {
+        return standard;
+    }
+    if (values->size() != 3) {
+        file.invalid(key + " has " + std::to_string(values->size()) + " values instead of 3");
+    }
+    std::array<float, 3> channels{};
+    for (size_t i = 0; i < 3; i++) {
+        channels[i] = static_cast<float>((*values)[i]);
+        if (!std::isfinite(channels[i]) || (positive && channels[i] <= 0)) {
+            file.invalid(key + " has a value that cannot be");
+        }
+    }
+    return channels;
+}
+
+void read_tiling(const GgufFile & file, TileGeometry & geometry) {
+    const std::string key = "clip.vision.image_grid_pinpoints";
+    const std::vector<int64_t> flat = file.find_ints(key).value_or(std::vector<int64_t>{});
+    if (flat.size() % 2 != 0 || flat.size() / 2 > MAX_PINPOINTS) {
+        file.invalid(key + " has " + std::to_string(flat.size()) + " numbers, which is no list of pairs");
+    }
+    for (size_t i = 0; i < flat.size(); i += 2) {
+        const int64_t width = flat[i];
+        const int64_t height = flat[i + 1];
+        const int64_t tile = geometry.tile_size;
+        const bool whole = width >= tile && height >= tile && width % tile == 0 && height % tile == 0;
+        if (!whole || width / tile > MAX_GRID_TILES || height / tile > MAX_GRID_TILES || (width / tile) * (height / tile) > MAX_GRID_TILES) {
+            file.invalid(key + " has " + std::to_string(width) + " x " + std::to_string(height) +
+                         ", which is no grid of up to " + std::to_string(MAX_GRID_TILES) + " tiles of " + std::to_string(tile) + " pixels");
+        }
+        geometry.pinpoints.emplace_back(static_cast<int>(width), static_cast<int>(height));
+    }
+    // Without grids this is LLaVA-1.5, whose pictures are padded to a square; merging defaults to flat (LLaVA's builder).
+    geometry.aspect = geometry.pinpoints.empty() ? "pad" : "anyres";
+    const std::string aspect = file.find_string("clip.vision.image_aspect_ratio").value_or(geometry.aspect);
+    if (geometry.pinpoints.empty() && (aspect == "square" || aspect == "crop")) {
+        geometry.aspect = "crop";
+    } else if (aspect != geometry.aspect) {
+        file.invalid("clip.vision.image_aspect_ratio is '" + aspect + "', but the file has " +
+                     (geometry.pinpoints.empty() ? "no " : "") + "image_grid_pinpoints");
+    }
+    geometry.merge = file.find_string("clip.vision.mm_patch_merge_type").value_or("flat");
+    if (geometry.merge != "spatial_unpad" && geometry.merge != "spatial" && geometry.merge != "flat") {
+        file.invalid("clip.vision.mm_patch_merge_type is '" + geometry.merge + "'; flat, spatial and spatial_unpad are known");
+    }
+}
+
+/** How many of the stored blocks give the features: LLaVA takes the last layer but one. */
+int read_blocks(const GgufFile & file) {
+    const int stored = static_cast<int>(file.require_int("clip.vision.block_count", 1, MAX_BLOCKS));
+    const std::optional<std::vector<int64_t>> layers = file.find_ints("clip.vision.feature_layer");
+    if (layers) {
+        int64_t last = 0;
+        for (const int64_t layer : *layers) {
+            last = std::max(last, layer < 0 ? stored + 1 + layer : layer);
+        }
+        if (layers->size() != 1 || last < 1 || last > stored) {
+            file.invalid("clip.vision.feature_layer names no single one of the " + std::to_string(stored) + " blocks stored");
+        }
+        return static_cast<int>(last);
+    }
+    // CLIP-L has 24 blocks and LLaVA uses 23. The legacy converter stores only those; a file with all 24 stores one too many.
+    return stored == 24 ? 23 : stored;
+}
+
+}  // namespace
+
+VisionConfig read_vision_config(const GgufFile & file) {
+    check_kind(file);
+    VisionConfig config;
+    const std::string prefix = "clip.vision.";
+    config.geometry.tile_size = static_cast<int>(file.require_int(prefix + "image_size", 1, MAX_IMAGE));
+    config.geometry.patch_size = static_cast<int>(file.require_int(prefix + "patch_size", 1, MAX_IMAGE));
+    if (config.geometry.tile_size % config.geometry.patch_size != 0 || config.geometry.patches_per_side() > MAX_PATCHES_PER_SIDE) {
+        file.invalid("clip.vision.image_size is no moderate multiple of clip.vision.patch_size");
+    }
+    config.embedding = static_cast<int>(file.require_int(prefix + "embedding_length", 1, MAX_WIDTH));
+    config.feed_forward = static_cast<int>(file.require_int(prefix + "feed_forward_length", 1, 4 * MAX_WIDTH));
+    config.heads = static_cast<int>(file.require_int(prefix + "attention.head_count", 1, 1024));
+    if (config.embedding % config.heads != 0) {
+        file.invalid("clip.vision.embedding_length is no multiple of clip.vision.attention.head_count");
+    }
+    config.blocks = read_blocks(file);
+    config.epsilon = static_cast<float>(file.find_float(prefix + "attention.layer_norm_epsilon").value_or(1e-5));
+    if (!(config.epsilon > 0 && config.epsilon < 1)) {
+        file.invalid("clip.vision.attention.layer_norm_epsilon is not between 0 and 1");
+    }
+    config.mean = read_channels(file, prefix + "image_mean", {0.48145466f, 0.4578275f, 0.40821073f}, false);
+    config.deviation = read_channels(file, prefix + "image_std", {0.26862954f, 0.26130258f, 0.27577711f}, true);
+    read_tiling(file, config.geometry);
+
+    for (const char * name : {"model.image_newline", "v.image_newline"}) {
+        if (file.find_tensor(name) != nullptr) {
+            config.newline = name;
+        }
+    }
+    if (config.geometry.merge == "spatial_unpad" && config.geometry.aspect == "anyres" && config.newline.empty()) {
+        file.invalid("clip.vision.mm_patch_merge_type is spatial_unpad, but tensor v.image_newline (or model.image_newline) is missing");
+    }
+    config.width = static_cast<int>(file.require_tensor("mm.2.weight")->ne[1]);
+    // The legacy converter calls the first matrix ffn_down. Where both are square its reading is llama.cpp's too.
+    const ggml_tensor * down = file.require_tensor("v.blk.0.ffn_down.weight");
+    config.swapped_ffn = down->ne[0] == config.embedding;
+    return config;
+}
+
+}  // namespace vcap

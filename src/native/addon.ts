@@ -1,0 +1,167 @@
+/**
+ * The addon's whole surface: what native/binding exports and nothing else.
+ *
+ * TypeScript has validated every value and filled every default before it calls here;
+ * the addon checks again only what could hurt it. Every error it throws or rejects with
+ * is an `Error` with a string `code` of `ErrorCode` (src/errors.ts).
+ */
+
+/** A ggml device as the addon was built to see it. */
+export interface NativeDevice {
+  /** ggml's name, unique in the process: `CPU`, `CUDA0`, `RPC0[127.0.0.1:50052]`. */
+  name: string
+  description: string
+  type: 'cpu' | 'gpu' | 'igpu' | 'accel'
+  /** Bytes; 0 where the backend does not say. */
+  memoryFree: number
+  memoryTotal: number
+}
+
+export interface NativeBuild {
+  llamaCpp: string
+  /** Backends compiled in: `CPU`, `CUDA`, `RPC`. */
+  backends: string[]
+  sanitized: boolean
+}
+
+/** How a model wants its pictures; read from the projector file. Lengths in pixels. */
+export interface NativeVision {
+  tileSize: number
+  patchSize: number
+  /** Grids in pixels, `[width, height]`, in the file's order. Empty: one tile an image. */
+  pinpoints: [number, number][]
+  /** How one image becomes tiles: anyres grid, square padding (LLaVA-1.5) or centre crop. */
+  aspect: 'anyres' | 'pad' | 'crop'
+  merge: 'spatial_unpad' | 'spatial' | 'flat'
+  /** Width of a packed image feature; equals the language model's embedding width. */
+  width: number
+}
+
+export interface NativeModelInfo {
+  name: string
+  architecture: string
+  parameters: number
+  /** Bytes of the language model's and the projector's weights. */
+  modelBytes: number
+  mmprojBytes: number
+  /** Positions the language model was trained on. */
+  contextTrained: number
+  /** Positions each sequence has here. */
+  contextPerSequence: number
+  /** Captions in flight. */
+  sequences: number
+  embeddingWidth: number
+  vocabulary: number
+  chatTemplate: string
+  /** Why this template: what in the metadata, or that the caller asked for it. */
+  chatTemplateReason: string
+  vision: NativeVision
+  devices: string[]
+}
+
+/** What becomes of one image of a given size: its tiles, and its packed features. */
+export interface NativeTileLayout {
+  /** Tiles across and down the grid; 0 × 0 where only the overview is used. */
+  cols: number
+  rows: number
+  /** The image scaled to fit the grid, in pixels, and where it lies on the black canvas. */
+  resizedWidth: number
+  resizedHeight: number
+  padLeft: number
+  padTop: number
+  /** Patch columns and rows of the grid that are left after the padding is cut off. */
+  keptCols: number
+  keptRows: number
+  /** Overview and grid: `1 + cols · rows`. */
+  tiles: number
+  /** Image tokens, newline features included. */
+  tokens: number
+}
+
+/** One image's tiles, the overview first, then the grid row by row. */
+export interface NativeImage {
+  /** `tiles · tileSize · tileSize · 3` bytes, RGB, interleaved. */
+  pixels: Uint8Array
+  /** The size that was given to `tileLayout`. */
+  width: number
+  height: number
+  cols: number
+  rows: number
+}
+
+export interface NativeLoadOptions {
+  model: string
+  mmproj: string
+  /** Names from `devices()`; empty: the CPU. */
+  devices: string[]
+  splitMode: 'layer' | 'tensor'
+  /** Captions in flight, each with its own KV sequence. */
+  sequences: number
+  /** Positions a sequence; 0: what the model was trained on. */
+  contextPerSequence: number
+  /** CPU threads; 0: one for each physical core. */
+  threads: number
+  /** A template's name; empty: by the model's metadata. */
+  chatTemplate: string
+}
+
+export interface NativeRequest {
+  images: NativeImage[]
+  /** The question, without template. */
+  prompt: string
+  maxTokens: number
+  /** 0: greedy. */
+  temperature: number
+  topP: number
+  seed: number
+  /** Also return the logits of the first generated position, to compare with another implementation. */
+  firstLogits: boolean
+}
+
+export interface NativeCaption {
+  /** Valid UTF-8, special tokens left out. */
+  text: string
+  /** Token ids as generated, without the one that ended the caption. */
+  tokens: number[]
+  finish: 'stop' | 'length'
+  promptTokens: number
+  imageTokens: number
+  /** `[vocabulary]`, where it was asked for. */
+  firstLogits?: Float32Array
+  /** Milliseconds. */
+  timings: { queued: number; vision: number; prefill: number; decode: number }
+}
+
+export interface NativeEmbedding {
+  /** `tokens × width`, row by row, images one after the other. */
+  data: Float32Array
+  tokens: number
+  width: number
+  /** Tokens of each image, in order. */
+  counts: number[]
+}
+
+/** Work handed to the engine. `cancel()` makes the promise reject with `aborted` soon. */
+export interface NativeJob<T> {
+  promise: Promise<T>
+  cancel(): void
+}
+
+export interface NativeModel {
+  readonly info: NativeModelInfo
+  /** Text tokens of the templated prompt around `images` images (image tokens not counted). */
+  countPromptTokens(prompt: string, images: number): number
+  caption(request: NativeRequest): NativeJob<NativeCaption>
+  embed(images: NativeImage[]): NativeJob<NativeEmbedding>
+  /** Finishes what was submitted, then frees the model. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface Addon {
+  build: NativeBuild
+  /** Local devices and those of the ggml RPC servers named (`host:port`). */
+  devices(rpc: string[]): NativeDevice[]
+  /** Geometry alone; `maxTiles` bounds the tiles of the grid (0: overview only). */
+  tileLayout(vision: NativeVision, width: number, height: number, maxTiles: number): NativeTileLayout
+  loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeJob<NativeModel>
+}
