@@ -1,0 +1,169 @@
+#include "check.h"
+
+#include <future>
+
+#include "demo_model.h"
+
+using namespace vcap;
+
+namespace {
+
+struct Answer {
+    std::promise<Outcome<Caption>> promise;
+    std::future<Outcome<Caption>> future = promise.get_future();
+
+    std::function<void(Outcome<Caption>)> callback() {
+        return [this](Outcome<Caption> outcome) { promise.set_value(std::move(outcome)); };
+    }
+    Caption caption() {
+        Outcome<Caption> outcome = future.get();
+        if (const Error * error = std::get_if<Error>(&outcome)) throw *error;
+        return std::get<Caption>(std::move(outcome));
+    }
+};
+
+CaptionRequest request(int number, int max_tokens = 24) {
+    CaptionRequest request;
+    const auto shade = [&](int step) { return static_cast<uint8_t>(60 + (number * step) % 190); };
+    for (int frame = 0; frame < 1 + number % 3; frame++) {
+        request.images.push_back(demo::disc(0.3 + 0.15 * frame, 0.5, 0.15 + 0.01 * (number % 5), shade(37), shade(59), shade(83)));
+    }
+    request.prompt = "Describe this video.";
+    request.max_tokens = max_tokens;
+    return request;
+}
+
+}  // namespace
+
+TEST("engine: captions do not depend on company") {
+    const int count = 12;
+    std::vector<std::vector<llama_token>> alone;
+    {
+        const auto engine = demo::load(1);
+        for (int i = 0; i < count; i++) {
+            Answer answer;
+            engine->caption(request(i), answer.callback());
+            alone.push_back(answer.caption().tokens);
+        }
+    }
+    const auto engine = demo::load(5);
+    std::vector<Answer> answers(count);
+    for (int i = count - 1; i >= 0; i--) engine->caption(request(i), answers[i].callback());
+    for (int i = 0; i < count; i++) CHECK(answers[i].caption().tokens == alone[i]);
+}
+
+TEST("engine: counts, limits and first logits are reported") {
+    const auto engine = demo::load(2);
+    Answer answer;
+    CaptionRequest asked = request(0, 3);
+    asked.first_logits = true;
+    engine->caption(std::move(asked), answer.callback());
+    const Caption caption = answer.caption();
+    CHECK_EQUAL(caption.image_tokens, 65);
+    CHECK_EQUAL(caption.prompt_tokens, engine->count_prompt_tokens("Describe this video."));
+    CHECK_EQUAL(caption.tokens.size(), size_t(3));
+    CHECK(caption.cut);
+    CHECK_EQUAL(caption.first_logits.size(), static_cast<size_t>(engine->language_model().vocabulary()));
+    CHECK_EQUAL(std::max_element(caption.first_logits.begin(), caption.first_logits.end()) - caption.first_logits.begin(), caption.tokens.front());
+}
+
+TEST("engine: sampling follows its seed") {
+    const auto engine = demo::load(4);
+    std::vector<Answer> answers(3);
+    for (int i = 0; i < 3; i++) {
+        CaptionRequest asked = request(1);
+        asked.temperature = 5;
+        asked.seed = i == 2 ? 99 : 7;
+        engine->caption(std::move(asked), answers[i].callback());
+    }
+    const Caption first = answers[0].caption();
+    CHECK(first.tokens == answers[1].caption().tokens);
+    CHECK(first.tokens != answers[2].caption().tokens);
+}
+
+TEST("engine: what cannot fit or makes no sense is refused before it starts") {
+    const auto engine = demo::load(1);
+    const auto refuse = [&](CaptionRequest asked) {
+        return check::error_code([&] { engine->caption(std::move(asked), [](Outcome<Caption>) {}); });
+    };
+    CHECK_EQUAL(refuse(request(0, 1024)), "context_overflow");
+    CHECK_EQUAL(refuse(request(0, 0)), "usage");
+    CaptionRequest none = request(0);
+    none.images.clear();
+    CHECK_EQUAL(refuse(none), "usage");
+    CaptionRequest torn = request(0);
+    torn.images[0].pixels.pop_back();
+    CHECK_EQUAL(refuse(torn), "usage");
+    CaptionRequest gridless = request(0);
+    gridless.images[0].cols = gridless.images[0].rows = 7;
+    CHECK_EQUAL(refuse(gridless), "usage");
+}
+
+TEST("engine: a cancelled request rejects, the others finish") {
+    const auto engine = demo::load(2);
+    std::vector<Answer> answers(6);
+    std::vector<uint64_t> ids;
+    for (Answer & answer : answers) ids.push_back(engine->caption(request(2, 200), answer.callback()));
+    engine->cancel(ids[1]);
+    engine->cancel(ids[5]);
+    engine->cancel(123456);
+    CHECK_EQUAL(check::error_code([&] { answers[1].caption(); }), "aborted");
+    CHECK_EQUAL(check::error_code([&] { answers[5].caption(); }), "aborted");
+    for (const int i : {0, 2, 3, 4}) CHECK(!answers[i].caption().tokens.empty());
+}
+
+TEST("engine: close drains, then refuses; twice is once") {
+    const auto engine = demo::load(2);
+    std::vector<Answer> answers(4);
+    for (Answer & answer : answers) engine->caption(request(1), answer.callback());
+    std::promise<void> closed, again;
+    engine->close([&] { closed.set_value(); });
+    closed.get_future().get();
+    for (Answer & answer : answers) CHECK(!answer.caption().tokens.empty());
+    CHECK_EQUAL(check::error_code([&] { engine->caption(request(0), [](Outcome<Caption>) {}); }), "closed");
+    engine->close([&] { again.set_value(); });
+    again.get_future().get();
+}
+
+TEST("engine: destroying it with work in flight cancels that work") {
+    std::vector<Answer> answers(8);
+    {
+        const auto engine = demo::load(2);
+        for (Answer & answer : answers) engine->caption(request(2, 300), answer.callback());
+    }
+    int aborted = 0;
+    for (Answer & answer : answers) aborted += check::error_code([&] { answer.caption(); }) == "aborted" ? 1 : 0;
+    CHECK(aborted >= 6);
+}
+
+TEST("engine: embeddings hold every image's features in order") {
+    const auto engine = demo::load(1);
+    const auto embed = [&](std::vector<ImageTiles> images) {
+        std::promise<Outcome<Embedding>> promise;
+        engine->embed(std::move(images), [&](Outcome<Embedding> outcome) { promise.set_value(std::move(outcome)); });
+        return std::get<Embedding>(promise.get_future().get());
+    };
+    const ImageTiles a = demo::disc(0.3, 0.5, 0.2, 220, 40, 40);
+    const ImageTiles b = demo::disc(0.7, 0.4, 0.25, 40, 180, 60);
+    const Embedding both = embed({a, b});
+    CHECK_EQUAL(both.counts.size(), size_t(2));
+    CHECK_EQUAL(both.data.size(), size_t(2 * 65 * both.width));
+    const Embedding second = embed({b});
+    for (size_t i = 0; i < second.data.size(); i++) CHECK(std::abs(second.data[i] - both.data[65 * both.width + i]) <= 1e-5f * (1 + std::abs(second.data[i])));
+    CHECK_EQUAL(embed({}).data.size(), size_t(0));
+}
+
+TEST("engine: models that are no pair, swapped or missing are refused with a code") {
+    const auto code = [](const char * model, const char * mmproj) {
+        EngineOptions options = demo::options(1);
+        options.model = model;
+        options.mmproj = mmproj;
+        return check::error_code([&] { Engine(options, [](float) { return true; }); });
+    };
+    CHECK_EQUAL(code(demo::mmproj, demo::model), "model_invalid");
+    CHECK_EQUAL(code(demo::model, demo::model), "model_invalid");
+    CHECK_EQUAL(code(demo::mmproj, demo::mmproj), "model_invalid");
+    CHECK_EQUAL(code(demo::model, "models/demo/none.gguf"), "model_not_found");
+    EngineOptions options = demo::options(1);
+    CHECK_EQUAL(check::error_code([&] { Engine(options, [](float) { return false; }); }), "aborted");
+}

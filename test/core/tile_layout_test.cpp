@@ -1,0 +1,105 @@
+#include "check.h"
+#include "core/tile_layout.h"
+
+#include <climits>
+#include <set>
+
+using namespace vcap;
+
+namespace {
+
+TileGeometry clip_l() {
+    TileGeometry geometry;
+    geometry.pinpoints = {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}};
+    return geometry;
+}
+
+struct Row {
+    int width, height, cols, rows, resized_width, resized_height, kept_cols, kept_rows, tokens;
+};
+
+}  // namespace
+
+TEST("tile layout: the reference's token counts, three frames of 640x360 being 5844") {
+    const Row table[] = {
+        {1280, 720, 2, 2, 672, 378, 48, 28, 1948}, {1920, 1080, 2, 2, 672, 378, 48, 28, 1948}, {640, 360, 2, 2, 672, 378, 48, 28, 1948},
+        {720, 1280, 2, 2, 378, 672, 28, 48, 1968}, {640, 480, 2, 2, 672, 504, 48, 36, 2340},   {854, 480, 2, 2, 672, 378, 48, 26, 1850},
+        {597, 336, 2, 1, 597, 336, 42, 24, 1608},  {336, 336, 1, 2, 336, 336, 24, 24, 1176},   {256, 256, 1, 2, 336, 336, 24, 24, 1176},
+        {320, 240, 1, 2, 336, 252, 24, 18, 1026},
+    };
+    for (const Row & row : table) {
+        const TileLayout layout = tile_layout(clip_l(), row.width, row.height, INT_MAX);
+        CHECK_EQUAL(layout.cols, row.cols);
+        CHECK_EQUAL(layout.rows, row.rows);
+        CHECK_EQUAL(layout.resized_width, row.resized_width);
+        CHECK_EQUAL(layout.resized_height, row.resized_height);
+        CHECK_EQUAL(layout.kept_cols, row.kept_cols);
+        CHECK_EQUAL(layout.kept_rows, row.kept_rows);
+        CHECK_EQUAL(layout.tokens, row.tokens);
+        CHECK_EQUAL(static_cast<int>(pack_order(clip_l(), layout).size()), row.tokens);
+    }
+    CHECK_EQUAL(3 * tile_layout(clip_l(), 640, 360, INT_MAX).tokens, 3 * (576 + 28 * 49));
+}
+
+TEST("tile layout: the number of tiles can be bounded, down to the overview") {
+    CHECK_EQUAL(tile_layout(clip_l(), 1280, 720, 4).tiles(), 5);
+    CHECK_EQUAL(tile_layout(clip_l(), 1280, 720, 3).cols, 3);
+    CHECK_EQUAL(tile_layout(clip_l(), 1280, 720, 2).cols, 2);
+    CHECK_EQUAL(tile_layout(clip_l(), 1280, 720, 0).tokens, 577);
+    CHECK_EQUAL(tile_layout(clip_l(), 1280, 720, 0).tiles(), 1);
+}
+
+TEST("tile layout: the overview comes first, each row ends with a newline, no patch comes twice") {
+    for (const auto & [width, height] : {std::pair{640, 360}, {360, 640}, {100, 100}, {861, 328}, {5000, 300}, {3, 4000}}) {
+        const TileGeometry geometry = clip_l();
+        const TileLayout layout = tile_layout(geometry, width, height, INT_MAX);
+        const std::vector<int> order = pack_order(geometry, layout);
+        CHECK_EQUAL(static_cast<int>(order.size()), layout.tokens);
+        std::set<int> seen;
+        int newlines = 0;
+        for (size_t i = 0; i < order.size(); i++) {
+            if (i < 576) CHECK_EQUAL(order[i], static_cast<int>(i));
+            if (order[i] == NEWLINE) {
+                newlines++;
+                CHECK_EQUAL(static_cast<int>((i - 576) % (layout.kept_cols + 1)), layout.kept_cols);
+            } else {
+                CHECK(order[i] >= 0 && order[i] < layout.tiles() * 576);
+                CHECK(seen.insert(order[i]).second);
+            }
+        }
+        CHECK_EQUAL(newlines, layout.kept_rows);
+    }
+}
+
+TEST("tile layout: slivers and giants are laid out within their canvas") {
+    for (const auto & [width, height] : {std::pair{1, 1}, {1, 4096}, {4096, 1}, {4096, 64}, {100000, 1}, {7680, 4320}, {2147483647, 2147483647}}) {
+        const TileLayout layout = tile_layout(clip_l(), width, height, INT_MAX);
+        CHECK(layout.resized_width >= 1 && layout.pad_left >= 0 && layout.pad_left + layout.resized_width <= 336 * layout.cols);
+        CHECK(layout.resized_height >= 1 && layout.pad_top >= 0 && layout.pad_top + layout.resized_height <= 336 * layout.rows);
+        CHECK(layout.kept_cols >= 0 && layout.kept_rows >= 0 && layout.tokens >= 576);
+    }
+}
+
+TEST("tile layout: flat and spatial merging have no newline and keep every patch") {
+    TileGeometry geometry = clip_l();
+    geometry.merge = "flat";
+    CHECK_EQUAL(tile_layout(geometry, 1280, 720, INT_MAX).tokens, 5 * 576);
+    CHECK_EQUAL(pack_order(geometry, tile_layout(geometry, 1280, 720, INT_MAX)).back(), 5 * 576 - 1);
+    geometry.merge = "spatial";
+    const std::vector<int> order = pack_order(geometry, tile_layout(geometry, 1280, 720, INT_MAX));
+    CHECK_EQUAL(static_cast<int>(order.size()), 5 * 576);
+    CHECK_EQUAL(order[576 + 24], 2 * 576);   // the first row goes on in the tile to the right
+}
+
+TEST("tile layout: LLaVA-1.5 takes one tile and no newline") {
+    TileGeometry geometry;
+    geometry.aspect = "pad";
+    geometry.merge = "flat";
+    CHECK_EQUAL(tile_layout(geometry, 1280, 720, INT_MAX).tokens, 576);
+}
+
+TEST("tile layout: impossible sizes and grids are refused") {
+    CHECK_EQUAL(check::error_code([] { tile_layout(clip_l(), 0, 5, INT_MAX); }), "usage");
+    CHECK_EQUAL(check::error_code([] { tile_layout(clip_l(), 5, -1, INT_MAX); }), "usage");
+    CHECK_EQUAL(check::error_code([] { tile_layout_of_grid(clip_l(), 640, 360, 3, 3); }), "usage");
+}
