@@ -51,8 +51,8 @@ inline std::string error_code(const std::function<void()> & body) {
 #define CHECK(condition) do { if (!(condition)) check::fail(__FILE__, __LINE__, #condition); } while (false)
 #define CHECK_EQUAL(actual, expected)                                                                  \
     do {                                                                                               \
-        const auto & a_ = (actual);                                                                    \
-        const auto & e_ = (expected);                                                                  \
+        const auto a_ = (actual);                                                                      \
+        const auto e_ = (expected);                                                                    \
         if (!(a_ == e_)) check::fail(__FILE__, __LINE__, std::string(#actual) + " is " + check::show(a_) + ", expected " + check::show(e_)); \
     } while (false)
 
