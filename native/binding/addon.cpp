@@ -19,6 +19,15 @@ Napi::Value devices(const Napi::CallbackInfo & info) {
     });
 }
 
+/** inspect(model, mmproj, chatTemplate) */
+Napi::Value inspect(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        const GgufFile mmproj(info[1].ToString());
+        return to_js(env, read_model_facts(open_model_files(info[0].ToString()), mmproj, info[2].ToString()));
+    });
+}
+
 /** tileLayout(vision, width, height, maxTiles) */
 Napi::Value layout(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
@@ -55,6 +64,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     env.SetInstanceData(model_class);
     exports.Set("build", build(env));
     exports.Set("devices", Napi::Function::New(env, devices));
+    exports.Set("inspect", Napi::Function::New(env, inspect));
     exports.Set("tileLayout", Napi::Function::New(env, layout));
     exports.Set("loadModel", Napi::Function::New(env, load_model));
     return exports;

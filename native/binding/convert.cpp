@@ -222,22 +222,28 @@ Napi::Object to_js(Napi::Env env, const Embedding & embedding) {
     return object;
 }
 
-Napi::Object describe(Napi::Env env, const Engine & engine) {
-    const LanguageModel & model = engine.language_model();
+Napi::Object to_js(Napi::Env env, const ModelFacts & facts) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("name", model.file().find_string("general.name").value_or(""));
-    object.Set("architecture", model.file().find_string("general.architecture").value_or(""));
-    object.Set("parameters", static_cast<double>(llama_model_n_params(model.model())));
-    object.Set("modelBytes", static_cast<double>(llama_model_size(model.model())));
-    object.Set("mmprojBytes", static_cast<double>(engine.mmproj_bytes()));
-    object.Set("contextTrained", llama_model_n_ctx_train(model.model()));
-    object.Set("contextPerSequence", model.context());
-    object.Set("sequences", model.sequences());
-    object.Set("embeddingWidth", model.width());
-    object.Set("vocabulary", model.vocabulary());
-    object.Set("chatTemplate", engine.chat_template().name);
-    object.Set("chatTemplateReason", engine.chat_template().reason);
-    object.Set("vision", describe_vision(env, engine.vision()));
+    object.Set("name", facts.name);
+    object.Set("architecture", facts.architecture);
+    object.Set("parameters", static_cast<double>(facts.parameters));
+    object.Set("modelBytes", static_cast<double>(facts.model_bytes));
+    object.Set("mmprojBytes", static_cast<double>(facts.mmproj_bytes));
+    object.Set("layers", facts.layers);
+    object.Set("embeddingWidth", facts.width);
+    object.Set("vocabulary", facts.vocabulary);
+    object.Set("contextTrained", facts.context_trained);
+    object.Set("kvBytesPerPosition", static_cast<double>(facts.kv_bytes_per_position));
+    object.Set("chatTemplate", facts.chat_template.name);
+    object.Set("chatTemplateReason", facts.chat_template.reason);
+    object.Set("vision", describe_vision(env, facts.vision));
+    return object;
+}
+
+Napi::Object describe(Napi::Env env, const Engine & engine) {
+    Napi::Object object = to_js(env, engine.facts());
+    object.Set("contextPerSequence", engine.language_model().context());
+    object.Set("sequences", engine.language_model().sequences());
     object.Set("devices", to_array(env, engine.devices(), [env](const std::string & name) { return Napi::String::New(env, name); }));
     return object;
 }

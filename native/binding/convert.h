@@ -39,6 +39,8 @@ std::vector<ImageTiles> to_images(const Napi::Value & value);
 CaptionRequest to_caption_request(const Napi::Object & request);
 
 Napi::Object to_js(Napi::Env env, const Device & device);
+/** NativeModelFacts. */
+Napi::Object to_js(Napi::Env env, const ModelFacts & facts);
 Napi::Object to_js(Napi::Env env, const TileLayout & layout);
 Napi::Object to_js(Napi::Env env, const Caption & caption);
 Napi::Object to_js(Napi::Env env, const Embedding & embedding);

@@ -21,26 +21,12 @@ ggml_backend_dev_t tower_device(const std::vector<ggml_backend_dev_t> & devices)
     return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
 }
 
-/** Checks all that the two headers say before any weight is read. */
-void check_pair(const GgufFile & model, const GgufFile & mmproj, const VisionConfig & vision) {
-    const int width = check_language_model(model);
-    if (vision.width != width) {
-        throw Error("model_mismatch", mmproj.path() + " projects to " + std::to_string(vision.width) + " values, but " + model.path() +
-                                          " takes " + std::to_string(width) + ": they are no pair. Give the projector made for this model.");
-    }
-}
-
 }  // namespace
 
 Engine::Engine(const EngineOptions & options, const std::function<bool(float)> & progress) : scheduler_(options.sequences) {
     const GgufFile mmproj(options.mmproj);
-    const VisionConfig vision = read_vision_config(mmproj);
-    mmproj_bytes_ = mmproj.tensor_bytes();
-    {
-        const GgufFile model(options.model);
-        check_pair(model, mmproj, vision);
-        chat_template_ = choose_chat_template(model, options.chat_template);
-    }
+    const std::vector<std::shared_ptr<const GgufFile>> model = open_model_files(options.model);
+    facts_ = read_model_facts(model, mmproj, options.chat_template);
     std::vector<ggml_backend_dev_t> devices = find_devices(options.devices);
     // The CPU is no device to offload to: weights on it are simply not offloaded.
     devices.erase(std::remove_if(devices.begin(), devices.end(), [](ggml_backend_dev_t device) { return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU; }), devices.end());
@@ -51,9 +37,9 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
         device_names_.emplace_back("CPU");
     }
     threads_ = std::make_unique<CpuThreads>(options.threads);
-    tower_ = std::make_unique<VisionTower>(mmproj, vision, tower_device(devices), *threads_);
-    const LanguageModelOptions model_options{devices, options.split_tensors, options.sequences, options.context, chat_template_.name};
-    language_model_ = std::make_unique<LanguageModel>(options.model, model_options, *threads_, progress);
+    tower_ = std::make_unique<VisionTower>(mmproj, facts_.vision, tower_device(devices), *threads_);
+    const LanguageModelOptions model_options{devices, options.split_tensors, options.sequences, options.context, facts_.chat_template.name};
+    language_model_ = std::make_unique<LanguageModel>(model, model_options, *threads_, progress);
     batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
     thread_ = std::thread([this] { run(); });
 }
@@ -70,16 +56,16 @@ Engine::~Engine() {
 }
 
 int Engine::count_prompt_tokens(const std::string & prompt) const {
-    return tokenize_prompt(language_model_->vocab(), chat_template_, prompt).count();
+    return tokenize_prompt(language_model_->vocab(), facts_.chat_template, prompt).count();
 }
 
 uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done) {
     if (request.images.empty() || request.max_tokens < 1) {
         throw Error("usage", "A caption needs at least one image and one token.");
     }
-    PromptTokens prompt = tokenize_prompt(language_model_->vocab(), chat_template_, request.prompt);
+    PromptTokens prompt = tokenize_prompt(language_model_->vocab(), facts_.chat_template, request.prompt);
     auto job = std::make_shared<Job>();
-    job->features = std::make_unique<VisionFeatures>(vision(), std::move(request.images));
+    job->features = std::make_unique<VisionFeatures>(facts_.vision, std::move(request.images));
     const int needed = prompt.count() + job->features->tokens() + request.max_tokens;
     if (needed > language_model_->context()) {
         throw Error("context_overflow", std::to_string(job->features->tokens()) + " image tokens, " + std::to_string(prompt.count()) +
@@ -94,7 +80,7 @@ uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Capt
 
 uint64_t Engine::embed(std::vector<ImageTiles> images, std::function<void(Outcome<Embedding>)> done) {
     auto job = std::make_shared<Job>();
-    job->features = std::make_unique<VisionFeatures>(vision(), std::move(images));
+    job->features = std::make_unique<VisionFeatures>(facts_.vision, std::move(images));
     job->on_embedding = std::move(done);
     return submit(job);
 }
@@ -228,7 +214,7 @@ void Engine::encode() {
         } else {
             finish(job);
             Embedding embedding;
-            embedding.width = vision().width;
+            embedding.width = facts_.vision.width;
             embedding.counts = job->features->counts();
             embedding.data.resize(static_cast<size_t>(job->features->tokens()) * embedding.width);
             for (int token = 0; token < job->features->tokens(); token++) {

@@ -14,7 +14,7 @@
 #include "core/cpu_threads.h"
 #include "core/job.h"
 #include "core/language_model.h"
-#include "core/prompt.h"
+#include "core/model_facts.h"
 #include "core/scheduler.h"
 #include "core/vision_tower.h"
 
@@ -37,7 +37,7 @@ struct EngineOptions {
  */
 class Engine {
 public:
-    /** Loads both models; `progress` gets 0…1 and says whether to go on. Throws as LanguageModel and VisionTower do, and model_mismatch. */
+    /** Loads both models; `progress` gets 0…1 and says whether to go on. Throws as read_model_facts, find_devices, VisionTower and LanguageModel do. */
     Engine(const EngineOptions & options, const std::function<bool(float)> & progress);
     /** Cancels what is left; blocks for no longer than an operation of ggml takes. */
     ~Engine();
@@ -45,10 +45,8 @@ public:
     Engine & operator=(const Engine &) = delete;
 
     const LanguageModel & language_model() const { return *language_model_; }
-    const VisionConfig & vision() const { return tower_->config(); }
-    const ChatTemplate & chat_template() const { return chat_template_; }
+    const ModelFacts & facts() const { return facts_; }
     const std::vector<std::string> & devices() const { return device_names_; }
-    uint64_t mmproj_bytes() const { return mmproj_bytes_; }
 
     int count_prompt_tokens(const std::string & prompt) const;
     /** Throws usage, context_overflow or closed at once; everything later reaches the callback, exactly once. */
@@ -69,13 +67,12 @@ private:
     void finish(const JobPtr & job);
     void fail_all(const Error & error);
 
+    ModelFacts facts_;
     std::vector<std::string> device_names_;
     std::unique_ptr<CpuThreads> threads_;
     std::unique_ptr<VisionTower> tower_;
     std::unique_ptr<LanguageModel> language_model_;
     std::unique_ptr<Batch> batch_;
-    ChatTemplate chat_template_;
-    uint64_t mmproj_bytes_ = 0;
     Scheduler scheduler_;
 
     // The engine thread's own.

@@ -54,55 +54,10 @@ float * Batch::add(int sequence, int position, bool wants_logits) {
     return batch_.embd + static_cast<size_t>(row) * width_;
 }
 
-std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string & path) {
-    std::vector<std::shared_ptr<const GgufFile>> files{std::make_shared<const GgufFile>(path)};
-    const int64_t parts = files.front()->find_int("split.count").value_or(1);
-    if (parts <= 1) {
-        return files;
-    }
-    if (parts > 1000) {
-        files.front()->invalid("split.count is " + std::to_string(parts) + ", which is absurd");
-    }
-    std::string prefix(path.size() + 1, '\0');
-    if (llama_split_prefix(prefix.data(), prefix.size(), path.c_str(), 0, static_cast<int32_t>(parts)) == 0) {
-        files.front()->invalid("it has " + std::to_string(parts) + " parts; give the first one, whose name ends in -00001-of-…");
-    }
-    for (int32_t part = 1; part < parts; part++) {
-        std::string name(path.size() + 64, '\0');
-        const int32_t length = llama_split_path(name.data(), name.size(), prefix.c_str(), part, static_cast<int32_t>(parts));
-        files.push_back(std::make_shared<const GgufFile>(name.substr(0, length)));
-    }
-    return files;
-}
-
-int check_language_model(const GgufFile & file) {
-    const std::string architecture = file.find_string("general.architecture").value_or("");
-    if (architecture == "clip") {
-        file.invalid("this is a vision projector; give the language model as --model and the projector as --mmproj");
-    }
-    // The architectures LLaVA's language models have. They take embeddings as they are: no scaling hides in the token look-up.
-    if (architecture != "llama" && architecture != "qwen2") {
-        file.invalid("general.architecture is '" + architecture + "'; LLaVA's language models are llama or qwen2");
-    }
-    if (!file.has("tokenizer.ggml.model") || file.find_array_length("tokenizer.ggml.tokens").value_or(0) == 0) {
-        file.invalid("it has no tokenizer (tokenizer.ggml.model and tokenizer.ggml.tokens)");
-    }
-    file.require_int(architecture + ".block_count", 1, 4096);
-    file.require_int(architecture + ".context_length", 1, INT32_MAX);
-    const int64_t heads = file.require_int(architecture + ".attention.head_count", 1, 65536);
-    const int64_t width = file.require_int(architecture + ".embedding_length", 1, 1 << 20);
-    if (const std::optional<int64_t> groups = file.find_int(architecture + ".attention.head_count_kv")) {
-        if (*groups < 1 || heads % *groups != 0) {
-            file.invalid(architecture + ".attention.head_count_kv is " + std::to_string(*groups) + ", no divisor of the " + std::to_string(heads) + " heads");
-        }
-    }
-    return static_cast<int>(width);
-}
-
-LanguageModel::LanguageModel(const std::string & path, const LanguageModelOptions & options, const CpuThreads & threads,
+LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options, const CpuThreads & threads,
                              const std::function<bool(float)> & progress)
-    : files_(open_model_files(path)), sequences_(options.sequences) {
-    const int width = check_language_model(file());
+    : files_(files), sequences_(options.sequences) {
+    const std::string & path = file().path();
 
     std::vector<ggml_backend_dev_t> devices = options.devices;
     devices.push_back(nullptr);
@@ -136,10 +91,7 @@ LanguageModel::LanguageModel(const std::string & path, const LanguageModelOption
         const std::string reason = take_last_error();
         file().invalid("llama.cpp could not load it" + (reason.empty() ? "" : " (" + reason + ")"));
     }
-    if (llama_model_n_embd(model_.get()) != width || !llama_model_has_decoder(model_.get())) {
-        file().invalid("it is no text decoder of the width that its header declares");
-    }
-    embeddings_ = std::make_unique<TokenEmbeddings>(files_, width, vocabulary());
+    embeddings_ = std::make_unique<TokenEmbeddings>(files_, llama_model_n_embd(model_.get()), vocabulary());
 
     context_per_sequence_ = options.context > 0 ? options.context
                                                 : static_cast<int>(std::min<int64_t>(llama_model_n_ctx_train(model_.get()), MAX_CONTEXT));

@@ -44,11 +44,14 @@ private:
     int width_;
 };
 
-/** A llama.cpp model with its context. Its metadata are checked before its weights are read. */
+/** A llama.cpp model with its context. */
 class LanguageModel {
 public:
-    /** `progress` gets 0…1 and says whether to go on. Throws model_not_found, model_invalid, aborted, device_unavailable. */
-    LanguageModel(const std::string & path, const LanguageModelOptions & options, const CpuThreads & threads,
+    /**
+     * Loads a model whose headers read_model_facts has checked. `progress` gets 0…1 and says whether to go on.
+     * Throws model_invalid, out_of_memory, aborted.
+     */
+    LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options, const CpuThreads & threads,
                   const std::function<bool(float)> & progress);
     ~LanguageModel();
     LanguageModel(const LanguageModel &) = delete;
@@ -89,11 +92,5 @@ private:
     int context_per_sequence_ = 0;
     std::atomic<bool> aborted_{false};
 };
-
-/** A model's file, or all its parts where it was split. Throws as GgufFile does. */
-std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string & path);
-
-/** The embedding width that a language model's file declares, after its metadata were checked. */
-int check_language_model(const GgufFile & file);
 
 }  // namespace vcap

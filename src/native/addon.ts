@@ -37,25 +37,32 @@ export interface NativeVision {
   width: number
 }
 
-export interface NativeModelInfo {
+/** What the headers of a language model and its projector say, before any weight is read. */
+export interface NativeModelFacts {
   name: string
   architecture: string
   parameters: number
   /** Bytes of the language model's and the projector's weights. */
   modelBytes: number
   mmprojBytes: number
-  /** Positions the language model was trained on. */
-  contextTrained: number
-  /** Positions each sequence has here. */
-  contextPerSequence: number
-  /** Captions in flight. */
-  sequences: number
+  layers: number
   embeddingWidth: number
   vocabulary: number
+  /** Positions the language model was trained on. */
+  contextTrained: number
+  /** Bytes of keys and values that one position takes, at half precision. */
+  kvBytesPerPosition: number
   chatTemplate: string
   /** Why this template: what in the metadata, or that the caller asked for it. */
   chatTemplateReason: string
   vision: NativeVision
+}
+
+export interface NativeModelInfo extends NativeModelFacts {
+  /** Positions each sequence has here. */
+  contextPerSequence: number
+  /** Captions in flight. */
+  sequences: number
   devices: string[]
 }
 
@@ -161,6 +168,8 @@ export interface Addon {
   build: NativeBuild
   /** Local devices and those of the ggml RPC servers named (`host:port`). */
   devices(rpc: string[]): NativeDevice[]
+  /** Reads and checks the headers alone. `chatTemplate` as in `NativeLoadOptions`. */
+  inspect(model: string, mmproj: string, chatTemplate: string): NativeModelFacts
   /** Geometry alone; `maxTiles` bounds the tiles of the grid (0: overview only). */
   tileLayout(vision: NativeVision, width: number, height: number, maxTiles: number): NativeTileLayout
   loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeJob<NativeModel>

@@ -15,7 +15,7 @@ TEST("prompt: the demo model's template is read off its vocabulary") {
 TEST("prompt: specials are single tokens, the text around the images is tokenised apart") {
     const auto engine = demo::load(1);
     const llama_vocab * vocab = engine->language_model().vocab();
-    const PromptTokens prompt = tokenize_prompt(vocab, engine->chat_template(), "Describe it.");
+    const PromptTokens prompt = tokenize_prompt(vocab, engine->facts().chat_template, "Describe it.");
     const LanguageModel & model = engine->language_model();
     std::string before;
     for (const llama_token token : prompt.before) before += model.piece(token);
@@ -29,7 +29,7 @@ TEST("prompt: specials are single tokens, the text around the images is tokenise
 
 TEST("prompt: any text can be asked, bytes included") {
     const auto engine = demo::load(1);
-    const PromptTokens prompt = tokenize_prompt(engine->language_model().vocab(), engine->chat_template(), "\xE6\xBC\xA2 \xF0\x9F\x8E\xAC \x01");
+    const PromptTokens prompt = tokenize_prompt(engine->language_model().vocab(), engine->facts().chat_template, "\xE6\xBC\xA2 \xF0\x9F\x8E\xAC \x01");
     std::string after;
     for (const llama_token token : prompt.after) after += engine->language_model().piece(token);
     CHECK_EQUAL(after, "\n\xE6\xBC\xA2 \xF0\x9F\x8E\xAC \x01" "assistant\n");
