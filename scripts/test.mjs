@@ -1,0 +1,30 @@
+/**
+ * Runs the tests: the C++ core's first (unless `--no-core`), then every test file under
+ * test/. Other arguments are parts of file names: `node scripts/test.mjs frames`.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const core = path.join(root, 'scripts', 'test-core.mjs')
+
+if (wanted.length === 0 && !process.argv.includes('--no-core') && existsSync(core)) run([core])
+
+const files = readdirSync(path.join(root, 'test'), { recursive: true })
+  .filter((name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.some((part) => name.includes(part))))
+  .map((name) => path.join('test', name))
+  .sort()
+if (files.length === 0) {
+  console.error(`test: no test file matches ${wanted.join(', ')}`)
+  process.exit(1)
+}
+// One file at a time: each keeps every core busy, and they would spoil each other's deadlines.
+run(['--test', '--test-reporter=spec', '--test-concurrency=1', '--test-timeout=300000', ...files])
+
+function run(args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}

@@ -1,0 +1,49 @@
+import path from 'node:path'
+import Table from 'cli-table3'
+import { Command, Option } from 'commander'
+import { writeSamples } from '../demo/samples'
+import { exitCodes } from '../errors'
+import { findFfmpeg } from '../ffmpeg'
+import { run, type RunEvent } from '../run'
+import { untilInterrupted } from './interrupt'
+import { textProgress } from './progress'
+
+interface DemoFlags {
+  out: string
+  seed: string
+}
+
+const clips = 12
+const images = 2
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('make a few videos, caption them with the model that ships with the package')
+    .addOption(new Option('--out <dir>', 'where videos and captions go').default('demo-out'))
+    .addOption(new Option('--seed <n>', 'other videos').default('1'))
+    .action(async ({ out, seed }: DemoFlags) => {
+      process.exitCode = await untilInterrupted((signal) => demo(path.resolve(out), Number(seed) || 0, signal))
+    })
+}
+
+async function demo(folder: string, seed: number, signal: AbortSignal): Promise<number> {
+  process.stderr.write(`Rendering ${clips} videos and ${images} images into ${folder}\n`)
+  const { csv, samples } = await writeSamples({ folder, clips, images, seed, ffmpeg: findFfmpeg(undefined).path, largest: 480, signal })
+  const output = path.join(folder, 'captions.csv')
+  const captions = new Map<string, string>()
+  const progress = textProgress()
+  const onEvent = (event: RunEvent) => {
+    if (event.type === 'row') captions.set(event.path, event.error ?? event.text)
+    progress.show(event)
+  }
+  const { failed } = await run(csv, output, { model: 'demo', gpus: 'none', onEvent, signal }).finally(() => progress.stop())
+  const table = new Table({ head: ['file', 'size', 'caption', ''], style: { head: [], border: [], compact: true } })
+  let right = 0
+  for (const { path: file, scene, expected } of samples) {
+    const caption = captions.get(file)
+    if (caption === expected) right++
+    table.push([file, `${scene.width} x ${scene.height}`, caption === expected ? caption : `${caption}\nexpected: ${expected}`, caption === expected ? 'right' : 'wrong'])
+  }
+  process.stdout.write(`${table.toString()}\n${right} of ${samples.length} captions are right. They are in ${output}\n`)
+  return failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import { Command } from 'commander'
+import { asVcapError, exitCodes } from '../errors'
+import { findFfmpeg } from '../ffmpeg'
+import { listedFiles, models } from '../models'
+import { loadAddon } from '../native/load'
+
+/** One thing looked at. */
+interface Finding {
+  name: string
+  /** `absent`: not there, and only some commands need it. */
+  state: 'ok' | 'absent' | 'broken'
+  detail: string
+}
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('what is there, what is missing, and the remedy')
+    .option('--json', 'print JSON')
+    .action(({ json }: { json?: boolean }) => {
+      const findings = [node(), ...addonAndDevices(), ffmpeg(), ...modelFiles()]
+      if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
+      else for (const finding of findings) process.stdout.write(line(finding))
+      process.exitCode = findings.some(({ state }) => state === 'broken') ? exitCodes.usage : exitCodes.ok
+    })
+}
+
+function line({ name, state, detail }: Finding): string {
+  const [first, ...more] = detail.split('\n')
+  return [`${state.padEnd(7)} ${name.padEnd(15)} ${first}`, ...more.map((text) => `${' '.repeat(24)}${text}`)].join('\n') + '\n'
+}
+
+function node(): Finding {
+  const major = Number(process.versions.node.split('.')[0])
+  return { name: 'node', state: major >= 20 ? 'ok' : 'broken', detail: major >= 20 ? process.versions.node : `${process.versions.node}: Node 20 or newer is needed` }
+}
+
+function addonAndDevices(): Finding[] {
+  try {
+    const { build, devices } = loadAddon()
+    const found = devices([]).map(({ name, description, memoryTotal }) => ({
+      name,
+      state: 'ok' as const,
+      detail: memoryTotal > 0 ? `${description}, ${(memoryTotal / 2 ** 30).toFixed(1)} GiB` : description
+    }))
+    return [{ name: 'addon', state: 'ok', detail: `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}` }, ...found]
+  } catch (error) {
+    return [{ name: 'addon', state: 'broken', detail: asVcapError(error).message }]
+  }
+}
+
+function ffmpeg(): Finding {
+  try {
+    const { path, from } = findFfmpeg(undefined)
+    const { stdout, status } = spawnSync(path, ['-hide_banner', '-version'], { encoding: 'utf8' })
+    const version = /^ffmpeg version (\S+)/.exec(stdout ?? '')?.[1]
+    if (status !== 0 || !version) return { name: 'ffmpeg', state: 'broken', detail: `${path} does not run; name another with VCAP_FFMPEG` }
+    return { name: 'ffmpeg', state: 'ok', detail: `${version}, ${path} (${from})` }
+  } catch (error) {
+    return { name: 'ffmpeg', state: 'broken', detail: asVcapError(error).message }
+  }
+}
+
+function modelFiles(): Finding[] {
+  return models.map((listed) => {
+    const files = Object.values(listedFiles(listed))
+    const absent = files.filter((file) => !fs.existsSync(file))
+    const state = absent.length === 0 ? 'ok' : listed.shipped ? 'broken' : 'absent'
+    return { name: listed.name, state, detail: (absent.length === 0 ? files : absent.map((file) => `expected ${file}`)).join('\n') }
+  })
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { asVcapError, exitCodes } from '../errors'
+import { packageVersion } from '../package'
+import { demoCommand } from './demo'
+import { doctorCommand } from './doctor'
+import { Interrupted } from './interrupt'
+import { runCommand } from './run'
+
+const program = new Command('vcap-native').description('Captions videos and images with LLaVA on llama.cpp').version(packageVersion)
+for (const command of [runCommand(), demoCommand(), doctorCommand()]) {
+  program.addCommand(command.exitOverride().helpOption('-h, --help').configureHelp({ showGlobalOptions: false }))
+}
+
+program.exitOverride().parseAsync().catch((error: unknown) => {
+  process.exitCode = report(error)
+})
+
+/** Tells what went wrong, in a line where one is enough, and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage // commander has printed it
+  if (process.env.VCAP_DEBUG) console.error(error)
+  const { cause } = error as Error
+  if (cause instanceof Interrupted) {
+    process.stderr.write(`\n${cause.message}; no output was written\n`)
+    return cause.exitCode
+  }
+  const known = asVcapError(error)
+  process.stderr.write(`vcap-native: ${known.message}\n`)
+  return known.exitCode
+}

@@ -1,0 +1,130 @@
+import { SingleBar } from 'cli-progress'
+import type { RunEvent, RunSummary } from '../run'
+
+/** Tells on stderr how a run goes. */
+export interface Progress {
+  readonly show: (event: RunEvent) => void
+  /** Leaves the terminal as it was, whatever ended the run. */
+  stop(): void
+}
+
+/** One JSON object a line for each event. */
+export function jsonProgress(): Progress {
+  return { show: (event) => void process.stderr.write(`${JSON.stringify(event)}\n`), stop: () => undefined }
+}
+
+/** A bar on a terminal, a line every few seconds elsewhere. */
+export function textProgress(): Progress {
+  return process.stderr.isTTY ? new BarProgress() : new LineProgress()
+}
+
+const secondsBetweenLines = 5
+
+/** What both ways of showing count. */
+class Counter {
+  done = 0
+  failed = 0
+  total: number | undefined
+  #started = Date.now()
+
+  add(event: RunEvent): void {
+    if (event.type === 'started') this.#started = Date.now()
+    if (event.type === 'total') this.total = event.rows
+    if (event.type !== 'row') return
+    this.done++
+    if (event.status !== 'ok' && event.status !== 'truncated') this.failed++
+  }
+
+  /** Rows a second since the model was ready. */
+  get rate(): number {
+    return this.done / Math.max(0.001, (Date.now() - this.#started) / 1000)
+  }
+
+  get eta(): string {
+    if (this.total === undefined || this.done === 0) return '?'
+    return duration((this.total - this.done) / this.rate)
+  }
+
+  get failures(): string {
+    return this.failed === 0 ? '' : `, ${this.failed} failed`
+  }
+}
+
+class BarProgress implements Progress {
+  readonly #counter = new Counter()
+  #bar: SingleBar | undefined
+
+  readonly show = (event: RunEvent): void => {
+    this.#counter.add(event)
+    if (event.type === 'loading') process.stderr.write(`\rLoading the model ${Math.round(event.fraction * 100)} % `)
+    if (event.type === 'started') process.stderr.write(`\r\x1b[K${modelLine(event.model)}\n`)
+    if (event.type === 'total') this.#start(event.rows)
+    if (event.type === 'row') this.#bar?.update(this.#counter.done, this.#payload())
+    if (event.type === 'finished') {
+      this.stop()
+      process.stderr.write(`${summaryLine(event)}\n`)
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop()
+    this.#bar = undefined
+  }
+
+  #start(total: number): void {
+    this.#bar = new SingleBar({
+      format: '[{bar}] {value}/{total}  {rate}/s  ETA {left}{failures}',
+      stream: process.stderr,
+      fps: 5,
+      linewrap: true, // switching it off would outlive a second Ctrl-C
+      barsize: 30,
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
+      gracefulExit: false // signals are the command's
+    })
+    this.#bar.start(total, this.#counter.done, this.#payload())
+  }
+
+  #payload() {
+    return { rate: this.#counter.rate.toFixed(1), left: this.#counter.eta, failures: this.#counter.failures }
+  }
+}
+
+class LineProgress implements Progress {
+  readonly #counter = new Counter()
+  #next = 0
+
+  readonly show = (event: RunEvent): void => {
+    this.#counter.add(event)
+    if (event.type === 'started') {
+      process.stderr.write(`${modelLine(event.model)}\n`)
+      this.#next = Date.now() + secondsBetweenLines * 1000
+    }
+    if (event.type === 'row' && Date.now() >= this.#next) {
+      const { done, total, rate, eta, failures } = this.#counter
+      process.stderr.write(`${done}/${total ?? '?'} rows, ${rate.toFixed(1)}/s, ETA ${eta}${failures}\n`)
+      this.#next = Date.now() + secondsBetweenLines * 1000
+    }
+    if (event.type === 'finished') process.stderr.write(`${summaryLine(event)}\n`)
+  }
+
+  stop(): void {}
+}
+
+function modelLine(model: Extract<RunEvent, { type: 'started' }>['model']): string {
+  const parameters = model.parameters >= 1e9 ? `${(model.parameters / 1e9).toFixed(1)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
+  return `${model.name}: ${parameters} parameters on ${model.devices.join(', ') || 'CPU'}, ${model.sequences} captions at once, ${model.contextPerSequence} positions each`
+}
+
+function summaryLine({ rows, statuses, failed, seconds, output }: RunSummary): string {
+  const counts = Object.entries(statuses).map(([status, count]) => `${count} ${status}`).join(', ')
+  const rate = rows / Math.max(seconds, 0.001)
+  return `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''} in ${duration(seconds)}, ${rate.toFixed(1)}/s: ${output}`
+}
+
+function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.round(seconds)} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

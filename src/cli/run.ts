@@ -1,0 +1,27 @@
+import { Command } from 'commander'
+import { exitCodes } from '../errors'
+import { run, type RunOptions } from '../run'
+import { runFlags, toOptions } from './flags'
+import { untilInterrupted } from './interrupt'
+import { jsonProgress, textProgress } from './progress'
+
+export function runCommand(): Command {
+  const command = new Command('run')
+    .description('caption the videos and images of a CSV with a path column')
+    .argument('<input.csv>')
+    .argument('<output.csv>')
+    .option('--json', 'one JSON object an event on stderr instead of a bar')
+  for (const { option } of runFlags) command.addOption(option)
+  return command
+    .addHelpText('after', '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;\n75 stopped by a fault that a rerun may pass; 130, 143 interrupted.')
+    .action(async (input: string, output: string, parsed: Record<string, unknown>) => {
+      const options = toOptions(parsed) as RunOptions
+      const progress = parsed.json ? jsonProgress() : textProgress()
+      try {
+        const { failed } = await untilInterrupted((signal) => run(input, output, { ...options, onEvent: progress.show, signal }))
+        process.exitCode = failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
+      } finally {
+        progress.stop()
+      }
+    })
+}

@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process'
+import sharp from 'sharp'
+import { VcapError } from '../errors'
+import { runFfmpeg } from '../ffmpeg'
+import { reason } from '../demux'
+import { SceneRenderer } from './draw'
+import type { Scene } from './world'
+
+/** A container and codec that clips are written in. */
+export interface ClipFormat {
+  extension: string
+  encoder: string
+  args: string[]
+}
+
+const clipFormats: ClipFormat[] = [
+  { extension: 'mp4', encoder: 'libx264', args: ['-preset', 'ultrafast', '-crf', '22', '-pix_fmt', 'yuv420p', '-movflags', '+faststart'] },
+  { extension: 'webm', encoder: 'libvpx-vp9', args: ['-deadline', 'realtime', '-cpu-used', '8', '-b:v', '0', '-crf', '32', '-pix_fmt', 'yuv420p'] },
+  { extension: 'mkv', encoder: 'libx265', args: ['-preset', 'ultrafast', '-crf', '24', '-pix_fmt', 'yuv420p', '-x265-params', 'log-level=none'] },
+  { extension: 'mov', encoder: 'mpeg4', args: ['-q:v', '4', '-pix_fmt', 'yuv420p'] }
+]
+
+export const imageFormats = ['jpg', 'png', 'webp'] as const
+
+/** Those of the formats that this ffmpeg can write. */
+export function availableFormats(ffmpeg: string): ClipFormat[] {
+  const { stdout } = spawnSync(ffmpeg, ['-hide_banner', '-encoders'], { encoding: 'utf8' })
+  const encoders = new Set((stdout ?? '').split('\n').map((line) => line.trim().split(/\s+/)[1]))
+  const formats = clipFormats.filter(({ encoder }) => encoders.has(encoder))
+  if (formats.length === 0) throw new VcapError('ffmpeg_missing', `ffmpeg at ${ffmpeg} has none of the encoders ${clipFormats.map(({ encoder }) => encoder).join(', ')}`)
+  return formats
+}
+
+export async function writeClip(file: string, scene: Scene, seed: number, format: ClipFormat, ffmpeg: string, signal?: AbortSignal): Promise<void> {
+  const { width, height, fps, length } = scene
+  const renderer = new SceneRenderer(scene, seed)
+  async function* frames() {
+    for (let i = 0; i < length; i++) yield renderer.frame(i).data
+  }
+  const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
+  const outcome = await runFfmpeg(
+    ['-loglevel', 'error', '-y', ...input, '-c:v', format.encoder, ...format.args, `file:${file}`],
+    { ffmpeg, deadline: Date.now() + 600_000, signal },
+    { input: frames(), outputs: [] }
+  )
+  if (outcome.status !== 0) throw new VcapError('write_failed', `${file} could not be encoded: ${reason(outcome)}`)
+}
+
+export async function writeImage(file: string, scene: Scene, seed: number): Promise<void> {
+  const { data, width, height } = new SceneRenderer(scene, seed).frame(0)
+  await sharp(data, { raw: { width, height, channels: 3 } }).jpeg({ quality: 88, force: false }).webp({ quality: 85, force: false }).toFile(file)
+}

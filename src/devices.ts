@@ -1,0 +1,46 @@
+import { VcapError } from './errors'
+import type { Addon, NativeDevice } from './native/addon'
+
+/**
+ * Names of the devices asked for: local GPUs by number, then RPC servers. Empty: the CPU.
+ * `gpus` as in `0-7`, `0,2,4-5`, `all`, `none`; all that are there when undefined.
+ * Throws `usage`, `device_unavailable`.
+ */
+export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: string[]): string[] {
+  const wanted = gpus === undefined ? undefined : parseGpus(gpus)
+  const devices = addon.devices(rpc)
+  const isRemote = (device: NativeDevice) => device.name.startsWith('RPC')
+  const local = devices.filter((device) => device.type === 'gpu' && !isRemote(device))
+  const remote = devices.filter(isRemote)
+  if (wanted === 'all' && local.length === 0) throw noGpu(addon, devices, 'all')
+  const chosen = wanted === undefined || wanted === 'all' ? local : wanted.map((number) => local[number] ?? refuse(number))
+  return [...chosen, ...remote].map((device) => device.name)
+
+  function refuse(number: number): never {
+    throw noGpu(addon, devices, String(number))
+  }
+}
+
+/** Numbers of a list such as `0,2,4-5`, each once, in order; `none` is the empty list. */
+export function parseGpus(list: string): number[] | 'all' {
+  if (list === 'all') return 'all'
+  if (list === 'none') return []
+  const numbers = list.split(',').flatMap((part) => {
+    const range = /^\s*(\d{1,3})(?:-(\d{1,3}))?\s*$/.exec(part)
+    const first = Number(range?.[1])
+    const last = Number(range?.[2] ?? range?.[1])
+    if (!range || last < first) {
+      throw new VcapError('usage', `Expected a list such as 0-7 or 0,2,4-5, all or none for gpus but received ${JSON.stringify(list)}`)
+    }
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  })
+  return [...new Set(numbers)]
+}
+
+function noGpu(addon: Addon, devices: NativeDevice[], asked: string): VcapError {
+  const there = devices.map((device) => `${device.name} (${device.description})`).join(', ')
+  const hint = addon.build.backends.includes('CUDA')
+    ? ''
+    : ' This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`.'
+  return new VcapError('device_unavailable', `GPU ${asked} was asked for; the devices here are ${there}.${hint}`)
+}

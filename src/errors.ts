@@ -1,0 +1,78 @@
+/** Exit codes of the command, and which errors lead to them. */
+export const exitCodes = {
+  /** Every row captioned. */
+  ok: 0,
+  /** Wrong usage or configuration; nothing was started. */
+  usage: 2,
+  /** Finished, and some rows have no caption. */
+  rowsFailed: 3,
+  /** Stopped by a fault that a rerun may pass. */
+  stopped: 75,
+  /** 128 + signal number. */
+  hangup: 129,
+  interrupted: 130,
+  terminated: 143
+} as const
+
+const errors = {
+  // Asked for something that cannot be: nothing starts.
+  usage: exitCodes.usage,
+  addon_missing: exitCodes.usage,
+  ffmpeg_missing: exitCodes.usage,
+  model_not_found: exitCodes.usage,
+  model_invalid: exitCodes.usage,
+  model_mismatch: exitCodes.usage,
+  device_unavailable: exitCodes.usage,
+  out_of_memory: exitCodes.usage,
+  csv_invalid: exitCodes.usage,
+  output_unwritable: exitCodes.usage,
+  // One video or image: a row gets the code as its status, the others go on.
+  missing: exitCodes.rowsFailed,
+  unreadable: exitCodes.rowsFailed,
+  no_frames: exitCodes.rowsFailed,
+  context_overflow: exitCodes.rowsFailed,
+  engine_error: exitCodes.rowsFailed,
+  // The run as a whole.
+  engine_lost: exitCodes.stopped,
+  write_failed: exitCodes.stopped,
+  closed: exitCodes.stopped,
+  aborted: exitCodes.interrupted,
+  internal: exitCodes.stopped
+} as const
+
+export type ErrorCode = keyof typeof errors
+
+/** Codes that concern one row only, which are its status in the output. */
+export type RowErrorCode = 'missing' | 'unreadable' | 'no_frames' | 'context_overflow' | 'engine_error'
+
+export function isRowError(code: ErrorCode): code is RowErrorCode {
+  return errors[code] === exitCodes.rowsFailed
+}
+
+/** The one kind of error this package throws: branch on `code`, show `message`. */
+export class VcapError extends Error {
+  override readonly name = 'VcapError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+
+  get exitCode(): number {
+    return errors[this.code]
+  }
+}
+
+/** An error of the addon, of Node or of a library as a `VcapError`; known codes are kept. */
+export function asVcapError(error: unknown, otherwise: ErrorCode = 'internal'): VcapError {
+  if (error instanceof VcapError) return error
+  const { code, name, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, name: '', message: String(error) }
+  if (name === 'AbortError') return new VcapError('aborted', 'Aborted', { cause: error })
+  const known = typeof code === 'string' && Object.hasOwn(errors, code)
+  return new VcapError(known ? (code as ErrorCode) : otherwise, message, { cause: error })
+}
+
+export function abortedError(signal: AbortSignal): VcapError {
+  return new VcapError('aborted', 'Aborted', { cause: signal.reason })
+}

@@ -1,0 +1,147 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import readline from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { abortedError, asVcapError, VcapError } from './errors'
+
+/** Seconds after which `ffmpeg` is killed, and who may end it earlier. */
+export interface FfmpegLimits {
+  ffmpeg: string
+  /** Milliseconds since the epoch. */
+  deadline: number
+  signal?: AbortSignal | undefined
+}
+
+export interface FfmpegOutcome {
+  /** Exit status; null when it was killed. */
+  status: number | null
+  timedOut: boolean
+  /** The last lines of stderr, for messages. */
+  tail: string[]
+}
+
+interface FfmpegStreams {
+  /** What `pipe:0` reads; nothing when left out. */
+  input?: AsyncIterable<Uint8Array>
+  /** One for each of the pipes `pipe:3`, `pipe:4`, … that the arguments write to. */
+  outputs: ((stream: Readable) => void)[]
+  onStderr?: (line: string) => void
+}
+
+const tailLines = 12
+
+/** Children that must not outlive this process. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** Runs ffmpeg to its end. Rejects with `ffmpeg_missing`, `aborted`; a failing ffmpeg is an outcome. */
+export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: FfmpegStreams): Promise<FfmpegOutcome> {
+  const { signal } = limits
+  if (signal?.aborted) throw abortedError(signal)
+  const child = spawn(limits.ffmpeg, ['-hide_banner', '-nostdin', ...args], {
+    stdio: [streams.input ? 'pipe' : 'ignore', 'ignore', 'pipe', ...streams.outputs.map(() => 'pipe' as const)]
+  })
+  const outcome: FfmpegOutcome = { status: null, timedOut: false, tail: [] }
+  const kill = () => child.kill('SIGKILL')
+  const timer = setTimeout(() => {
+    outcome.timedOut = true
+    kill()
+  }, Math.max(0, limits.deadline - Date.now()))
+  signal?.addEventListener('abort', kill, { once: true })
+  running.add(child)
+  try {
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', resolve)
+    })
+    yieldToTheEngine(child)
+    streams.outputs.forEach((read, i) => read(child.stdio[3 + i] as Readable))
+    readline.createInterface({ input: child.stderr! }).on('line', (line) => {
+      outcome.tail.push(line)
+      if (outcome.tail.length > tailLines) outcome.tail.shift()
+      streams.onStderr?.(line)
+    })
+    if (streams.input) await feed(streams.input, child.stdin!)
+    outcome.status = await ended
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'EACCES') {
+      throw new VcapError('ffmpeg_missing', `ffmpeg at ${limits.ffmpeg} cannot be run: ${code}`, { cause: error })
+    }
+    throw asVcapError(error)
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', kill)
+    running.delete(child)
+  }
+  if (signal?.aborted) throw abortedError(signal)
+  return outcome
+}
+
+async function feed(input: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {
+  try {
+    await pipeline(input, stdin)
+  } catch (error) {
+    // A child that ends early says why on stderr and by its status.
+    if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
+
+/** ggml's threads spin at their barriers: a decoder beside them at equal priority halves their speed. */
+function yieldToTheEngine(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  try {
+    os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW)
+  } catch (error) {
+    // It may have ended already.
+    if ((error as { info?: { code?: string } }).info?.code !== 'ESRCH') throw error
+  }
+}
+
+export interface FoundFfmpeg {
+  path: string
+  from: 'option' | 'VCAP_FFMPEG' | 'ffmpeg-static' | 'PATH'
+}
+
+/** The ffmpeg to use: the one asked for, else `VCAP_FFMPEG`, else ffmpeg-static's, else the one on PATH. */
+export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
+  if (asked) return { path: requireExecutable(asked, 'ffmpeg'), from: 'option' }
+  if (process.env.VCAP_FFMPEG) return { path: requireExecutable(process.env.VCAP_FFMPEG, 'VCAP_FFMPEG'), from: 'VCAP_FFMPEG' }
+  const bundled = bundledFfmpeg()
+  if (bundled) return { path: bundled, from: 'ffmpeg-static' }
+  const onPath = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, 'ffmpeg')).find(isExecutable)
+  if (onPath) return { path: onPath, from: 'PATH' }
+  throw new VcapError('ffmpeg_missing', 'ffmpeg not found: install it (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG')
+}
+
+function requireExecutable(file: string, what: string): string {
+  if (!isExecutable(file)) throw new VcapError('ffmpeg_missing', `Expected an executable file for ${what} but received ${file}`)
+  return file
+}
+
+function isExecutable(file: string): boolean {
+  if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile()) return false
+  try {
+    fs.accessSync(file, fs.constants.X_OK)
+    return true
+  } catch {
+    return false // accessSync has no other way to say no
+  }
+}
+
+/** The optional dependency may be absent, and its download may have been blocked. */
+function bundledFfmpeg(): string | undefined {
+  let file: string | null
+  try {
+    file = require('ffmpeg-static') as string | null
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
+    return undefined
+  }
+  return file !== null && isExecutable(file) ? file : undefined
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import { VcapError } from './errors'
+
+/*
+ * Every option of the library and the command, checked once and completed here. A
+ * field's description is the noun phrase of its error: "Expected <description> for …".
+ */
+
+const positive = z.int().min(1)
+const name = z.string().min(1)
+
+/** How frames are taken from one video or image. */
+const frameFields = {
+  numFrames: z.int().min(1).max(64).default(3).describe('integer between 1 and 64'),
+  /** Short side in pixels to which larger pictures are scaled first; as they are when left out. */
+  resize: positive.max(16384).optional().describe('positive integer'),
+  /** ffmpeg's path; looked for when left out. */
+  ffmpeg: name.optional().describe('path of ffmpeg'),
+  /** Seconds that decoding one video may take. */
+  decodeTimeout: z.number().positive().max(86400).default(120).describe('number of seconds above 0'),
+  signal: z.instanceof(AbortSignal).optional().describe('AbortSignal')
+}
+
+/** How the language model answers. */
+const answerFields = {
+  /** A preset's name or the text itself; `{}` takes `text`. By the kind of media when left out. */
+  prompt: name.optional().describe('non-empty string'),
+  /** What `{}` in the prompt stands for. */
+  text: z.string().optional().describe('string'),
+  /** Tiles a frame: the most that fits, all the model knows, or the overview alone. */
+  anyres: z.enum(['auto', 'full', 'off']).default('auto').describe('one of auto, full, off'),
+  maxTokens: positive.max(1_000_000).default(300).describe('positive integer'),
+  /** 0: greedy. */
+  temperature: z.number().min(0).max(10).default(0).describe('number between 0 and 10'),
+  topP: z.number().gt(0).max(1).default(1).describe('number above 0 and up to 1'),
+  seed: z.int().min(0).max(0xffffffff).default(0).describe('integer between 0 and 4294967295')
+}
+
+/** Which model, on which devices. */
+const loadFields = {
+  /** A name from the model list or a GGUF file. */
+  model: name.default('llava-v1.6-34b').describe('model name or GGUF file'),
+  /** The projector's GGUF file; needed with a model file. */
+  mmproj: name.optional().describe('GGUF file'),
+  /** `0-7`, `0,2,4-5`, `all`, `none`; all that are there when left out. */
+  gpus: z.string().optional().describe('GPU list such as 0-7, all or none'),
+  /** ggml RPC servers as further devices, `host:port`. */
+  rpc: z.array(z.string().regex(/^[^\s,]+:\d+$/)).default([]).describe('list of host:port'),
+  splitMode: z.enum(['layer', 'tensor']).default('layer').describe('one of layer, tensor'),
+  /** Captions in flight, each with its own KV sequence. */
+  sequences: positive.max(1024).default(16).describe('integer between 1 and 1024'),
+  /** Positions a sequence; 0: what the model was trained on. */
+  contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer of 0 or more'),
+  /** CPU threads of the engine; 0: one for each physical core. */
+  threads: z.int().min(0).max(1024).default(0).describe('integer between 0 and 1024'),
+  /** A chat template's name; by the model's metadata when left out. */
+  chatTemplate: z.string().default('').describe('chat template name'),
+  /** Videos decoded at once; 0: by the number of cores. */
+  decoders: z.int().min(0).max(256).default(0).describe('integer between 0 and 256'),
+  onProgress: z.custom<(fraction: number) => void>((value) => typeof value === 'function').optional().describe('function')
+}
+
+const frames = z.strictObject(frameFields)
+const embed = z.strictObject({ anyres: answerFields.anyres, signal: frameFields.signal })
+const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signal })
+const caption = z.strictObject({ ...answerFields, ...frameFields })
+const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
+const run = z.strictObject({
+  ...loadFields,
+  ...answerFields,
+  ...frameFields,
+  /** Where relative paths start; the CSV's folder when left out. */
+  root: name.optional().describe('folder'),
+  /** Output columns of another tool instead of our own. */
+  compat: z.enum(['open-sora']).optional().describe('open-sora'),
+  onEvent: z.custom<(event: never) => void>((value) => typeof value === 'function').optional().describe('function')
+})
+
+export type FrameOptions = z.input<typeof frames>
+export type EmbedOptions = z.input<typeof embed>
+export type ImageCaptionOptions = z.input<typeof imageCaption>
+export type CaptionOptions = z.input<typeof caption>
+/** Caption options given here are the defaults of every caption of the captioner. */
+export type LoadOptions = z.input<typeof load>
+export type RunOptions = z.input<typeof run>
+
+export type FrameSettings = z.output<typeof frames>
+export type EmbedSettings = z.output<typeof embed>
+export type ImageCaptionSettings = z.output<typeof imageCaption>
+export type CaptionSettings = z.output<typeof caption>
+export type LoadSettings = z.output<typeof load>
+export type RunSettings = z.output<typeof run>
+
+export const parseFrameOptions = parser(frames)
+export const parseEmbedOptions = parser(embed)
+export const parseImageCaptionOptions = parser(imageCaption)
+export const parseCaptionOptions = parser(caption)
+export const parseLoadOptions = parser(load)
+export const parseRunOptions = parser(run)
+
+/** Those of `options` that a single caption takes. */
+export function pickCaptionOptions(options: LoadOptions): CaptionOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in caption.shape))
+}
+
+/** Those of `options` that loading a captioner takes. */
+export function pickLoadOptions(options: LoadOptions): LoadOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in load.shape))
+}
+
+export type OptionName = keyof typeof run.shape
+
+/** The default of one option, and a check of one value that says what was expected. */
+export function optionField(name: OptionName): { initial: unknown; check: (value: unknown) => unknown } {
+  const field = run.shape[name] as z.ZodType
+  return {
+    initial: field.safeParse(undefined).data,
+    check: (value) => {
+      const result = field.safeParse(value)
+      if (result.success) return result.data
+      throw new VcapError('usage', `Expected ${field.description} but received ${describe(value)}`)
+    }
+  }
+}
+
+function parser<T extends z.ZodObject>(schema: T): (options: unknown) => z.output<T> {
+  return (options = {}) => {
+    const result = schema.safeParse(options)
+    if (result.success) return result.data
+    throw new VcapError('usage', explain(schema, options, result.error.issues[0]!))
+  }
+}
+
+function explain(schema: z.ZodObject, options: unknown, issue: z.core.$ZodIssue): string {
+  const fields = schema.shape as Record<string, z.ZodType>
+  if (issue.code === 'unrecognized_keys') {
+    return `Expected one of ${Object.keys(fields).join(', ')} as an option but received ${issue.keys.join(', ')}`
+  }
+  const field = issue.path[0]
+  if (field === undefined) return `Expected object for options but received ${describe(options)}`
+  const received = (options as Record<PropertyKey, unknown>)[field]
+  return `Expected ${fields[String(field)]?.description ?? 'valid value'} for ${String(field)} but received ${describe(received)}`
+}
+
+export function describe(value: unknown): string {
+  const shown = typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return `${shown.length > 80 ? `${shown.slice(0, 77)}...` : shown} of type ${value === null ? 'null' : typeof value}`
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import test, { after } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { captionVideo, extractFrames, loadCaptioner } from '../../dist/index.js'
+import { root } from '../helpers/cli.mjs'
+import { demoSamples } from '../helpers/samples.mjs'
+
+const { paths } = await demoSamples()
+const options = { model: 'demo', gpus: 'none', sequences: 4 }
+const captioner = await loadCaptioner(options)
+after(() => captioner.close())
+
+test('captionVideo gives text, tokens, length and timings', async () => {
+  const caption = await captionVideo(paths[0], { model: 'demo', gpus: 'none' })
+  assert.match(caption.text, /^An? \w+ \w+ .* on a \w+ background\.$/)
+  assert.ok(caption.tokens.length > 3 && caption.tokens.every(Number.isInteger))
+  assert.equal(caption.status, 'ok')
+  assert.ok(caption.numFrames >= 10)
+  for (const name of ['frames', 'tiles', 'queued', 'vision', 'prefill', 'decode']) assert.ok(caption.timings[name] >= 0, name)
+})
+
+test('captionAll yields in order, errors among the captions', async () => {
+  const all = [paths[0], '/no/such.mp4', ...paths.slice(1), paths[0]]
+  const results = []
+  for await (const result of captioner.captionAll(all)) results.push(result)
+  assert.deepEqual(results.map((r) => r.path), all)
+  assert.deepEqual(results.map((r) => r.status), all.map((p) => (p === '/no/such.mp4' ? 'missing' : 'ok')))
+  assert.equal(results[1].error.code, 'missing')
+  assert.deepEqual(results.at(-1).tokens, results[0].tokens, 'the same video, the same tokens')
+})
+
+test('captionAll takes no more paths than it has room for, and stops when its reader does', async () => {
+  let taken = 0
+  function* endless() {
+    while (true) {
+      taken++
+      yield paths[taken % paths.length]
+    }
+  }
+  for await (const _ of captioner.captionAll(endless())) break
+  assert.ok(taken <= captioner.window + 1, `${taken} taken`)
+  assert.equal((await captioner.caption(paths[0])).status, 'ok', 'the captioner is still good')
+})
+
+test('images in memory: caption and embeddings', async () => {
+  const frames = await extractFrames(paths[0])
+  const images = await captioner.captionImages(frames)
+  assert.equal(images.text, (await captioner.caption(paths[0])).text)
+  const { data, tokens, width, counts } = await captioner.embedImages(frames)
+  assert.equal(width, captioner.info.embeddingWidth)
+  assert.equal(data.length, tokens * width)
+  assert.equal(counts.reduce((a, b) => a + b), tokens)
+  assert.ok(data.every(Number.isFinite))
+  const one = await captioner.embedImages([frames[1]])
+  const from = counts[0] * width
+  const apart = one.data.reduce((most, value, i) => Math.max(most, Math.abs(value - data[from + i])), 0)
+  assert.ok(apart < 1e-4, `an image's features do not depend on the others: ${apart}`)
+  await assert.rejects(captioner.embedImages([]), { code: 'usage' })
+  await assert.rejects(captioner.captionImages([{ data: new Uint8Array(3), width: 2, height: 2 }]), { code: 'usage', message: /12 bytes of RGB for image 0/ })
+})
+
+test('options of one caption go before those of loading', async () => {
+  const short = await captioner.caption(paths[0], { maxTokens: 2 })
+  assert.deepEqual([short.status, short.tokens.length], ['truncated', 2])
+  await assert.rejects(captioner.caption(paths[0], { maxTokens: 0 }), { code: 'usage', message: 'Expected positive integer for maxTokens but received 0 of type number' })
+  await assert.rejects(captioner.caption(paths[0], { maxTokens: 100_000 }), { code: 'context_overflow' })
+  const sampled = await captioner.caption(paths[0], { temperature: 1.5, seed: 7 })
+  assert.deepEqual((await captioner.caption(paths[0], { temperature: 1.5, seed: 7 })).tokens, sampled.tokens, 'the same seed, the same tokens')
+})
+
+test('an abort rejects what waits and what works, and nothing else', async () => {
+  const controller = new AbortController()
+  const doomed = Array.from({ length: 24 }, (_, i) => captioner.caption(paths[i % paths.length], { signal: controller.signal }))
+  const spared = captioner.caption(paths[1])
+  setTimeout(() => controller.abort(), 60)
+  const outcomes = await Promise.allSettled(doomed)
+  const rejected = outcomes.filter((o) => o.status === 'rejected')
+  assert.ok(rejected.length > 0)
+  for (const { reason } of rejected) assert.equal(reason.code, 'aborted')
+  assert.equal((await spared).status, 'ok')
+  await assert.rejects(async () => {
+    for await (const _ of captioner.captionAll(paths, { signal: AbortSignal.abort() }));
+  }, { code: 'aborted' })
+  await assert.rejects(loadCaptioner({ ...options, signal: AbortSignal.abort() }), { code: 'aborted' })
+})
+
+test('close waits for work, can be called again, and refuses what comes after', async () => {
+  const own = await loadCaptioner(options)
+  const work = own.caption(paths[0])
+  const closing = own.close()
+  await assert.rejects(own.caption(paths[0]), { code: 'closed' })
+  await Promise.all([closing, own.close()])
+  assert.equal((await work).status, 'ok')
+  await own.close()
+})
+
+test('two captioners in one process', async () => {
+  const other = await loadCaptioner({ ...options, sequences: 2 })
+  const [a, b] = await Promise.all([captioner.caption(paths[2]), other.caption(paths[2])])
+  await other.close()
+  assert.deepEqual(a.tokens, b.tokens)
+})
+
+test('in a worker thread, which may be ended in the middle of work', async () => {
+  const script = `
+    const { workerData, parentPort } = require('node:worker_threads')
+    const { loadCaptioner } = require(workerData.library)
+    loadCaptioner(workerData.options).then(async (captioner) => {
+      const { tokens } = await captioner.caption(workerData.path)
+      parentPort.postMessage(tokens)
+      if (workerData.endless) while (true) await captioner.caption(workerData.path)
+      await captioner.close()
+    })`
+  const start = (endless) => new Worker(script, { eval: true, workerData: { library: path.join(root, 'dist/index.js'), options, path: paths[0], endless } })
+  const message = (worker) => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+  const worker = start(false)
+  const exit = new Promise((resolve) => worker.once('exit', resolve))
+  assert.deepEqual(await message(worker), (await captioner.caption(paths[0])).tokens)
+  assert.equal(await exit, 0)
+  const ended = start(true)
+  await message(ended)
+  await ended.terminate()
+})
