@@ -3,6 +3,7 @@
 #include "binding/convert.h"
 #include "binding/loading.h"
 #include "binding/model.h"
+#include "binding/resampling.h"
 
 namespace vcap {
 namespace {
@@ -66,6 +67,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("devices", Napi::Function::New(env, devices));
     exports.Set("inspect", Napi::Function::New(env, inspect));
     exports.Set("tileLayout", Napi::Function::New(env, layout));
+    exports.Set("resample", Napi::Function::New(env, resample));
     exports.Set("loadModel", Napi::Function::New(env, load_model));
     return exports;
 }

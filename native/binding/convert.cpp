@@ -55,14 +55,8 @@ Napi::Array to_numbers(Napi::Env env, const std::vector<T> & values) {
 }
 
 ImageTiles to_image(const Napi::Object & object) {
-    const Napi::Value pixels = field(object, "pixels");
-    if (!pixels.IsTypedArray() || pixels.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-        throw Error("usage", "Expected a Uint8Array for pixels.");
-    }
-    const Napi::Uint8Array bytes = pixels.As<Napi::Uint8Array>();
     ImageTiles image;
-    // Copied: JavaScript may change or detach its buffer while the engine works.
-    image.pixels.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+    image.pixels = to_bytes(field(object, "pixels"));   // copied: JavaScript may change or detach its buffer
     image.width = integer(object, "width", 1);
     image.height = integer(object, "height", 1);
     image.cols = integer(object, "cols", 0);
@@ -90,6 +84,14 @@ Napi::Value to_js_error(Napi::Env env, const Error & error) {
     Napi::Object object = Napi::Error::New(env, error.what()).Value();
     object.Set("code", error.code());
     return object;
+}
+
+std::vector<uint8_t> to_bytes(const Napi::Value & value) {
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+        throw Error("usage", "Expected a Uint8Array for pixels.");
+    }
+    const Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
+    return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
 }
 
 std::vector<std::string> to_strings(const Napi::Value & value) {

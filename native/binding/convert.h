@@ -32,6 +32,7 @@ Napi::Value guarded(Napi::Env env, Body && body) {
     }
 }
 
+std::vector<uint8_t> to_bytes(const Napi::Value & value);
 std::vector<std::string> to_strings(const Napi::Value & value);
 EngineOptions to_engine_options(const Napi::Object & options);
 TileGeometry to_geometry(const Napi::Object & vision);

@@ -172,5 +172,7 @@ export interface Addon {
   inspect(model: string, mmproj: string, chatTemplate: string): NativeModelFacts
   /** Geometry alone; `maxTiles` bounds the tiles of the grid (0: overview only). */
   tileLayout(vision: NativeVision, width: number, height: number, maxTiles: number): NativeTileLayout
+  /** Interleaved RGB scaled as Pillow's bicubic does it, to the bit. */
+  resample(pixels: Uint8Array, width: number, height: number, newWidth: number, newHeight: number): Promise<Uint8Array>
   loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeJob<NativeModel>
 }
