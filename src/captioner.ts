@@ -237,6 +237,7 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
         sequences: settings.sequences,
         contextPerSequence: settings.contextPerSequence,
         threads: settings.threads,
+        kvType: settings.kvType,
         chatTemplate: settings.chatTemplate
       },
       settings.onProgress ?? (() => undefined)

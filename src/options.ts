@@ -53,6 +53,8 @@ const loadFields = {
   contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer of 0 or more'),
   /** CPU threads of the engine; 0: one for each physical core. */
   threads: z.int().min(0).max(1024).default(0).describe('integer between 0 and 1024'),
+  /** Type of the keys and values kept: q8_0 halves their memory, f32 is for exact comparisons. */
+  kvType: z.enum(['f32', 'f16', 'q8_0']).default('f16').describe('one of f32, f16, q8_0'),
   /** A chat template's name; by the model's metadata when left out. */
   chatTemplate: z.string().default('').describe('chat template name'),
   /** Videos decoded at once; 0: by the number of cores. */

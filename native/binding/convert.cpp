@@ -54,6 +54,13 @@ Napi::Array to_numbers(Napi::Env env, const std::vector<T> & values) {
     return to_array(env, values, [env](T value) { return Napi::Number::New(env, value); });
 }
 
+ggml_type to_kv_type(const std::string & name) {
+    if (name == "f32") return GGML_TYPE_F32;
+    if (name == "f16") return GGML_TYPE_F16;
+    if (name == "q8_0") return GGML_TYPE_Q8_0;
+    throw Error("usage", "Expected f32, f16 or q8_0 for kvType.");
+}
+
 ImageTiles to_image(const Napi::Object & object) {
     ImageTiles image;
     image.pixels = to_bytes(field(object, "pixels"));   // copied: JavaScript may change or detach its buffer
@@ -118,6 +125,7 @@ EngineOptions to_engine_options(const Napi::Object & object) {
     }
     options.context = integer(object, "contextPerSequence", 0);
     options.threads = integer(object, "threads", 0);
+    options.kv_type = to_kv_type(text(object, "kvType"));
     options.chat_template = text(object, "chatTemplate");
     return options;
 }

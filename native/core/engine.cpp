@@ -38,7 +38,7 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
     }
     threads_ = std::make_unique<CpuThreads>(options.threads);
     tower_ = std::make_unique<VisionTower>(mmproj, facts_.vision, tower_device(devices), *threads_);
-    const LanguageModelOptions model_options{devices, options.split_tensors, options.sequences, options.context, facts_.chat_template.name};
+    const LanguageModelOptions model_options{devices, options.split_tensors, options.sequences, options.context, options.kv_type, facts_.chat_template.name};
     language_model_ = std::make_unique<LanguageModel>(model, model_options, *threads_, progress);
     batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
     thread_ = std::thread([this] { run(); });

@@ -28,6 +28,7 @@ struct EngineOptions {
     int sequences = 1;
     int context = 0;                    // positions a sequence; 0: what the model was trained on
     int threads = 0;                    // 0: one a physical core
+    ggml_type kv_type = GGML_TYPE_F16;  // of the keys and values kept: F32, F16 or Q8_0
     std::string chat_template;          // empty: by the model's metadata
 };
 

@@ -105,6 +105,8 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     params.n_outputs_max = static_cast<uint32_t>(std::min(sequences_, BATCH_ROWS));
     params.n_threads = threads.count();
     params.n_threads_batch = threads.count();
+    params.type_k = options.kv_type;
+    params.type_v = options.kv_type;
     params.kv_unified = false;   // one KV stream a sequence: attention then reads its own positions alone
     params.no_perf = true;
     params.abort_callback = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };

@@ -20,6 +20,7 @@ struct LanguageModelOptions {
     bool split_tensors = false;                // across devices: whole layers, or each tensor
     int sequences = 1;                         // captions in flight, each with a KV stream of its own
     int context = 0;                           // positions a sequence; 0: what the model was trained on
+    ggml_type kv_type = GGML_TYPE_F16;         // of the keys and values kept
     std::string chat_template;                 // for its tokenizer's defaults
 };
 

@@ -20,6 +20,7 @@ const flags: [name: OptionName, flags: string, description: string][] = [
   ['seed', '--seed <n>', 'of the sampling'],
   ['chatTemplate', '--chat-template <name>', "instead of the one for the model's metadata"],
   ['contextPerSequence', '--ctx <n>', 'positions a caption; 0: what the model was trained on'],
+  ['kvType', '--kv-type <type>', 'keys and values kept as f32, f16 or q8_0'],
   ['threads', '--threads <n>', "the engine's CPU threads; 0: one a physical core"],
   ['decoders', '--decoders <n>', 'videos decoded at once; 0: by the number of cores'],
   ['decodeTimeout', '--decode-timeout <s>', 'seconds after which decoding one video is given up'],

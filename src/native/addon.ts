@@ -108,6 +108,8 @@ export interface NativeLoadOptions {
   contextPerSequence: number
   /** CPU threads; 0: one for each physical core. */
   threads: number
+  /** Of the keys and values kept. */
+  kvType: 'f32' | 'f16' | 'q8_0'
   /** A template's name; empty: by the model's metadata. */
   chatTemplate: string
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import sharp from 'sharp'
 import { fitTiles } from '../../dist/fit.js'
 import { loadAddon } from '../../dist/native/load.js'
 import { stretch } from '../../dist/scale.js'
@@ -85,15 +84,6 @@ test('square padding of LLaVA-1.5 and centre crop', async () => {
   assert.ok(Math.abs(crop.pixels[0] - 64) < 4, 'a quarter is cut off on the left')
 })
 
-test('bicubic: within a level of what sharp does on the whole picture, and deterministic', async () => {
-  const noise = { data: Uint8Array.from({ length: 500 * 400 * 3 }, (_, i) => (i * 2654435761) >>> 24), width: 500, height: 400 }
-  const once = await cutTiles(addon, clip336, noise, most)
-  const twice = await cutTiles(addon, clip336, noise, most)
-  assert.ok(Buffer.from(once.pixels).equals(Buffer.from(twice.pixels)))
-  const whole = await sharp(noise.data, { raw: { width: 500, height: 400, channels: 3 } }).resize(336, 336, { fit: 'fill', kernel: 'cubic' }).raw().toBuffer()
-  assert.ok(Buffer.from(once.pixels.subarray(0, 336 * 336 * 3)).equals(whole))
-})
-
 test('auto takes the most tiles that fit, and says the numbers when none do', () => {
   const info = (contextPerSequence) => ({ contextPerSequence, vision: clip336 })
   const three = Array(3).fill({ width: 1280, height: 720 })
@@ -120,6 +110,6 @@ test('scaling is centred: a mirrored picture gives the mirrored result', async (
       const [x, y] = [Math.floor(i / 3) % W, Math.floor(i / 3 / W)]
       sum += Math.abs(a.data[i] - b.data[(y * W + W - 1 - x) * 3 + (i % 3)])
     }
-    assert.ok(sum / a.data.length < 1.5, `${w}x${h} to ${W}x${H}: mean difference ${sum / a.data.length}`)
+    assert.equal(sum, 0, `${w}x${h} to ${W}x${H}`)
   }
 })
