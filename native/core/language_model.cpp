@@ -93,6 +93,10 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     }
     embeddings_ = std::make_unique<TokenEmbeddings>(files_, llama_model_n_embd(model_.get()), vocabulary());
 
+    const int head = llama_model_n_embd(model_.get()) / llama_model_n_head(model_.get());
+    if (head % ggml_blck_size(options.kv_type) != 0) {
+        throw Error("usage", std::string("Keys and values of this model cannot be kept as ") + ggml_type_name(options.kv_type) + ": its heads are " + std::to_string(head) + " wide.");
+    }
     context_per_sequence_ = options.context > 0 ? options.context
                                                 : static_cast<int>(std::min<int64_t>(llama_model_n_ctx_train(model_.get()), MAX_CONTEXT));
     llama_context_params params = llama_context_default_params();
@@ -107,6 +111,8 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     params.n_threads_batch = threads.count();
     params.type_k = options.kv_type;
     params.type_v = options.kv_type;
+    // Flash attention would round an F32 cache to half precision.
+    params.flash_attn_type = options.kv_type == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
     params.kv_unified = false;   // one KV stream a sequence: attention then reads its own positions alone
     params.no_perf = true;
     params.abort_callback = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };

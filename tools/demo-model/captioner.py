@@ -121,7 +121,7 @@ def motion_loss(held, probe, captions):
 def train(model, probe, texts, rng, batches, optimiser, steps, log, save, name):
     """Trains tower and language model in place on `batches` of (tiles, frames or 0 for a picture, geometry, captions).
 
-    `probe` is the linear head of the auxiliary loss.
+    `probe` is the linear head of the auxiliary loss, None for captions only.
     """
     running = {}
     for step in range(1, steps + 1):
@@ -133,7 +133,7 @@ def train(model, probe, texts, rng, batches, optimiser, steps, log, save, name):
         logits, held = model(tiles, max(frames, 1), geometry, head, tail, caption)
         value, right = caption_loss(logits, caption)
         running.setdefault("loss", []).append(value.item())
-        if frames > 1:
+        if frames > 1 and probe is not None:
             motion = motion_loss(held, probe, captions)
             running.setdefault("motion", []).append(motion.item())
             value = value + 0.3 * motion

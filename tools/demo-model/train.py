@@ -24,9 +24,9 @@ from model import TEXT, Llava
 from optimise import Optimiser
 from render import Renderer
 
-STAGES = ["tower", "overview", "real"]
-STEPS = dict(tower=1000, overview=350, real=900)
-TILES = dict(tower=128, overview=120, real=120)  # tiles a batch
+STAGES = ["tower", "overview", "real", "polish"]
+STEPS = dict(tower=1000, overview=350, real=900, polish=600)
+TILES = dict(tower=128, overview=120, real=120, polish=120)  # tiles a batch
 
 
 def main():
@@ -72,10 +72,10 @@ def main():
                 batches = captioner.drawn(renderer, rng, size, False)
                 modules = [(model.tower, 0.25), (model.language, 1), (torch.nn.ParameterList([model.newline]), 1)]
             else:
-                batches, modules = captioner.real(rng, size), [(model, 0.5)]
-            seconds = 60 * args.minutes if stage == "real" else math.inf
+                batches, modules = captioner.real(rng, size), [(model, 0.5 if stage == "real" else 0.3)]
+            seconds = 60 * args.minutes if stage == args.until else math.inf
             optimiser = Optimiser(modules + [(probe, 1)], steps, warmup=30, seconds=seconds)
-            captioner.train(model, probe, texts, rng, batches, optimiser, steps, log, save, stage)
+            captioner.train(model, probe if stage != "polish" else None, texts, rng, batches, optimiser, steps, log, save, stage)
         log(f"{stage}: {time.time() - started:.0f} s")
         (args.work / f"{stage}.part").rename(file)
     if args.out:

@@ -63,8 +63,8 @@ def build(spec):
     return model.float().eval()
 
 
-def _deviation(name, parameter):
-    """Standard deviation of a parameter's numbers."""
+def _deviation(name, parameter, blocks):
+    """Standard deviation of a parameter's numbers; `blocks` of the tower."""
     if parameter.dim() == 1:
         return 1.0 if "class_embedding" in name or "image_newline" in name else 0.2
     if "position_embedding" in name:
@@ -73,6 +73,9 @@ def _deviation(name, parameter):
         return 1.0
     fan_in = math.prod(parameter.shape[1:])
     gain = 2.0 if any(part in name for part in ("q_proj", "k_proj", "patch_embedding", "multi_modal")) else 1.2
+    if "out_proj" in name or "mlp.fc2" in name:
+        # What a block adds shrinks with the depth: else a deep, narrow tower blows up float32's own rounding.
+        gain *= min(1.0, math.sqrt(3 / blocks))
     return gain / math.sqrt(fan_in)
 
 
@@ -80,8 +83,10 @@ def _deviation(name, parameter):
 def randomise(model, seed):
     """Fills every parameter in place, in the order of their names."""
     generator = torch.Generator().manual_seed(seed)
+    blocks = model.config.vision_config.num_hidden_layers
     for name, parameter in sorted(model.named_parameters()):
         norm = "norm" in name and name.endswith("weight")
-        parameter.copy_(torch.randn(parameter.shape, generator=generator) * _deviation(name, parameter) + (1.0 if norm else 0.0))
+        noise = torch.randn(parameter.shape, generator=generator) * _deviation(name, parameter, blocks)
+        parameter.copy_(noise + 1.0 if norm else noise)
     # Control tokens but the stop token are never the likeliest: what they would mean is not the question here.
     model.lm_head.weight[[*range(vocabulary.STOP), vocabulary.IMAGE]] *= 0.05

@@ -60,6 +60,7 @@ async function check(folder) {
   })
   const faults = []
   for (const name of listExpected(folder)) {
+    console.log(`parity: ${name}`) // the last name, should the addon end the process
     try {
       const expected = readExpected(path.join(folder, name))
       const pixels = await checkPixels(cutTiles, addon, visionOf(expected), expected)
