@@ -37,6 +37,8 @@ export interface Caption {
   status: 'ok' | 'truncated' | 'empty'
   promptTokens: number
   imageTokens: number
+  /** Tiles that the vision tower took, overviews included. */
+  tiles: number
   timings: Timings
 }
 
@@ -62,6 +64,8 @@ export interface Embeddings {
 /** A loaded model that captions. Made by `loadCaptioner`; safe to call from many places at once. */
 export class Captioner {
   readonly info: NativeModelInfo
+  /** What the caller should know of the options given; empty where there is nothing. */
+  readonly warnings: string[]
   /** Rows worth handing in at once: enough to keep the engine busy past a slow one. */
   readonly window: number
   readonly #addon: Addon
@@ -79,6 +83,7 @@ export class Captioner {
     const decoders = settings.decoders || Math.max(2, os.availableParallelism())
     const rows = model.info.sequences + decoders + 2
     this.info = model.info
+    this.warnings = warnings(model.info)
     this.window = rows * 4
     this.#addon = addon
     this.#model = model
@@ -168,7 +173,8 @@ export class Captioner {
     const tilesTime = performance.now() - started
     if (signal?.aborted) throw abortedError(signal)
     const answer = await finish(this.#model.caption({ images: tiles, prompt, maxTokens, temperature, topP, seed, firstLogits: false }), signal)
-    return toCaption(answer, { frames: framesTime, tiles: tilesTime })
+    const tileCount = tiles.reduce((sum, { cols, rows }) => sum + 1 + cols * rows, 0)
+    return toCaption(answer, tileCount, { frames: framesTime, tiles: tilesTime })
   }
 
   #cutTiles(images: Picture[], maxTiles: number): Promise<NativeImage[]> {
@@ -273,7 +279,7 @@ async function finish<T>(job: NativeJob<T>, signal: AbortSignal | undefined): Pr
   }
 }
 
-function toCaption(answer: NativeCaption, before: { frames: number; tiles: number }): Caption {
+function toCaption(answer: NativeCaption, tiles: number, before: { frames: number; tiles: number }): Caption {
   const text = answer.text.replace(/\n/g, ' ').trim()
   return {
     text,
@@ -281,8 +287,15 @@ function toCaption(answer: NativeCaption, before: { frames: number; tiles: numbe
     status: text === '' ? 'empty' : answer.finish === 'length' ? 'truncated' : 'ok',
     promptTokens: answer.promptTokens,
     imageTokens: answer.imageTokens,
+    tiles,
     timings: { ...before, ...answer.timings }
   }
+}
+
+function warnings({ contextPerSequence, contextTrained }: NativeModelInfo): string[] {
+  return contextPerSequence > contextTrained
+    ? [`The context of ${contextPerSequence} positions is more than the ${contextTrained} the model was trained on: captions that use them may be worse`]
+    : []
 }
 
 function requirePictures(images: Picture[]): void {

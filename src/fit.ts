@@ -1,9 +1,15 @@
 import { VcapError } from './errors'
-import type { Addon, NativeModelInfo } from './native/addon'
+import type { Addon, NativeVision } from './native/addon'
 
 interface Size {
   width: number
   height: number
+}
+
+/** What the images have to fit. */
+interface Context {
+  contextPerSequence: number
+  vision: NativeVision
 }
 
 /** What beside the images needs room in the context, in tokens. */
@@ -20,7 +26,7 @@ const everyTile = 0x7fffffff
  * the context with prompt and answer, the same bound for all images. Throws
  * `context_overflow` with the numbers where even the least asked for does not fit.
  */
-export function fitTiles(addon: Addon, info: NativeModelInfo, anyres: 'auto' | 'full' | 'off', images: Size[], budget: Budget): number {
+export function fitTiles(addon: Addon, info: Context, anyres: 'auto' | 'full' | 'off', images: Size[], budget: Budget): number {
   const room = info.contextPerSequence - budget.promptTokens - budget.maxTokens
   const tokens = (maxTiles: number) =>
     images.reduce((sum, { width, height }) => sum + addon.tileLayout(info.vision, width, height, maxTiles).tokens, 0)
@@ -36,7 +42,7 @@ export function fitTiles(addon: Addon, info: NativeModelInfo, anyres: 'auto' | '
 }
 
 /** Numbers of tiles that a grid of this model can have, the most first. */
-function gridSizes({ vision: { pinpoints, tileSize } }: NativeModelInfo): number[] {
+function gridSizes({ vision: { pinpoints, tileSize } }: Context): number[] {
   const sizes = pinpoints.map(([width, height]) => Math.floor(width / tileSize) * Math.floor(height / tileSize))
   return [...new Set(sizes)].sort((a, b) => b - a)
 }

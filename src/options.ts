@@ -67,6 +67,8 @@ const embed = z.strictObject({ anyres: answerFields.anyres, signal: frameFields.
 const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signal })
 const caption = z.strictObject({ ...answerFields, ...frameFields })
 const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
+const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
+const plan = z.strictObject({ model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate, anyres: answerFields.anyres, maxTokens: answerFields.maxTokens })
 const run = z.strictObject({
   ...loadFields,
   ...answerFields,
@@ -84,6 +86,7 @@ export type ImageCaptionOptions = z.input<typeof imageCaption>
 export type CaptionOptions = z.input<typeof caption>
 /** Caption options given here are the defaults of every caption of the captioner. */
 export type LoadOptions = z.input<typeof load>
+export type PlanOptions = z.input<typeof plan>
 export type RunOptions = z.input<typeof run>
 
 export type FrameSettings = z.output<typeof frames>
@@ -98,6 +101,7 @@ export const parseEmbedOptions = parser(embed)
 export const parseImageCaptionOptions = parser(imageCaption)
 export const parseCaptionOptions = parser(caption)
 export const parseLoadOptions = parser(load)
+export const parsePlanOptions = parser(plan)
 export const parseRunOptions = parser(run)
 
 /** Those of `options` that a single caption takes. */

@@ -32,10 +32,19 @@ export interface RunSummary {
 export type RunEvent =
   | { type: 'loading'; fraction: number }
   | { type: 'started'; input: string; output: string; model: NativeModelInfo }
+  | { type: 'warning'; message: string }
   | { type: 'total'; rows: number }
   /** In the order rows finish; `error` is null where there is a caption. */
-  | { type: 'row'; index: number; path: string; status: RowStatus; text: string; numFrames: number | null; error: string | null }
+  | { type: 'row'; index: number; path: string; status: RowStatus; text: string; numFrames: number | null; error: string | null; usage: RowUsage | null }
   | ({ type: 'finished' } & RunSummary)
+
+/** What a caption took: the tiling chosen for its frames, and its tokens. */
+export interface RowUsage {
+  tiles: number
+  imageTokens: number
+  promptTokens: number
+  tokens: number
+}
 
 export interface RunOptions extends Omit<RunFields, 'onEvent' | 'onProgress' | 'text'> {
   onEvent?: (event: RunEvent) => void
@@ -68,6 +77,7 @@ export async function run(input: string, output: string, options: RunOptions = {
     })
     try {
       emit({ type: 'started', input, output: file.path, model: captioner.info })
+      for (const message of captioner.warnings) emit({ type: 'warning', message })
       const work = new Run(input, table, pathColumn, captioner, options, emit)
       const summary = await work.writeTo(file)
       emit({ type: 'finished', ...summary })
@@ -151,7 +161,7 @@ class Run {
     this.#rows++
     this.#tokens += caption.tokens.length
     this.#statuses[status] = (this.#statuses[status] ?? 0) + 1
-    this.#emit({ type: 'row', index: row.index, path: name, status, text, numFrames, error: caption.error?.message ?? null })
+    this.#emit({ type: 'row', index: row.index, path: name, status, text, numFrames, error: caption.error?.message ?? null, usage: usageOf(caption) })
     this.#engineErrorsInARow = status === 'engine_error' ? this.#engineErrorsInARow + 1 : 0
     if (this.#engineErrorsInARow > this.#captioner.info.sequences) {
       throw new VcapError('engine_lost', `The engine fails on every row: ${caption.error?.message}`)
@@ -178,6 +188,12 @@ class Run {
       tokens: this.#tokens
     }
   }
+}
+
+function usageOf(caption: PathCaption): RowUsage | null {
+  if (caption.error) return null
+  const { tiles, imageTokens, promptTokens, tokens } = caption
+  return { tiles, imageTokens, promptTokens, tokens: tokens.length }
 }
 
 interface Layout {

@@ -66,7 +66,14 @@ function modelFiles(): Finding[] {
   return models.map((listed) => {
     const files = Object.values(listedFiles(listed))
     const absent = files.filter((file) => !fs.existsSync(file))
-    const state = absent.length === 0 ? 'ok' : listed.shipped ? 'broken' : 'absent'
-    return { name: listed.name, state, detail: (absent.length === 0 ? files : absent.map((file) => `expected ${file}`)).join('\n') }
+    const name = listed.name
+    if (absent.length > 0) return { name, state: listed.shipped ? 'broken' : 'absent', detail: absent.map((file) => `expected ${file}`).join('\n') }
+    try {
+      const { model, mmproj } = listedFiles(listed)
+      const { chatTemplate, chatTemplateReason } = loadAddon().inspect(model, mmproj, '')
+      return { name, state: 'ok', detail: [...files, `prompt template ${chatTemplate}: ${chatTemplateReason}`].join('\n') }
+    } catch (error) {
+      return { name, state: 'broken', detail: asVcapError(error).message }
+    }
   })
 }

@@ -1,8 +1,8 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { VcapError } from '../errors'
 import { optionField, type OptionName } from '../options'
 
-/** Flags of `run`: their option, how they are written, what they do. Checks and defaults come from src/options.ts. */
+/** Flags of the commands: their option, how they are written, what they do. Checks and defaults come from src/options.ts. */
 const flags: [name: OptionName, flags: string, description: string][] = [
   ['model', '--model <name|file>', 'a name from the model list, or a GGUF file'],
   ['mmproj', '--mmproj <file>', 'projector GGUF; needed with a model file'],
@@ -31,7 +31,7 @@ const flags: [name: OptionName, flags: string, description: string][] = [
 
 const lists = new Set<OptionName>(['rpc'])
 
-export const runFlags = flags.map(([name, written, description]) => {
+const allFlags = flags.map(([name, written, description]) => {
   const { initial, check } = optionField(name)
   const option = new Option(written, description).argParser((text) => {
     try {
@@ -45,6 +45,11 @@ export const runFlags = flags.map(([name, written, description]) => {
   return { name, option: shown ? option.default(initial) : option }
 })
 
+/** Adds the flags of these options to a command; all of them when left out. */
+export function addFlags(command: Command, names?: OptionName[]): void {
+  for (const { name, option } of allFlags) if (!names || names.includes(name)) command.addOption(option)
+}
+
 /** Text that is no number stays text, for the check's message. */
 function toNumber(text: string): number | string {
   const number = Number(text)
@@ -53,7 +58,7 @@ function toNumber(text: string): number | string {
 
 /** The options of the library for the flags that commander parsed. */
 export function toOptions(parsed: Record<string, unknown>): Partial<Record<OptionName, unknown>> {
-  return Object.fromEntries(runFlags.flatMap(({ name, option }) => {
+  return Object.fromEntries(allFlags.flatMap(({ name, option }) => {
     const value = parsed[option.attributeName()]
     return value === undefined ? [] : [[name, value]]
   }))

@@ -5,10 +5,11 @@ import { packageVersion } from '../package'
 import { demoCommand } from './demo'
 import { doctorCommand } from './doctor'
 import { Interrupted } from './interrupt'
+import { planCommand } from './plan'
 import { runCommand } from './run'
 
 const program = new Command('vcap-native').description('Captions videos and images with LLaVA on llama.cpp').version(packageVersion)
-for (const command of [runCommand(), demoCommand(), doctorCommand()]) {
+for (const command of [runCommand(), demoCommand(), planCommand(), doctorCommand()]) {
   program.addCommand(command.exitOverride().helpOption('-h, --help').configureHelp({ showGlobalOptions: false }))
 }
 

@@ -58,6 +58,7 @@ class BarProgress implements Progress {
     this.#counter.add(event)
     if (event.type === 'loading') process.stderr.write(`\rLoading the model ${Math.round(event.fraction * 100)} % `)
     if (event.type === 'started') process.stderr.write(`\r\x1b[K${modelLine(event.model)}\n`)
+    if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
     if (event.type === 'total') this.#start(event.rows)
     if (event.type === 'row') this.#bar?.update(this.#counter.done, this.#payload())
     if (event.type === 'finished') {
@@ -100,6 +101,7 @@ class LineProgress implements Progress {
       process.stderr.write(`${modelLine(event.model)}\n`)
       this.#next = Date.now() + secondsBetweenLines * 1000
     }
+    if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
     if (event.type === 'row' && Date.now() >= this.#next) {
       const { done, total, rate, eta, failures } = this.#counter
       process.stderr.write(`${done}/${total ?? '?'} rows, ${rate.toFixed(1)}/s, ETA ${eta}${failures}\n`)
@@ -113,7 +115,7 @@ class LineProgress implements Progress {
 
 function modelLine(model: Extract<RunEvent, { type: 'started' }>['model']): string {
   const parameters = model.parameters >= 1e9 ? `${(model.parameters / 1e9).toFixed(1)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
-  return `${model.name}: ${parameters} parameters on ${model.devices.join(', ') || 'CPU'}, ${model.sequences} captions at once, ${model.contextPerSequence} positions each`
+  return `${model.name}: ${parameters} parameters on ${model.devices.join(', ') || 'CPU'}, ${model.sequences} captions at once, ${model.contextPerSequence} positions each; prompt template ${model.chatTemplate} (${model.chatTemplateReason})`
 }
 
 function summaryLine({ rows, statuses, failed, seconds, output }: RunSummary): string {

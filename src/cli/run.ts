@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { exitCodes } from '../errors'
 import { run, type RunOptions } from '../run'
-import { runFlags, toOptions } from './flags'
+import { addFlags, toOptions } from './flags'
 import { untilInterrupted } from './interrupt'
 import { jsonProgress, textProgress } from './progress'
 
@@ -11,7 +11,7 @@ export function runCommand(): Command {
     .argument('<input.csv>')
     .argument('<output.csv>')
     .option('--json', 'one JSON object an event on stderr instead of a bar')
-  for (const { option } of runFlags) command.addOption(option)
+  addFlags(command)
   return command
     .addHelpText('after', '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;\n75 stopped by a fault that a rerun may pass; 130, 143 interrupted.')
     .action(async (input: string, output: string, parsed: Record<string, unknown>) => {
