@@ -136,7 +136,8 @@ export class Captioner {
     requirePictures(images)
     return this.#track(signal, () =>
       this.#rows.run(signal, async () => {
-        const maxTiles = fitTiles(this.#addon, this.info, anyres, images, { promptTokens: 0, maxTokens: 0 })
+        // Features alone need no place in a context: everything fits.
+        const maxTiles = fitTiles(this.#addon, { ...this.info, contextPerSequence: Infinity }, anyres, images, { promptTokens: 0, maxTokens: 0 })
         const tiles = await this.#cutTiles(images, maxTiles)
         return finish(this.#model.embed(tiles), signal)
       })

@@ -151,7 +151,7 @@ std::optional<std::vector<int64_t>> GgufFile::find_ints(const std::string & key)
     const void * data = gguf_get_arr_data(gguf_.get(), id);
     std::vector<int64_t> values(*length);
     for (size_t i = 0; i < *length; i++) {
-        values[i] = type == GGUF_TYPE_INT32 ? static_cast<const int32_t *>(data)[i] : static_cast<const uint32_t *>(data)[i];
+        values[i] = type == GGUF_TYPE_INT32 ? int64_t{static_cast<const int32_t *>(data)[i]} : int64_t{static_cast<const uint32_t *>(data)[i]};
     }
     return values;
 }

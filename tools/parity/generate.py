@@ -108,7 +108,7 @@ def generate(spec, seed, folder, fixture):
     reference, blob = Reference(spec, model), Blob()
     kinds, lists = image_sizes(spec, draw), prompts(spec)
     if fixture:
-        kinds, lists = kinds[:4], [[0], [1, 2], [2, 0, 3]]
+        kinds, lists = kinds[:4], [[0], [1, 2], [2, 0, 1]]
     images, pictures = expect_images(spec, reference, blob, draw, kinds)
     captions = expect_captions(spec, reference, blob, draw, images, pictures, lists)
     expected = {

@@ -12,7 +12,8 @@ const build = path.join(root, 'build')
  * everything else is linked from build/, which must be up to date. Returns the addon's path.
  */
 export function buildPatchedAddon(folder, patches, files = []) {
-  const llama = readLlamaFolder()
+  const cache = readCache()
+  const llama = cache('VCAP_LLAMA_CPP_DIR')
   cpSync(path.join(root, 'native'), path.join(folder, 'native'), { recursive: true })
   for (const { file, find, put } of patches) {
     const name = path.join(folder, 'native', file)
@@ -33,14 +34,16 @@ export function buildPatchedAddon(folder, patches, files = []) {
   // Patched objects stand before the archive: the linker then never takes the archive's own version of them.
   const libraries = [path.join(build, 'libvcap_core.a'), ...findArchives(path.join(build, 'llama.cpp'))]
   run('c++', ['-shared', '-o', addon, ...binding, ...objects, '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic',
-    '-Wl,--start-group', ...libraries, '-Wl,--end-group', '-ldl', '-lm', '-lpthread'])
+    '-Wl,--start-group', ...libraries, '-Wl,--end-group', ...(cache('GGML_OPENMP') === 'ON' ? ['-fopenmp'] : []), '-ldl', '-lm', '-lpthread'])
   return addon
 }
 
-function readLlamaFolder() {
-  const cache = path.join(build, 'CMakeCache.txt')
-  if (!existsSync(cache)) throw new Error('There is no native build. Make one: npm run build:native')
-  return /^VCAP_LLAMA_CPP_DIR:PATH=(.*)$/m.exec(readFileSync(cache, 'utf8'))[1]
+/** Looks up what build/ was configured with. */
+function readCache() {
+  const file = path.join(build, 'CMakeCache.txt')
+  if (!existsSync(file)) throw new Error('There is no native build. Make one: npm run build:native')
+  const text = readFileSync(file, 'utf8')
+  return (name) => new RegExp(`^${name}:[A-Z]+=(.*)$`, 'm').exec(text)?.[1]
 }
 
 function findArchives(folder) {

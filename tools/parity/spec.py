@@ -89,6 +89,7 @@ SPECS = [
     Spec("f16-wide", vision_type="F16", text_type="F16", half_kernel=True, width=128, ff=512, text_width=256,
          text_ff=512, **OLD),
     Spec("f16-tower-q8-text", vision_type="F16", text_type="Q8_0", half_kernel=True, width=64, ff=256, text_width=128, text_ff=256),
+    Spec("q8-narrow", vision_type="Q8_0", text_type="Q8_0", half_kernel=True, text_blocks=1, images="few", fixture=True),
     Spec("q8", vision_type="Q8_0", text_type="Q8_0", half_kernel=True, width=64, ff=256, text_width=128, text_ff=256, swapped=True),
 ]
 
