@@ -165,7 +165,7 @@ export class Captioner {
   }
 
   async #captionPictures(images: Picture[], settings: ImageCaptionSettings, framesTime: number): Promise<Caption> {
-    const { anyres, maxTokens, temperature, topP, seed, signal } = settings
+    const { anyres, maxTokens, temperature, topP, seed, ignoreEos, signal } = settings
     const prompt = buildPrompt(settings.prompt, images.length, settings.text)
     const promptTokens = this.#model.countPromptTokens(prompt, images.length)
     const maxTiles = fitTiles(this.#addon, this.info, anyres, images, { promptTokens, maxTokens })
@@ -173,7 +173,7 @@ export class Captioner {
     const tiles = await this.#cutTiles(images, maxTiles)
     const tilesTime = performance.now() - started
     if (signal?.aborted) throw abortedError(signal)
-    const answer = await finish(this.#model.caption({ images: tiles, prompt, maxTokens, temperature, topP, seed, firstLogits: false }), signal)
+    const answer = await finish(this.#model.caption({ images: tiles, prompt, maxTokens, temperature, topP, seed, ignoreEos, firstLogits: false }), signal)
     const tileCount = tiles.reduce((sum, { cols, rows }) => sum + 1 + cols * rows, 0)
     return toCaption(answer, tileCount, { frames: framesTime, tiles: tilesTime })
   }

@@ -33,6 +33,8 @@ const answerFields = {
   /** 0: greedy. */
   temperature: z.number().min(0).max(10).default(0).describe('number between 0 and 10'),
   topP: z.number().gt(0).max(1).default(1).describe('number above 0 and up to 1'),
+  /** Go on to `maxTokens` whatever the model says: equal work for benchmarks. */
+  ignoreEos: z.boolean().default(false).describe('boolean'),
   seed: z.int().min(0).max(0xffffffff).default(0).describe('integer between 0 and 4294967295')
 }
 
@@ -77,6 +79,7 @@ const run = z.strictObject({
   root: name.optional().describe('folder'),
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
+  captioner: z.custom<object>((value) => typeof (value as { captionOrError?: unknown } | null)?.captionOrError === 'function').optional().describe('captioner'),
   onEvent: z.custom<(event: never) => void>((value) => typeof value === 'function').optional().describe('function')
 })
 

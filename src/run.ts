@@ -46,7 +46,12 @@ export interface RowUsage {
   tokens: number
 }
 
-export interface RunOptions extends Omit<RunFields, 'onEvent' | 'onProgress' | 'text'> {
+/** What a run needs of a captioner: a loaded model, or whoever stands in for one. */
+export type RowCaptioner = Pick<Captioner, 'info' | 'warnings' | 'window' | 'captionOrError'>
+
+export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'onProgress' | 'text'> {
+  /** One that is loaded already: it is used, and left open. Options of loading are then without effect. */
+  captioner?: RowCaptioner | undefined
   onEvent?: (event: RunEvent) => void
 }
 
@@ -66,26 +71,26 @@ export async function run(input: string, output: string, options: RunOptions = {
   const table = await openTable(input)
   const pathColumn = requireColumn(input, table.columns, 'path')
   if (isSameFile(input, output)) throw new VcapError('usage', `Output ${output} is the input: name another file`)
-  findFfmpeg(settings.ffmpeg)
-  findModel(settings.model, settings.mmproj)
-  loadAddon()
+  if (!options.captioner) {
+    findFfmpeg(settings.ffmpeg)
+    findModel(settings.model, settings.mmproj)
+    loadAddon()
+  }
   const file = new OutputFile(output)
+  let loaded: Captioner | undefined
   try {
-    const captioner = await loadCaptioner({
+    const captioner = options.captioner ?? (loaded = await loadCaptioner({
       ...pickLoadOptions(options),
       onProgress: (fraction) => emit({ type: 'loading', fraction })
-    })
-    try {
-      emit({ type: 'started', input, output: file.path, model: captioner.info })
-      for (const message of captioner.warnings) emit({ type: 'warning', message })
-      const work = new Run(input, table, pathColumn, captioner, options, emit)
-      const summary = await work.writeTo(file)
-      emit({ type: 'finished', ...summary })
-      return summary
-    } finally {
-      await captioner.close()
-    }
+    }))
+    emit({ type: 'started', input, output: file.path, model: captioner.info })
+    for (const message of captioner.warnings) emit({ type: 'warning', message })
+    const work = new Run(input, table, pathColumn, captioner, options, emit)
+    const summary = await work.writeTo(file)
+    emit({ type: 'finished', ...summary })
+    return summary
   } finally {
+    await loaded?.close()
     file.discard()
   }
 }
@@ -93,7 +98,7 @@ export async function run(input: string, output: string, options: RunOptions = {
 class Run {
   readonly #input: string
   readonly #table: Table
-  readonly #captioner: Captioner
+  readonly #captioner: RowCaptioner
   readonly #pathColumn: number
   readonly #textColumn: number
   readonly #root: string
@@ -108,7 +113,7 @@ class Run {
   #tokens = 0
   #engineErrorsInARow = 0
 
-  constructor(input: string, table: Table, pathColumn: number, captioner: Captioner, options: RunOptions, emit: (event: RunEvent) => void) {
+  constructor(input: string, table: Table, pathColumn: number, captioner: RowCaptioner, options: RunOptions, emit: (event: RunEvent) => void) {
     this.#input = input
     this.#table = table
     this.#captioner = captioner

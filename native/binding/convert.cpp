@@ -175,6 +175,7 @@ CaptionRequest to_caption_request(const Napi::Object & object) {
     request.temperature = static_cast<float>(number(object, "temperature"));
     request.top_p = static_cast<float>(number(object, "topP"));
     request.seed = static_cast<uint32_t>(static_cast<int64_t>(number(object, "seed")));
+    request.ignore_eos = field(object, "ignoreEos").ToBoolean();
     request.first_logits = field(object, "firstLogits").ToBoolean();
     return request;
 }

@@ -27,6 +27,7 @@ struct CaptionRequest {
     float temperature = 0;   // 0: greedy
     float top_p = 1;
     uint32_t seed = 0;
+    bool ignore_eos = false;     // go on to max_tokens whatever the model says
     bool first_logits = false;
 };
 

@@ -8,6 +8,7 @@ Sequence::Sequence(const CaptionRequest & request, PromptTokens prompt, int imag
     : prompt_(std::move(prompt)),
       image_tokens_(image_tokens),
       max_tokens_(request.max_tokens),
+      ignore_eos_(request.ignore_eos),
       wants_first_logits_(request.first_logits),
       sampler_(request.temperature, request.top_p, request.seed) {}
 
@@ -41,7 +42,7 @@ bool Sequence::advance(const float * logits, const LanguageModel & model) {
         first_logits_.assign(logits, logits + model.vocabulary());
     }
     const llama_token token = sampler_.choose(logits, model.vocabulary());
-    if (model.ends(token)) {
+    if (model.ends(token) && !ignore_eos_) {
         return true;
     }
     tokens_.push_back(token);

@@ -43,6 +43,7 @@ private:
     PromptTokens prompt_;
     int image_tokens_;
     int max_tokens_;
+    bool ignore_eos_;
     bool wants_first_logits_;
     Sampler sampler_;
     int seen_ = 0;

@@ -123,6 +123,8 @@ export interface NativeRequest {
   temperature: number
   topP: number
   seed: number
+  /** Go on to `maxTokens` whatever the model says: equal work for benchmarks. */
+  ignoreEos: boolean
   /** Also return the logits of the first generated position, to compare with another implementation. */
   firstLogits: boolean
 }
