@@ -175,9 +175,10 @@ void Engine::drop_cancelled() {
 /** Gives the job's slot back and forgets it. */
 void Engine::finish(const JobPtr & job) {
     if (job->slot >= 0) {
-        language_model_->forget(job->slot);
-        scheduler_.retire(*job);
-        job->slot = -1;
+        const int slot = job->slot;
+        if (!language_model_->forget(slot, scheduler_.retire(*job))) {
+            scheduler_.forget(slot);
+        }
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     jobs_.erase(job->id);

@@ -147,7 +147,14 @@ void LanguageModel::decode(const Batch & batch) {
 
 const float * LanguageModel::logits(int row) const { return llama_get_logits_ith(context_.get(), row); }
 
-void LanguageModel::forget(int sequence) { llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1); }
+bool LanguageModel::forget(int sequence, int from) {
+    llama_memory_t memory = llama_get_memory(context_.get());
+    if (llama_memory_seq_rm(memory, sequence, from, -1)) {
+        return true;
+    }
+    llama_memory_seq_rm(memory, sequence, -1, -1);
+    return false;
+}
 
 bool LanguageModel::ends(llama_token token) const { return token == im_end_ || llama_vocab_is_eog(vocab(), token); }
 

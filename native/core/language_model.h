@@ -72,7 +72,8 @@ public:
     void decode(const Batch & batch);
     /** Logits of the batch's row `row`, [vocabulary], until the next decode. */
     const float * logits(int row) const;
-    void forget(int sequence);
+    /** Empties a sequence's KV stream from a position on. Where that cannot be done, wholly, and returns false. */
+    bool forget(int sequence, int from);
 
     bool ends(llama_token token) const;
     std::string piece(llama_token token) const;

@@ -7,31 +7,40 @@ namespace vcap {
 Scheduler::Scheduler(int slots) : slots_(slots) {}
 
 void Scheduler::admit(const JobPtr & job) {
-    const auto free = std::find(slots_.begin(), slots_.end(), nullptr);
+    const auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot & slot) { return slot.job == nullptr; });
     job->slot = static_cast<int>(free - slots_.begin());
-    *free = job;
+    job->sequence->start_at(free->kept);
+    free->job = job;
     prefill_order_.push_back(job);
     running_++;
 }
 
-void Scheduler::retire(const Job & job) {
+int Scheduler::retire(Job & job) {
     prefill_order_.erase(std::remove_if(prefill_order_.begin(), prefill_order_.end(), [&](const JobPtr & other) { return other.get() == &job; }),
                          prefill_order_.end());
-    slots_[job.slot] = nullptr;
+    Slot & slot = slots_[job.slot];
+    slot.kept = std::min(job.sequence->seen(), job.sequence->shared_length());
+    slot.job = nullptr;
+    job.slot = -1;
     running_--;
+    return slot.kept;
 }
 
 std::vector<JobPtr> Scheduler::jobs() const {
     std::vector<JobPtr> jobs;
-    std::copy_if(slots_.begin(), slots_.end(), std::back_inserter(jobs), [](const JobPtr & job) { return job != nullptr; });
+    for (const Slot & slot : slots_) {
+        if (slot.job != nullptr) {
+            jobs.push_back(slot.job);
+        }
+    }
     return jobs;
 }
 
 std::vector<Scheduler::Slice> Scheduler::plan(int capacity) const {
     std::vector<Slice> slices;
-    for (const JobPtr & job : slots_) {
-        if (job != nullptr && !job->sequence->prefilling() && capacity > 0) {
-            slices.push_back({job.get(), 1});
+    for (const Slot & slot : slots_) {
+        if (slot.job != nullptr && !slot.job->sequence->prefilling() && capacity > 0) {
+            slices.push_back({slot.job.get(), 1});
             capacity--;
         }
     }

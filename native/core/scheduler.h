@@ -19,8 +19,12 @@ public:
 
     int free_slots() const { return static_cast<int>(slots_.size()) - running(); }
     int running() const { return running_; }
+    /** Gives the job a slot. Where the slot's KV stream still holds the text before the images, that is not prefilled again. */
     void admit(const JobPtr & job);
-    void retire(const Job & job);
+    /** Takes the job's slot back and returns how many positions of its stream are worth keeping: the text before the images. */
+    int retire(Job & job);
+    /** The stream of this slot is empty now. */
+    void forget(int slot) { slots_[slot].kept = 0; }
     /** The running jobs, by slot. */
     std::vector<JobPtr> jobs() const;
 
@@ -32,7 +36,12 @@ public:
     std::vector<Slice> plan(int capacity) const;
 
 private:
-    std::vector<JobPtr> slots_;
+    struct Slot {
+        JobPtr job;
+        int kept = 0;   // positions of a template's first text that the stream holds already: the same for every request
+    };
+
+    std::vector<Slot> slots_;
     std::vector<JobPtr> prefill_order_;
     int running_ = 0;
 };

@@ -19,12 +19,16 @@ public:
     Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens);
 
     int prompt_length() const { return prompt_.count() + image_tokens_; }
+    /** Rows at the beginning that every request of this template has in common: the text before the images. */
+    int shared_length() const { return static_cast<int>(prompt_.before.size()); }
     int prompt_tokens() const { return prompt_.count(); }
     int image_tokens() const { return image_tokens_; }
 
     /** Rows that the language model has not seen: the rest of the prompt, or the last token. */
     int pending() const { return prompt_length() + static_cast<int>(tokens_.size()) - seen_; }
     bool prefilling() const { return seen_ < prompt_length(); }
+    /** The first `count` rows are in the KV stream already. */
+    void start_at(int count) { seen_ = count; }
     /** Position of the first pending row. */
     int seen() const { return seen_; }
     /** Adds `count` pending rows to the batch; the last of all asks for logits. Returns that row's index, or -1. */

@@ -1,6 +1,7 @@
 #include "core/vision_features.h"
 
 #include <cstring>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -16,16 +17,32 @@ VisionFeatures::VisionFeatures(const VisionConfig & config, std::vector<ImageTil
             throw Error("usage", "An image of " + std::to_string(layout.tiles()) + " tiles needs " + std::to_string(tile_bytes * layout.tiles()) +
                                      " bytes, not " + std::to_string(image.pixels.size()) + ".");
         }
-        const int first_patch = static_cast<int>(tiles_.size()) * config.patches();
+        std::vector<size_t> places;
+        for (int tile = 0; tile < layout.tiles(); tile++) {
+            places.push_back(add_tile(image.pixels.data() + tile * tile_bytes, tile_bytes));
+        }
+        const int patches = config.patches();
         for (const int patch : pack_order(geometry, layout)) {
-            order_.push_back(patch == NEWLINE ? NEWLINE : first_patch + patch);
+            order_.push_back(patch == NEWLINE ? NEWLINE : static_cast<int>(places[patch / patches]) * patches + patch % patches);
         }
         counts_.push_back(layout.tokens);
-        for (int tile = 0; tile < layout.tiles(); tile++) {
-            tiles_.push_back(image.pixels.data() + tile * tile_bytes);
-        }
     }
     tile_count_ = tiles_.size();
+    tile_by_hash_.clear();
+}
+
+/** Where this tile stands among those to be encoded: a still clip's frames, or plain borders, are encoded once. */
+size_t VisionFeatures::add_tile(const uint8_t * pixels, size_t bytes) {
+    const size_t hash = std::hash<std::string_view>{}({reinterpret_cast<const char *>(pixels), bytes});
+    const auto [first, last] = tile_by_hash_.equal_range(hash);
+    for (auto candidate = first; candidate != last; ++candidate) {
+        if (std::memcmp(tiles_[candidate->second], pixels, bytes) == 0) {
+            return candidate->second;
+        }
+    }
+    tile_by_hash_.emplace(hash, tiles_.size());
+    tiles_.push_back(pixels);
+    return tiles_.size() - 1;
 }
 
 float * VisionFeatures::tile(size_t index) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "core/request.h"
@@ -17,7 +18,7 @@ public:
     /** Lays the images out. Throws usage where an image's bytes do not fit its grid. */
     VisionFeatures(const VisionConfig & config, std::vector<ImageTiles> images);
 
-    /** All tiles of all images, in order; each points at tile_size² · 3 bytes, until drop_pixels(). */
+    /** The tiles of all images, each different one once; each points at tile_size² · 3 bytes, until drop_pixels(). */
     const std::vector<const uint8_t *> & tiles() const { return tiles_; }
     size_t tile_count() const { return tile_count_; }
     int tokens() const { return static_cast<int>(order_.size()); }
@@ -31,10 +32,13 @@ public:
     void copy_row(int index, const std::vector<float> & newline, float * row) const;
 
 private:
+    size_t add_tile(const uint8_t * pixels, size_t bytes);
+
     size_t tile_floats_;
     int width_;
     std::vector<ImageTiles> images_;
     std::vector<const uint8_t *> tiles_;
+    std::unordered_multimap<size_t, size_t> tile_by_hash_;
     size_t tile_count_ = 0;
     std::vector<int> order_;    // patch indices over all tiles, or NEWLINE
     std::vector<int> counts_;

@@ -167,3 +167,40 @@ TEST("engine: models that are no pair, swapped or missing are refused with a cod
     EngineOptions options = demo::options(1);
     CHECK_EQUAL(check::error_code([&] { Engine(options, [](float) { return false; }); }), "aborted");
 }
+
+TEST("engine: frames that repeat give the features they would give apart") {
+    const auto engine = demo::load(1);
+    const ImageTiles still = demo::disc(0.4, 0.5, 0.2, 50, 80, 220);
+    const ImageTiles other = demo::disc(0.6, 0.5, 0.2, 50, 80, 220);
+    std::promise<Outcome<Embedding>> promise;
+    engine->embed({still, other, still, still}, [&](Outcome<Embedding> outcome) { promise.set_value(std::move(outcome)); });
+    const Embedding embedding = std::get<Embedding>(promise.get_future().get());
+    const size_t image = 65 * embedding.width;
+    CHECK_EQUAL(embedding.data.size(), 4 * image);
+    CHECK(std::equal(embedding.data.begin(), embedding.data.begin() + image, embedding.data.begin() + 2 * image));
+    CHECK(std::equal(embedding.data.begin(), embedding.data.begin() + image, embedding.data.begin() + 3 * image));
+    CHECK(!std::equal(embedding.data.begin(), embedding.data.begin() + image, embedding.data.begin() + image));
+}
+
+TEST("engine: a slot that keeps the text before the images answers as a fresh one") {
+    std::vector<llama_token> fresh;
+    {
+        const auto engine = demo::load(1);
+        Answer answer;
+        engine->caption(request(4), answer.callback());
+        fresh = answer.caption().tokens;
+    }
+    const auto engine = demo::load(1);
+    for (const int number : {0, 4, 1, 4}) {
+        Answer answer;
+        engine->caption(request(number), answer.callback());
+        const Caption caption = answer.caption();
+        if (number == 4) CHECK(caption.tokens == fresh);
+    }
+    Answer cancelled, after;   // cancelled in the middle of its prefill
+    const uint64_t id = engine->caption(request(2, 200), cancelled.callback());
+    engine->cancel(id);
+    cancelled.future.get();
+    engine->caption(request(4), after.callback());
+    CHECK(after.caption().tokens == fresh);
+}
