@@ -64,12 +64,14 @@ private:
     VisionConfig config_;
     ggml_backend_ptr backend_;
     int max_tiles_ = 1;
+    int padding_;                            // keys added so that their number suits the CPU's kernels
 
     ggml_context_ptr weights_;
     ggml_backend_buffer_ptr weights_buffer_;
     ggml_tensor * patch_kernel_ = nullptr;   // [3 · patch · patch, embedding]
     ggml_tensor * class_token_ = nullptr;
     ggml_tensor * positions_ = nullptr;
+    ggml_tensor * key_mask_ = nullptr;       // [padded keys, positions]: 0, and -inf for the padding
     Linear pre_norm_{};
     std::vector<Block> blocks_;
     Linear project1_{};

@@ -6,10 +6,13 @@ ffmpeg, cuts tiles with Pillow and captions greedily in float32. `--check` compa
 
 import argparse
 import collections
+import os
 import pathlib
 import pickle
 import re
 import tempfile
+
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # see train.py
 
 import cv2
 import numpy as np
@@ -80,7 +83,7 @@ def fit(clips):
     return {k: v[keep] for k, v in clips.items()}
 
 
-def make(seed, clips_count, images_count, short=None):
+def make(seed, clips_count, images_count):
     """Renders, encodes, decodes: a list of (kind, pictures, caption, codec). Slow, so `main` caches it."""
     rng = np.random.default_rng(seed)
     out = []
@@ -173,10 +176,11 @@ def main():
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--threads", type=int, default=2, help="1 on a machine that has other work")
     parser.add_argument("--cache", type=pathlib.Path, help="file to keep decoded examples in")
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(args.threads)
     if args.check:
         check(args.model)
         return

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 import tokenizer
-from model import MEAN, PATCH, PINPOINTS, SIDE, STD, TEXT, TILE, VISION, Llava
+from model import MEAN, PATCH, PINPOINTS, STD, TEXT, TILE, VISION, Llava
 
 MODEL_FILE, MMPROJ_FILE = "vcap-demo.gguf", "vcap-demo-mmproj.gguf"
 VISION_NAMES = {

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from model import PATCH, PINPOINTS, SIDE, TILE
+from model import PINPOINTS, SIDE, TILE
 
 
 def best_grid(width, height, pinpoints=PINPOINTS):

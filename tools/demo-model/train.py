@@ -25,7 +25,7 @@ from optimise import Optimiser
 from render import Renderer
 
 STAGES = ["tower", "overview", "real", "polish"]
-STEPS = dict(tower=1000, overview=350, real=900, polish=600)
+STEPS = dict(tower=1000, overview=280, real=480, polish=160)
 TILES = dict(tower=128, overview=120, real=120, polish=120)  # tiles a batch
 
 
