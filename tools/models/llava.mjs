@@ -7,9 +7,10 @@ import { GgufWriter } from './gguf.mjs'
 const byteTokens = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
 const kinds = { normal: 1, unknown: 2, control: 3, byte: 6 }
 
-/** A sentencepiece vocabulary in LLaVA-1.6-34B's order of specials: 6 and 7 are ChatML's marks. */
-function vocabulary(size) {
-  const specials = ['<unk>', '<|startoftext|>', '<|endoftext|>', '<|Human|>', '<|Assistant|>', '<|System|>', '<|im_start|>', '<|im_end|>']
+/** A sentencepiece vocabulary in LLaVA-1.6-34B's order of specials: 6 and 7 are ChatML's marks, or others without `chatml`. */
+function vocabulary(size, chatml) {
+  const marks = chatml ? ['<|im_start|>', '<|im_end|>'] : ['<|6|>', '</s>']
+  const specials = ['<unk>', '<|startoftext|>', '<|endoftext|>', '<|Human|>', '<|Assistant|>', '<|System|>', ...marks]
   const tokens = [...specials, ...byteTokens]
   const types = [kinds.unknown, ...specials.slice(1).map(() => kinds.control), ...byteTokens.map(() => kinds.byte)]
   // Printable ASCII as single characters, then filler that no text contains.
@@ -25,9 +26,9 @@ function vocabulary(size) {
  * llama's architecture. Matrices are stored as `type`, the output head as `outputType`, norms as F32.
  */
 export function languageModel(shape, fill = () => undefined) {
-  const { name, width, layers, heads, groups, feedForward, context, ropeBase, type, outputType = type } = shape
+  const { name, width, layers, heads, groups, feedForward, context, ropeBase, type, outputType = type, chatml = true } = shape
   const head = width / heads
-  const { tokens, types, scores } = vocabulary(shape.vocabulary)
+  const { tokens, types, scores } = vocabulary(shape.vocabulary, chatml)
   const file = new GgufWriter()
     .set('general.architecture', 'string', 'llama')
     .set('general.name', 'string', name)
@@ -75,8 +76,7 @@ export function languageModel(shape, fill = () => undefined) {
  * last block and LLaVA's MLP, named as the legacy converter names them (fc1 is ffn_down).
  */
 export function projector(shape, fill = () => undefined) {
-  const { name, image, patch, width, layers, heads, feedForward, projection, type } = shape
-  const grid = [[1, 2], [2, 1], [2, 2], [3, 1], [1, 3]]
+  const { name, image, patch, width, layers, heads, feedForward, projection, type, grid = [[1, 2], [2, 1], [2, 2], [3, 1], [1, 3]] } = shape
   const file = new GgufWriter()
     .set('general.architecture', 'string', 'clip')
     .set('general.name', 'string', name)

@@ -1,14 +1,14 @@
 /**
  * Random weights, the same each time: node tools/models/random.mjs SHAPE FOLDER [F16|Q8_0]
  * For benchmarks, where only the work counts. Shapes: 60m, 300m (language model's parameters, each with
- * CLIP-L/336's geometry in a slim tower).
+ * CLIP-L/336's geometry in a slim tower), clip-l (six of CLIP-L/336's layers at full width, hardly a language model).
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { languageModel, projector } from './llava.mjs'
 
-const common = { vocabulary: 32000, context: 8192, ropeBase: 1e4 }
+const common = { vocabulary: 32000, context: 16384, ropeBase: 1e4 }
 export const shapes = {
   '60m': {
     languageModel: { name: 'random 60M', width: 512, layers: 8, heads: 8, groups: 4, feedForward: 1408, ...common },
@@ -17,6 +17,10 @@ export const shapes = {
   '300m': {
     languageModel: { name: 'random 300M', width: 1024, layers: 20, heads: 16, groups: 8, feedForward: 2816, ...common },
     projector: { name: 'random 300M projector', image: 336, patch: 14, width: 384, layers: 8, heads: 6, feedForward: 1536, projection: 1024 },
+  },
+  'clip-l': {
+    languageModel: { name: 'random CLIP-L', width: 512, layers: 1, heads: 8, groups: 4, feedForward: 1408, ...common },
+    projector: { name: 'random CLIP-L projector', image: 336, patch: 14, width: 1024, layers: 6, heads: 16, feedForward: 4096, projection: 512 },
   },
 }
 
