@@ -13,6 +13,7 @@ import {
   parseCaptionOptions, parseEmbedOptions, parseImageCaptionOptions, parseLoadOptions, pickCaptionOptions,
   type CaptionOptions, type CaptionSettings, type EmbedOptions, type ImageCaptionOptions, type ImageCaptionSettings, type LoadOptions, type LoadSettings
 } from './options'
+import { Occupancy } from './occupancy'
 import { mapInOrder } from './ordered'
 import { requirePicture, type Picture } from './picture'
 import { buildPrompt } from './prompts'
@@ -68,6 +69,8 @@ export class Captioner {
   readonly warnings: string[]
   /** Rows worth handing in at once: enough to keep the engine busy past a slow one. */
   readonly window: number
+  /** What the engine waited for. @internal */
+  readonly occupancy: Occupancy
   readonly #addon: Addon
   readonly #model: NativeModel
   readonly #ffmpeg: string
@@ -85,6 +88,7 @@ export class Captioner {
     this.info = model.info
     this.warnings = warnings(model.info)
     this.window = rows * 4
+    this.occupancy = new Occupancy(model.info.sequences)
     this.#addon = addon
     this.#model = model
     this.#ffmpeg = ffmpeg
@@ -155,7 +159,7 @@ export class Captioner {
 
   async #captionFile(path: string, settings: CaptionSettings): Promise<VideoCaption> {
     const started = performance.now()
-    const { frames, length } = await this.#decoders.run(settings.signal, () => sampleFrames(path, settings, this.#ffmpeg))
+    const { frames, length } = await this.occupancy.preparing(() => this.#decoders.run(settings.signal, () => sampleFrames(path, settings, this.#ffmpeg)))
     try {
       return { ...(await this.#captionPictures(frames, settings, performance.now() - started)), numFrames: length }
     } catch (thrown) {
@@ -170,10 +174,11 @@ export class Captioner {
     const promptTokens = this.#model.countPromptTokens(prompt, images.length)
     const maxTiles = fitTiles(this.#addon, this.info, anyres, images, { promptTokens, maxTokens })
     const started = performance.now()
-    const tiles = await this.#cutTiles(images, maxTiles)
+    const tiles = await this.occupancy.preparing(() => this.#cutTiles(images, maxTiles))
     const tilesTime = performance.now() - started
     if (signal?.aborted) throw abortedError(signal)
-    const answer = await finish(this.#model.caption({ images: tiles, prompt, maxTokens, temperature, topP, seed, ignoreEos, firstLogits: false }), signal)
+    const request = { images: tiles, prompt, maxTokens, temperature, topP, seed, ignoreEos, firstLogits: false }
+    const answer = await this.occupancy.inside(() => finish(this.#model.caption(request), signal))
     const tileCount = tiles.reduce((sum, { cols, rows }) => sum + 1 + cols * rows, 0)
     return toCaption(answer, tileCount, { frames: framesTime, tiles: tilesTime })
   }

@@ -1,3 +1,4 @@
+export { bench, type BenchResult } from './bench'
 export { captionVideo, loadCaptioner } from './captioner'
 export type { Caption, Captioner, Embeddings, PathCaption, Timings, VideoCaption } from './captioner'
 export { extractFrames, type Frame } from './frames'
@@ -6,6 +7,6 @@ export { run, type RowStatus, type RowUsage, type RunEvent, type RunOptions, typ
 export { models, type ListedModel } from './models'
 export { prompts, type PromptName } from './prompts'
 export { VcapError, type ErrorCode } from './errors'
-export type { CaptionOptions, EmbedOptions, FrameOptions, ImageCaptionOptions, LoadOptions, PlanOptions } from './options'
+export type { BenchOptions, CaptionOptions, EmbedOptions, FrameOptions, ImageCaptionOptions, LoadOptions, PlanOptions } from './options'
 export type { NativeModelInfo as ModelInfo } from './native/addon'
 export type { Picture } from './picture'

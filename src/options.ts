@@ -79,8 +79,16 @@ const run = z.strictObject({
   root: name.optional().describe('folder'),
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
-  captioner: z.custom<object>((value) => typeof (value as { captionOrError?: unknown } | null)?.captionOrError === 'function').optional().describe('captioner'),
+  captioner: z.custom<object>((value) => typeof (value as { captionOrError?: unknown } | null)?.captionOrError === 'function').optional().describe('captioner made by loadCaptioner'),
   onEvent: z.custom<(event: never) => void>((value) => typeof value === 'function').optional().describe('function')
+})
+const bench = z.strictObject({
+  ...loadFields,
+  ...answerFields,
+  ...frameFields,
+  root: run.shape.root,
+  /** Captions made; the files take turns where they are fewer. Each once when left out, up to 100. */
+  clips: positive.max(1_000_000).optional().describe('positive integer')
 })
 
 export type FrameOptions = z.input<typeof frames>
@@ -91,6 +99,7 @@ export type CaptionOptions = z.input<typeof caption>
 export type LoadOptions = z.input<typeof load>
 export type PlanOptions = z.input<typeof plan>
 export type RunOptions = z.input<typeof run>
+export type BenchOptions = z.input<typeof bench>
 
 export type FrameSettings = z.output<typeof frames>
 export type EmbedSettings = z.output<typeof embed>
@@ -106,6 +115,7 @@ export const parseCaptionOptions = parser(caption)
 export const parseLoadOptions = parser(load)
 export const parsePlanOptions = parser(plan)
 export const parseRunOptions = parser(run)
+export const parseBenchOptions = parser(bench)
 
 /** Those of `options` that a single caption takes. */
 export function pickCaptionOptions(options: LoadOptions): CaptionOptions {

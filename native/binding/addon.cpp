@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "binding/convert.h"
+#include "binding/environment.h"
 #include "binding/loading.h"
 #include "binding/model.h"
 #include "binding/resampling.h"
@@ -39,6 +40,13 @@ Napi::Value layout(const Napi::CallbackInfo & info) {
     });
 }
 
+void shutdown(const Napi::CallbackInfo & info) {
+    const std::set<Stoppable *> running = Environment::of(info.Env()).running;
+    for (Stoppable * work : running) {
+        work->stop();
+    }
+}
+
 Napi::Object build(Napi::Env env) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("llamaCpp", VCAP_LLAMA_CPP_TAG);
@@ -60,10 +68,10 @@ Napi::Object build(Napi::Env env) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-    // The class is each environment's own: a worker thread has another.
-    auto * model_class = new Napi::FunctionReference(Napi::Persistent(Model::define(env)));
-    env.SetInstanceData(model_class);
+    auto * environment = new Environment{Napi::Persistent(Model::define(env)), {}};
+    env.SetInstanceData(environment);
     exports.Set("build", build(env));
+    exports.Set("shutdown", Napi::Function::New(env, shutdown));
     exports.Set("devices", Napi::Function::New(env, devices));
     exports.Set("inspect", Napi::Function::New(env, inspect));
     exports.Set("tileLayout", Napi::Function::New(env, layout));

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "binding/convert.h"
+#include "binding/environment.h"
 #include "binding/mailbox.h"
 #include "binding/model.h"
 
@@ -13,19 +14,24 @@ namespace vcap {
 namespace {
 
 /** One load on its way. Deletes itself on the JS thread, when it is over or the environment ends. */
-class Loading {
+class Loading : public Stoppable {
 public:
     Loading(Napi::Env env, EngineOptions options, Napi::Function on_progress)
         : env_(env), options_(std::move(options)), deferred_(env), on_progress_(Napi::Persistent(on_progress)),
           mailbox_(std::make_unique<Mailbox>(env, "vcap-load")) {
         exit_hook_ = env.AddCleanupHook(on_env_exit, this);
+        Environment::of(env).running.insert(this);
         mailbox_->expect(env);
         thread_ = std::thread([this] { run(); });
     }
 
-    ~Loading() {
+    ~Loading() override { stop(); }
+
+    void stop() override {
         *cancelled_ = true;
-        thread_.join();
+        if (thread_.joinable()) {
+            thread_.join();
+        }
     }
 
     Napi::Promise promise() const { return deferred_.Promise(); }
@@ -67,6 +73,7 @@ private:
         }
         mailbox_->settle(env);
         exit_hook_.Remove(env);
+        Environment::of(env).running.erase(this);
         delete this;
     }
 

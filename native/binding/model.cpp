@@ -22,7 +22,7 @@ Napi::Function Model::define(Napi::Env env) {
 
 Napi::Object Model::create(Napi::Env env, std::unique_ptr<Engine> engine) {
     Napi::Object info = describe(env, *engine);
-    Napi::Object object = env.GetInstanceData<Napi::FunctionReference>()->New({Napi::External<std::unique_ptr<Engine>>::New(env, &engine)});
+    Napi::Object object = Environment::of(env).model_class.New({Napi::External<std::unique_ptr<Engine>>::New(env, &engine)});
     object.DefineProperty(Napi::PropertyDescriptor::Value("info", info, napi_enumerable));
     return object;
 }
@@ -35,11 +35,13 @@ Model::Model(const Napi::CallbackInfo & info) : Napi::ObjectWrap<Model>(info) {
     engine_ = std::move(*info[0].As<Napi::External<std::unique_ptr<Engine>>>().Data());
     // After the mailbox, so that at the environment's end the engine stops before the mailbox goes.
     exit_hook_ = info.Env().AddCleanupHook(on_env_exit, this);
+    Environment::of(info.Env()).running.insert(this);
 }
 
 Model::~Model() {
-    if (!env_exited_) {   // a hook that has run is gone already
+    if (!env_exited_) {   // a hook that has run is gone already, and the environment's state may be, too
         exit_hook_.Remove(Env());
+        Environment::of(Env()).running.erase(this);
     }
     stop();
 }

@@ -6,13 +6,14 @@
 
 #include <napi.h>
 
+#include "binding/environment.h"
 #include "binding/mailbox.h"
 #include "core/engine.h"
 
 namespace vcap {
 
 /** NativeModel: an engine for JavaScript. The object stays alive while the engine owes it an answer. */
-class Model : public Napi::ObjectWrap<Model> {
+class Model : public Napi::ObjectWrap<Model>, public Stoppable {
 public:
     static Napi::Function define(Napi::Env env);
     /** Wraps a loaded engine. */
@@ -20,6 +21,7 @@ public:
 
     explicit Model(const Napi::CallbackInfo & info);
     ~Model() override;
+    void stop() override;
 
 private:
     Napi::Value count_prompt_tokens(const Napi::CallbackInfo & info);
@@ -32,8 +34,6 @@ private:
     Napi::Value start(Napi::Env env, Submit && submit);
     void expect(Napi::Env env);
     void settle(Napi::Env env);
-    void stop();
-
     static void on_env_exit(Model * model);
 
     // In this order: the engine's thread posts until it has ended.

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { asVcapError, exitCodes } from '../errors'
 import { packageVersion } from '../package'
+import { benchCommand } from './bench'
 import { demoCommand } from './demo'
 import { doctorCommand } from './doctor'
 import { Interrupted } from './interrupt'
@@ -9,7 +10,7 @@ import { planCommand } from './plan'
 import { runCommand } from './run'
 
 const program = new Command('vcap-native').description('Captions videos and images with LLaVA on llama.cpp').version(packageVersion)
-for (const command of [runCommand(), demoCommand(), planCommand(), doctorCommand()]) {
+for (const command of [runCommand(), demoCommand(), planCommand(), benchCommand(), doctorCommand()]) {
   program.addCommand(command.exitOverride().helpOption('-h, --help').configureHelp({ showGlobalOptions: false }))
 }
 

@@ -170,6 +170,11 @@ export interface NativeModel {
 
 export interface Addon {
   build: NativeBuild
+  /**
+   * Cancels all work of this thread's models and loads, and waits for their threads: for the `exit` event.
+   * `process.exit` ends the process without asking addons, and threads must not run into its destructors.
+   */
+  shutdown(): void
   /** Local devices and those of the ggml RPC servers named (`host:port`). */
   devices(rpc: string[]): NativeDevice[]
   /** Reads and checks the headers alone. `chatTemplate` as in `NativeLoadOptions`. */

@@ -8,7 +8,11 @@ let addon: Addon | undefined
 
 /** The addon, loaded once a thread. Throws `addon_missing` with every place looked and the remedy. */
 export function loadAddon(): Addon {
-  addon ??= load()
+  if (!addon) {
+    const loaded = load()
+    addon = loaded
+    process.on('exit', () => loaded.shutdown())
+  }
   return addon
 }
 

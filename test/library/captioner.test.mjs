@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import test, { after } from 'node:test'
+import { spawnSync } from 'node:child_process'
 import { Worker } from 'node:worker_threads'
 import { captionVideo, extractFrames, loadCaptioner } from '../../dist/index.js'
 import { root } from '../helpers/cli.mjs'
@@ -121,4 +122,22 @@ test('in a worker thread, which may be ended in the middle of work', async () =>
   const ended = start(true)
   await message(ended)
   await ended.terminate()
+})
+
+test('the process may end at any moment: while loading, in the middle of work, by a throw', async () => {
+  const script = `
+    const { loadCaptioner } = require(${JSON.stringify(path.join(root, 'dist/index.js'))})
+    const when = process.argv[1]
+    const image = { data: new Uint8Array(64 * 48 * 3), width: 64, height: 48 }
+    const loading = loadCaptioner({ model: 'demo', gpus: 'none', sequences: 2, threads: 1 })
+    if (when === 'loading') process.exit(7)
+    if (when === 'soon') setTimeout(() => process.exit(7), 15)
+    loading.then((captioner) => {
+      for (let i = 0; i < 8; i++) captioner.captionImages([image], { maxTokens: 200, ignoreEos: true }).catch(() => {})
+      setTimeout(() => { if (when === 'throw') throw new Error('of the user'); process.exit(7) }, 50)
+    })`
+  for (const [when, code] of [['loading', 7], ['loading', 7], ['loading', 7], ['soon', 7], ['soon', 7], ['work', 7], ['work', 7], ['throw', 1]]) {
+    const { status, signal } = spawnSync(process.execPath, ['-e', script, when], { stdio: 'ignore' })
+    assert.deepEqual({ when, status, signal }, { when, status: code, signal: null })
+  }
 })

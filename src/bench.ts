@@ -1,0 +1,113 @@
+import fs from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { loadCaptioner, type PathCaption, type Timings, type VideoCaption } from './captioner'
+import { writeSamples } from './demo/samples'
+import { VcapError } from './errors'
+import { findFfmpeg } from './ffmpeg'
+import type { NativeModelInfo } from './native/addon'
+import { parseBenchOptions, pickCaptionOptions, pickLoadOptions, type BenchOptions } from './options'
+import { mapInOrder } from './ordered'
+import { openTable, requireColumn } from './table'
+
+/** How fast one model captions certain clips here. */
+export interface BenchResult {
+  model: Pick<NativeModelInfo, 'name' | 'parameters' | 'devices' | 'sequences' | 'contextPerSequence'>
+  /** Captions asked for, and how many of them failed. */
+  clips: number
+  failed: number
+  /** From the first clip to the last, without loading and one caption before. */
+  seconds: number
+  videosPerSecond: number
+  imageTokensPerSecond: number
+  outputTokensPerSecond: number
+  /** Shares of the time in which the engine waited for frames: wholly, and for the mean of its places. */
+  waited: { idle: number; emptyPlaces: number }
+  /** Bytes this process held at most, decoders not counted. */
+  peakMemory: number
+  /** Medians a caption, in milliseconds; `queued` is the wait for a place in the engine. */
+  milliseconds: Timings
+}
+
+interface Clip {
+  path: string
+  text: string | undefined
+}
+
+/** Clips that are taken when nothing says how many. */
+const mostClips = 100
+const demoClips = 24
+
+/**
+ * Captions videos and images, or those of one CSV, and tells how fast that was. Without files it renders
+ * clips of the demo's world. Throws what `run` throws, and `usage` where no file could be captioned.
+ */
+export async function bench(files: string[] = [], options: BenchOptions = {}): Promise<BenchResult> {
+  const settings = parseBenchOptions(options)
+  if (files.length > 0) return measure(await listClips(files, settings.clips ?? mostClips, settings.root), options)
+  const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'vcap-bench-'))
+  try {
+    const { samples } = await writeSamples({ folder, clips: demoClips, images: 0, seed: 1, ffmpeg: findFfmpeg(settings.ffmpeg).path, largest: 480, signal: settings.signal })
+    return await measure(samples.map((sample) => ({ path: path.join(folder, sample.path), text: undefined })), options)
+  } finally {
+    await fs.rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The first `most` of the files, or of the rows of the one CSV. */
+async function listClips(files: string[], most: number, root: string | undefined): Promise<Clip[]> {
+  const [table] = files
+  if (files.length > 1 || !/\.csv$/i.test(table!)) return files.slice(0, most).map((file) => ({ path: path.resolve(file), text: undefined }))
+  const { columns, rows } = await openTable(table!)
+  const pathColumn = requireColumn(table!, columns, 'path')
+  const textColumn = columns.indexOf('text')
+  const clips: Clip[] = []
+  for await (const { cells } of rows) {
+    clips.push({ path: path.resolve(root ?? path.dirname(table!), cells[pathColumn]!), text: cells[textColumn] })
+    if (clips.length === most) break
+  }
+  if (clips.length === 0) throw new VcapError('usage', `${table} has no rows`)
+  return clips
+}
+
+async function measure(clips: Clip[], options: BenchOptions): Promise<BenchResult> {
+  const count = options.clips ?? clips.length
+  const captioner = await loadCaptioner(pickLoadOptions(options))
+  try {
+    const caption = ({ path, text }: Clip) => captioner.captionOrError(path, { ...pickCaptionOptions(options), text: text ?? options.text })
+    await caption(clips[0]!) // memory is touched and graphs are built before anything counts
+    captioner.occupancy.reset()
+    const started = performance.now()
+    const captions: PathCaption[] = []
+    for await (const made of mapInOrder(takeTurns(clips, count), captioner.window, caption)) captions.push(made)
+    const seconds = (performance.now() - started) / 1000
+    const waited = captioner.occupancy.wait
+    const done = captions.filter((made): made is Extract<PathCaption, { error: null }> => made.error === null)
+    if (done.length === 0) throw captions[0]!.error!
+    const total = (tokens: (made: VideoCaption) => number) => done.reduce((sum, made) => sum + tokens(made), 0)
+    const { name, parameters, devices, sequences, contextPerSequence } = captioner.info
+    return {
+      model: { name, parameters, devices, sequences, contextPerSequence },
+      clips: count,
+      failed: count - done.length,
+      seconds,
+      videosPerSecond: done.length / seconds,
+      imageTokensPerSecond: total(({ imageTokens }) => imageTokens) / seconds,
+      outputTokensPerSecond: total(({ tokens }) => tokens.length) / seconds,
+      waited,
+      peakMemory: process.resourceUsage().maxRSS * 1024,
+      milliseconds: medians(done.map(({ timings }) => timings))
+    }
+  } finally {
+    await captioner.close()
+  }
+}
+
+function* takeTurns<T>(items: T[], count: number): Generator<T> {
+  for (let i = 0; i < count; i++) yield items[i % items.length]!
+}
+
+function medians(timings: Timings[]): Timings {
+  const middle = (step: keyof Timings) => timings.map((each) => each[step]).sort((a, b) => a - b)[timings.length >> 1]!
+  return { frames: middle('frames'), tiles: middle('tiles'), queued: middle('queued'), vision: middle('vision'), prefill: middle('prefill'), decode: middle('decode') }
+}
