@@ -43,12 +43,20 @@ function inputsHash(options) {
   return hash.digest('hex')
 }
 
+function findCmakeJs() {
+  try {
+    return createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
+  } catch (cause) {
+    throw new Error('cmake-js is not installed here: npm install cmake-js node-addon-api', { cause })
+  }
+}
+
 function build() {
   const options = cmakeOptions()
   const inputs = inputsHash(options)
   if (existsSync(addon) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return
   const started = Date.now()
-  const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
+  const cmakeJs = findCmakeJs()
   const defines = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`)
   const generator = spawnSync('ninja', ['--version']).status === 0 ? ['-G', 'Ninja'] : []
   for (const command of [['configure'], ['build', '-T', 'vcap_native']]) {
