@@ -1,0 +1,14 @@
+/** Where the benchmarks keep what they make: models, clips, peers. Git ignores it; it may be removed at any time. */
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+export const cacheDir = fileURLToPath(new URL('.cache', import.meta.url))
+
+/** A place in the cache, its folder made. */
+export function inCache(...parts) {
+  const place = path.join(cacheDir, ...parts)
+  mkdirSync(path.dirname(place), { recursive: true })
+  return place
+}

@@ -1,0 +1,27 @@
+/** HF transformers' LlavaNext on the CPU, F32 and SDPA, its weights random of the same shape. */
+import { fileURLToPath } from 'node:url'
+import { startPython } from './python.mjs'
+
+/** `together`: how many requests share one `generate`; alone it attends faster, as a batch it decodes faster. */
+export const hf = (together) => ({
+  name: together === 1 ? 'HF transformers, one at a time' : 'HF transformers, as a batch',
+  async start({ pair, batch, threads, python }) {
+    if (!pair.shape) throw new Error('has no weights of this model')
+    if (together !== 1 && batch === 1) throw new Error('is the one above at batch 1')
+    const { languageModel, projector } = pair.shape
+    const process = startPython(python, fileURLToPath(new URL('hf.py', import.meta.url)))
+    try {
+      await process.ask({ language: languageModel, projector, threads, dtype: 'float32' })
+    } catch (error) {
+      process.stop()
+      throw error
+    }
+    return {
+      caption: (requests, { anyres, textTokens }) => process.ask({
+        requests: requests.map(({ images, tokens }) => ({ images: images.map((image) => image.toString('base64')), tokens })),
+        text_tokens: textTokens, together: Math.min(together, batch), anyres
+      }),
+      stop: async () => process.stop()
+    }
+  }
+})

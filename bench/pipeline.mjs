@@ -1,0 +1,100 @@
+/**
+ * What the pipeline costs: `run` over video files against the engine alone, fed from memory with the same requests.
+ *
+ *   npm run bench:pipeline -- [--model 60m] [--clips 32] [--batch 16] [--size 640x360] [--tokens 32] [--rounds 3] [--threads N] [--json FILE]
+ *
+ * Output tokens a second of both, their ratio, and the time in which the engine waited for frames. Exit code 1 below 95 %.
+ */
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { extractFrames, loadCaptioner, run } from '../dist/index.js'
+import { fitTiles } from '../dist/fit.js'
+import { loadAddon } from '../dist/native/load.js'
+import { buildPrompt } from '../dist/prompts.js'
+import { cutTiles } from '../dist/tiles.js'
+import { clip } from './clips.mjs'
+import { machine, warnIfBusy } from './machine.mjs'
+import { pair } from './pairs.mjs'
+import { interleave, median } from './rounds.mjs'
+import { context, sizes } from './workloads.mjs'
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: '60m' },
+    clips: { type: 'string', default: '32' },
+    batch: { type: 'string', default: '16' },
+    size: { type: 'string', default: '640x360' },
+    tokens: { type: 'string', default: '32' },
+    rounds: { type: 'string', default: '3' },
+    threads: { type: 'string', default: '0' },
+    json: { type: 'string' }
+  }
+})
+const [width, height] = sizes[values.size]
+const { name, model, mmproj } = pair(values.model)
+const loading = {
+  model, mmproj, gpus: 'none', sequences: Number(values.batch), contextPerSequence: name === 'demo' ? 0 : context, threads: Number(values.threads),
+  chatTemplate: name === 'demo' ? '' : 'vicuna_v1'
+}
+const answering = { maxTokens: Number(values.tokens), ignoreEos: true }
+const files = Array.from({ length: Number(values.clips) }, (_, seed) => clip({ width, height, seconds: 10, seed }))
+
+warnIfBusy()
+const captioner = await loadCaptioner(loading)
+const engine = await loadEngine()
+const requests = []
+for (const file of files) requests.push(await request(file))
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-pipeline-'))
+process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
+const csv = path.join(folder, 'clips.csv')
+fs.writeFileSync(csv, `path\n${files.join('\n')}\n`)
+
+// Memory is touched and graphs are built before anything counts.
+await Promise.all([captioner.caption(files[0], answering), engine.caption(requests[0]).promise])
+const waits = []
+const [whole, bare] = await interleave([fromFiles, fromMemory], Number(values.rounds), (measure) => measure())
+const ratio = median(whole) / median(bare)
+const wait = { idle: median(waits.map(({ idle }) => idle)), emptyPlaces: median(waits.map(({ emptyPlaces }) => emptyPlaces)) }
+const percent = (share) => `${(share * 100).toFixed(1)} %`
+console.log([
+  `${name}, ${values.clips} clips of ${values.size}, 3 frames, ${values.tokens} tokens, batch ${values.batch}`,
+  `run from files     ${median(whole).toFixed(1)} output tokens/s`,
+  `engine alone       ${median(bare).toFixed(1)} output tokens/s`,
+  `ratio              ${percent(ratio)}`,
+  `engine waited      ${percent(wait.idle)} of the time; ${percent(wait.emptyPlaces)} of its places stood empty for frames`
+].join('\n'))
+if (values.json) fs.writeFileSync(values.json, `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, whole, bare, ratio, waits }, null, 2)}\n`)
+await Promise.all([captioner.close(), engine.close()])
+process.exitCode = ratio >= 0.95 ? 0 : 1
+
+async function fromFiles() {
+  captioner.occupancy.reset()
+  const { seconds, tokens, failed } = await run(csv, path.join(folder, 'out.csv'), { captioner, ...answering })
+  if (failed > 0) throw new Error(`${failed} rows failed`)
+  waits.push(captioner.occupancy.wait)
+  return tokens / seconds
+}
+
+async function fromMemory() {
+  const started = performance.now()
+  const captions = await Promise.all(requests.map((each) => engine.caption(each).promise))
+  return captions.reduce((sum, { tokens }) => sum + tokens.length, 0) / ((performance.now() - started) / 1000)
+}
+
+/** What the captioner would hand to the engine for this file. */
+async function request(file) {
+  const addon = loadAddon()
+  const frames = await extractFrames(file)
+  const prompt = buildPrompt(undefined, frames.length, undefined)
+  const maxTiles = fitTiles(addon, engine.info, 'auto', frames, { promptTokens: engine.countPromptTokens(prompt, frames.length), maxTokens: answering.maxTokens })
+  const images = await Promise.all(frames.map((frame) => cutTiles(addon, engine.info.vision, frame, maxTiles)))
+  return { images, prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
+}
+
+/** The same engine once more, without what is around it. */
+function loadEngine() {
+  const { gpus, ...options } = loading
+  return loadAddon().loadModel({ ...options, devices: [], splitMode: 'layer', kvType: 'f16' }, () => undefined).promise
+}

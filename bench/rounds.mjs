@@ -1,0 +1,18 @@
+/** Interleaved rounds and what is left of them: what disturbs the machine for a while disturbs all alike. */
+
+export function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/** A then B then A then B …: `measure(item)` for each item, `rounds` times; every second round backwards. */
+export async function interleave(items, rounds, measure) {
+  const results = items.map(() => [])
+  for (let round = 0; round < rounds; round++) {
+    const order = items.map((_, place) => place)
+    if (round % 2) order.reverse()
+    for (const place of order) results[place].push(await measure(items[place], round))
+  }
+  return results
+}

@@ -1,0 +1,95 @@
+/**
+ * What the coordinator costs: `run` over CSVs of growing length with a captioner that answers at once.
+ *
+ *   npm run bench:rows -- [--rows 1000,10000,100000,1000000] [--rounds 3] [--json FILE]
+ *
+ * Rows a second and the largest resident memory, each length in a process of its own. V8 takes its working room
+ * while the first 100,000 rows pass, so shorter tables run again and again until as many have. Exit code 1 where
+ * the longest table runs below 20,000 rows/s, or takes over 20 MB more than the one of 10,000 rows.
+ */
+import { fork } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+import { run } from '../dist/index.js'
+import { warnIfBusy } from './machine.mjs'
+import { nullCaptioner } from './null-captioner.mjs'
+import { median } from './rounds.mjs'
+
+const warmRows = 100_000
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '1000,10000,100000,1000000' },
+    rounds: { type: 'string', default: '3' },
+    json: { type: 'string' },
+    one: { type: 'string' }
+  }
+})
+
+if (values.one) await measure(values.one)
+else await compare()
+
+/** In the child: the speed of one run, the last, and the most memory held. */
+async function measure(input) {
+  let rss = 0
+  const look = () => { rss = Math.max(rss, process.memoryUsage.rss()) }
+  const timer = setInterval(look, 50)
+  let summary
+  for (let passed = 0; passed < warmRows; passed += summary.rows) {
+    summary = await run(input, `${input}.out`, { captioner: nullCaptioner() })
+  }
+  clearInterval(timer)
+  look()
+  process.send({ rows: summary.rows, seconds: summary.seconds, rss })
+}
+
+async function compare() {
+  warnIfBusy()
+  const counts = values.rows.split(',').map(Number)
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-rows-'))
+  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
+  const results = counts.map((rows) => ({ rows, rounds: [] }))
+  for (const { rows } of results) await writeTable(path.join(folder, `${rows}.csv`), rows)
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const result of results) result.rounds.push(await inChild(path.join(folder, `${result.rows}.csv`)))
+  }
+  const table = new Table({ head: ['rows', 'rows/s', 'memory'], style: { head: [], border: [] }, colAligns: ['right', 'right', 'right'] })
+  for (const result of results) {
+    result.rowsPerSecond = median(result.rounds.map(({ rows, seconds }) => rows / seconds))
+    result.megabytes = median(result.rounds.map(({ rss }) => rss / 1e6))
+    table.push([result.rows, Math.round(result.rowsPerSecond), `${result.megabytes.toFixed(0)} MB`])
+  }
+  console.log(table.toString())
+  if (values.json) fs.writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
+  const longest = results.at(-1)
+  const base = results.find(({ rows }) => rows === 10_000)
+  const grown = base ? longest.megabytes - base.megabytes : 0
+  process.exitCode = longest.rowsPerSecond >= 20_000 && grown <= 20 ? 0 : 1
+}
+
+/** Rows as a dataset has them: a path, an id, and a text to be replaced that needs quotes. */
+async function writeTable(file, rows) {
+  const stream = createWriteStream(file)
+  stream.write('path,id,text\n')
+  for (let first = 0; first < rows; first += 1000) {
+    let block = ''
+    for (let i = first; i < Math.min(rows, first + 1000); i++) block += `clips/${i % 977}/clip-${i}.mp4,${i},"a text, as it came with clip ${i}"\n`
+    if (!stream.write(block)) await once(stream, 'drain')
+  }
+  stream.end()
+  await once(stream, 'finish')
+}
+
+async function inChild(input) {
+  const child = fork(fileURLToPath(import.meta.url), ['--one', input])
+  let result
+  child.on('message', (message) => { result = message })
+  const [status] = await once(child, 'exit')
+  if (!result) throw new Error(`The process for ${input} ended with status ${status}`)
+  return result
+}

@@ -1,0 +1,144 @@
+/**
+ * vcap-native beside everything else that runs LLaVA, in one run: npm run bench -- [options]
+ *
+ *   --models 60m            demo, 60m, 300m
+ *   --frames 3              1, 3
+ *   --sizes 640x360         640x360, 1280x720, square
+ *   --tokens 32             32, 128; nobody may end sooner
+ *   --batch 1,16            1, 4, 16
+ *   --anyres full,off       off: one tile a frame, pictures of 336 x 336 for the others
+ *   --peers all             ours, llama-server, llama.node, hf, hf-batch
+ *   --python FILE           with torch and transformers, for hf
+ *   --rounds 3  --threads N  --patience SECONDS  --json FILE
+ *
+ * Lists are crossed. Everyone is loaded at once and takes turns; figures are medians over the rounds. A peer whose
+ * round takes longer than --patience (900 s) has that one round.
+ */
+import fs from 'node:fs'
+import { parseArgs } from 'node:util'
+import { machine, warnIfBusy } from './machine.mjs'
+import { pair } from './pairs.mjs'
+import { hf } from './peers/hf.mjs'
+import { startHosted } from './peers/hosted.mjs'
+import * as llamaServer from './peers/llama-server.mjs'
+import { report } from './report.mjs'
+import { interleave } from './rounds.mjs'
+import { buildLlamaTools, installPackages } from './setup.mjs'
+import { requests, workload } from './workloads.mjs'
+
+const { values } = parseArgs({
+  options: {
+    models: { type: 'string', default: '60m' },
+    frames: { type: 'string', default: '3' },
+    sizes: { type: 'string', default: '640x360' },
+    tokens: { type: 'string', default: '32' },
+    batch: { type: 'string', default: '1,16' },
+    anyres: { type: 'string', default: 'full,off' },
+    peers: { type: 'string', default: 'all' },
+    python: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    threads: { type: 'string', default: String(machine().cores) },
+    patience: { type: 'string', default: '900' },
+    json: { type: 'string' }
+  }
+})
+const list = (text) => text.split(',')
+const numbers = (text) => list(text).map(Number)
+
+/** By the names that --peers takes; ours is first, since its token counts tell the others how long the question is. */
+const known = {
+  ours: hosted('vcap-native', 'peers/ours.mjs'),
+  'llama-server': { ...llamaServer, prepare: buildLlamaTools },
+  'llama.node': { ...hosted('@fugood/llama.node', 'peers/llama-node.mjs'), prepare: installPackages },
+  hf: hf(1),
+  'hf-batch': hf(Infinity)
+}
+
+function hosted(name, file) {
+  return { name, start: (options) => startHosted(new URL(file, import.meta.url).href, options) }
+}
+
+const chosen = values.peers === 'all' ? Object.keys(known) : ['ours', ...list(values.peers).filter((peer) => peer !== 'ours')]
+for (const peer of chosen) if (!known[peer]) throw new Error(`Expected one of ${Object.keys(known).join(', ')} as a peer but received ${peer}`)
+for (const { name, prepare } of chosen.map((peer) => known[peer])) {
+  try {
+    prepare?.()
+  } catch (error) {
+    console.error(`bench: ${name} cannot be brought: ${error.message}`)
+  }
+}
+
+warnIfBusy()
+const results = { machine: machine(), date: new Date().toISOString(), rounds: Number(values.rounds), threads: Number(values.threads), cells: [] }
+for (const model of list(values.models)) {
+  for (const batch of numbers(values.batch)) await measure(pair(model), batch)
+}
+
+/** All workloads of one model and batch: who runs is loaded once for them. */
+async function measure(models, batch) {
+  const peers = await startAll(models, batch)
+  try {
+    for (const frames of numbers(values.frames)) {
+      for (const size of list(values.sizes)) {
+        for (const tokens of numbers(values.tokens)) {
+          for (const anyres of list(values.anyres)) await measureCell(models, peers, workload({ frames, size, tokens, batch, anyres }))
+        }
+      }
+    }
+  } finally {
+    for (const { running } of peers) await running?.stop()
+  }
+}
+
+async function startAll(models, batch) {
+  const peers = []
+  for (const { name, start } of chosen.map((peer) => known[peer])) {
+    try {
+      const running = await start({ pair: models, batch, threads: Number(values.threads), python: values.python })
+      peers.push({ name, running })
+      await warmUp(running)
+    } catch (error) {
+      if (peers.at(-1)?.name === name) await peers.pop().running.stop()
+      peers.push({ name, skipped: error.message })
+      console.error(`bench: ${models.name}, batch ${batch}: without ${name}: ${error.message}`)
+    }
+  }
+  return peers
+}
+
+/** One small request: memory is touched and kernels are chosen before anything counts. */
+async function warmUp(running) {
+  const load = workload({ frames: 1, size: 'tile', tokens: 2, batch: 1, anyres: 'off' })
+  await running.caption(await requests(load, -1), { ...load, textTokens: 32 })
+}
+
+async function measureCell(models, peers, load) {
+  const cell = { model: models.name, ...load, peers: peers.map(({ name, skipped }) => ({ name, skipped, seconds: [] })) }
+  let textTokens
+  await interleave(peers, Number(values.rounds), async ({ name, running }, round) => {
+    const own = cell.peers.find((peer) => peer.name === name)
+    if (!running || own.skipped || own.seconds[0] > Number(values.patience)) return
+    const size = load.anyres === 'off' && name !== known.ours.name ? 'tile' : load.size
+    try {
+      const { seconds, captions } = await running.caption(await requests({ ...load, size }, round), { ...load, textTokens })
+      checkWork(captions, load)
+      if (name === known.ours.name) textTokens ??= captions[0].textTokens
+      own.seconds.push(seconds)
+      own.promptTokens = captions[0].promptTokens
+      console.error(`bench: ${models.name}, ${load.name}, round ${round + 1}, ${name}: ${seconds.toFixed(2)} s, ${captions[0].promptTokens} prompt tokens`)
+    } catch (error) {
+      own.skipped = error.message
+      console.error(`bench: ${models.name}, ${load.name}: ${name} failed: ${error.message}`)
+    }
+  })
+  results.cells.push(cell)
+  console.log(report([cell]))
+  if (values.json) fs.writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
+}
+
+/** Who makes fewer tokens than asked is not compared. */
+function checkWork(captions, { batch, tokens }) {
+  if (captions.length !== batch) throw new Error(`${captions.length} answers to ${batch} requests`)
+  const short = captions.find((caption) => Math.abs(caption.tokens - tokens) > 1)
+  if (short) throw new Error(`it made ${short.tokens} tokens where ${tokens} were asked`)
+}

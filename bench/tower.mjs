@@ -1,0 +1,110 @@
+/**
+ * The vision tower: tiles a second, one at a time against many at once, and the share of the rate that the same
+ * kernels reach on bare matrix products of the same shapes.
+ *
+ *   npm run bench:tower -- [--models clip-l,demo] [--batches 1,4,16] [--rounds 5] [--threads N] [--type f16] [--json FILE]
+ */
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+import { loadCaptioner } from '../dist/index.js'
+import { llamaCppDir } from '../vendor/fetch.mjs'
+import { inCache, root } from './cache.mjs'
+import { machine, warnIfBusy } from './machine.mjs'
+import { pair } from './pairs.mjs'
+import { interleave, median } from './rounds.mjs'
+import { buildLlamaTools, llamaTool } from './setup.mjs'
+import { noise } from './workloads.mjs'
+
+const { values } = parseArgs({
+  options: {
+    models: { type: 'string', default: 'clip-l,demo' },
+    batches: { type: 'string', default: '1,4,16' },
+    rounds: { type: 'string', default: '5' },
+    threads: { type: 'string', default: String(machine().cores) },
+    type: { type: 'string', default: 'f16' },
+    json: { type: 'string' }
+  }
+})
+/** Tiles a measurement takes, so that one at a time and many at once do the same work. */
+const tilesEach = 16
+const batches = values.batches.split(',').map(Number)
+warnIfBusy()
+const results = { machine: machine(), date: new Date().toISOString(), threads: Number(values.threads), towers: [] }
+
+for (const name of values.models.split(',')) results.towers.push(await measureTower(pair(name)))
+const table = new Table({ head: ['tower', 'tiles at once', 'tiles/s', 'over one at a time', 'GFLOP/s', 'of the GEMM rate'], style: { head: [], border: [] } })
+for (const { model, gemm, rates } of results.towers) {
+  for (const { batch, tiles, ratio, gflops } of rates) {
+    table.push([model, batch, tiles.toPrecision(3), ratio.toFixed(2), gflops?.toFixed(0) ?? '', gemm && gflops ? `${((gflops / gemm) * 100).toFixed(0)} % of ${gemm.toFixed(0)}` : ''])
+  }
+}
+console.log(table.toString())
+if (values.json) fs.writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
+
+async function measureTower({ name, model, mmproj, shape }) {
+  const captioner = await loadCaptioner({ model, mmproj, gpus: 'none', sequences: 1, contextPerSequence: 512, threads: Number(values.threads), anyres: 'off' })
+  try {
+    const side = captioner.info.vision.tileSize
+    const work = shape ? workOf(shape.projector) : undefined
+    const tiles = Array.from({ length: tilesEach }, (_, i) => ({ data: noise(i + 1, side * side * 3), width: side, height: side }))
+    await captioner.embedImages(tiles.slice(0, 1))
+    const seconds = await interleave(batches, Number(values.rounds), (batch) => time(captioner, tiles, batch))
+    const gemm = work && gemmRate(work)
+    const one = median(seconds[batches.indexOf(1)] ?? seconds[0])
+    const rates = batches.map((batch, place) => {
+      const perSecond = tilesEach / median(seconds[place])
+      return { batch, tiles: perSecond, ratio: one / median(seconds[place]), gflops: work && (perSecond * work.flops) / 1e9 }
+    })
+    return { model: name, gemm, type: values.type, rates }
+  } finally {
+    await captioner.close()
+  }
+}
+
+async function time(captioner, tiles, batch) {
+  const started = performance.now()
+  for (let first = 0; first < tiles.length; first += batch) await captioner.embedImages(tiles.slice(first, first + batch))
+  return (performance.now() - started) / 1000
+}
+
+/** Multiplications and additions of one tile: all matrix products, attention's own among them. */
+function workOf({ image, patch, width, layers, feedForward, projection }) {
+  const patches = (image / patch) ** 2
+  const positions = patches + 1
+  const products = [
+    { k: patch * patch * 3, m: width, n: patches, times: 1 },
+    { k: width, m: width, n: positions, times: 4 * layers },
+    { k: width, m: feedForward, n: positions, times: layers },
+    { k: feedForward, m: width, n: positions, times: layers },
+    { k: width, m: projection, n: patches, times: 1 },
+    { k: projection, m: projection, n: patches, times: 1 }
+  ]
+  const attention = 4 * positions * positions * width * layers
+  return { products, flops: products.reduce((sum, { k, m, n, times }) => sum + 2 * k * m * n * times, attention) }
+}
+
+/** GFLOP/s over the tower's weight products as one tile has them, each as fast as ggml does it alone. */
+function gemmRate({ products }) {
+  const { status, stdout, stderr } = spawnSync(gemmProgram(), [values.threads, values.type, ...products.flatMap(({ k, m, n }) => [k, m, n])].map(String), { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`gemm failed: ${stderr}`)
+  const rates = stdout.trim().split('\n').map(Number)
+  const work = products.map(({ k, m, n, times }) => 2 * k * m * n * times)
+  return work.reduce((sum, each) => sum + each, 0) / work.reduce((sum, each, i) => sum + each / rates[i], 0)
+}
+
+/** Built from bench/gemm.cpp on the ggml that llama-bench was built with. */
+function gemmProgram() {
+  buildLlamaTools()
+  const program = inCache('gemm')
+  const source = path.join(root, 'bench', 'gemm.cpp')
+  if (fs.statSync(program, { throwIfNoEntry: false })?.mtimeMs > fs.statSync(source).mtimeMs) return program
+  const ggml = path.join(path.dirname(path.dirname(llamaTool('llama-bench'))), 'ggml', 'src')
+  const libraries = ['libggml.a', 'libggml-cpu.a', 'libggml-base.a'].map((file) => path.join(ggml, file))
+  const args = ['-O2', '-std=c++17', '-I', path.join(llamaCppDir(), 'ggml', 'include'), source, ...libraries, ...libraries, '-fopenmp', '-lpthread', '-ldl', '-lm', '-o', program]
+  const { status, stderr } = spawnSync(process.env.CXX ?? 'c++', args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`gemm.cpp could not be built: ${stderr}`)
+  return program
+}
