@@ -25,7 +25,7 @@ from optimise import Optimiser
 from render import Renderer
 
 STAGES = ["tower", "overview", "real", "polish"]
-STEPS = dict(tower=1000, overview=280, real=480, polish=160)
+STEPS = dict(tower=1000, overview=280, real=480, polish=600)
 TILES = dict(tower=128, overview=120, real=120, polish=120)  # tiles a batch
 
 
@@ -72,7 +72,7 @@ def main():
                 batches = captioner.drawn(renderer, rng, size, False)
                 modules = [(model.tower, 0.25), (model.language, 1), (torch.nn.ParameterList([model.newline]), 1)]
             else:
-                batches, modules = captioner.real(rng, size), [(model, 0.5 if stage == "real" else 0.3)]
+                batches, modules = captioner.real(rng, size), [(model, 0.5)]
             seconds = 60 * args.minutes if stage == args.until else math.inf
             optimiser = Optimiser(modules + [(probe, 1)], steps, warmup=30, seconds=seconds)
             captioner.train(model, probe if stage != "polish" else None, texts, rng, batches, optimiser, steps, log, save, stage)
