@@ -21,7 +21,6 @@ public:
     /** Loads the weights onto `device`. Throws model_invalid, naming the tensor. */
     VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device, const CpuThreads & threads);
 
-    const VisionConfig & config() const { return config_; }
     /** Tiles that one graph takes at most; encode() splits what is more. */
     int max_tiles() const { return max_tiles_; }
     /** The newline feature, [width]; empty where the model has none. */
