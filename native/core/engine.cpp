@@ -244,7 +244,6 @@ void Engine::decode() {
     }
     language_model_->decode(*batch_);
 
-    const std::vector<JobPtr> running = scheduler_.jobs();
     const Clock::time_point now = Clock::now();
     for (size_t i = 0; i < slices.size(); i++) {
         Job & job = *slices[i].job;
@@ -260,9 +259,8 @@ void Engine::decode() {
         Caption caption = job.sequence->caption(*language_model_);
         caption.timings = {milliseconds(job.submitted, job.started), milliseconds(job.started, job.encoded_at),
                            milliseconds(job.encoded_at, job.prefilled_at), milliseconds(job.prefilled_at, now)};
-        const JobPtr done = *std::find_if(running.begin(), running.end(), [&](const JobPtr & other) { return other.get() == &job; });
-        finish(done);
-        done->on_caption(std::move(caption));
+        finish(slices[i].job);
+        job.on_caption(std::move(caption));
     }
 }
 

@@ -40,14 +40,14 @@ std::vector<Scheduler::Slice> Scheduler::plan(int capacity) const {
     std::vector<Slice> slices;
     for (const Slot & slot : slots_) {
         if (slot.job != nullptr && !slot.job->sequence->prefilling() && capacity > 0) {
-            slices.push_back({slot.job.get(), 1});
+            slices.push_back({slot.job, 1});
             capacity--;
         }
     }
     for (const JobPtr & job : prefill_order_) {
         const int rows = job->sequence->prefilling() ? std::min(capacity, job->sequence->pending()) : 0;
         if (rows > 0) {
-            slices.push_back({job.get(), rows});
+            slices.push_back({job, rows});
             capacity -= rows;
         }
     }

@@ -13,7 +13,7 @@ public:
 
     /** Rows of one job in a batch. */
     struct Slice {
-        Job * job;
+        JobPtr job;
         int rows;
     };
 

@@ -15,7 +15,7 @@ JobPtr job(int images) {
 /** Takes the rows that the plan gives this job, as the engine does. */
 int rows_of(const std::vector<Scheduler::Slice> & plan, const JobPtr & job) {
     for (const Scheduler::Slice & slice : plan) {
-        if (slice.job == job.get()) return slice.rows;
+        if (slice.job == job) return slice.rows;
     }
     return 0;
 }
@@ -46,7 +46,7 @@ TEST("scheduler: a caption being decoded never waits for a prompt") {
     // No token was generated yet, so no row is pending; the next plans must still be sound.
     const std::vector<Scheduler::Slice> plan = scheduler.plan(32);
     CHECK_EQUAL(plan.front().rows, 1);
-    CHECK(plan.front().job == writing.get());
+    CHECK(plan.front().job == writing);
     CHECK_EQUAL(rows_of(plan, reading), 31);
 }
 
