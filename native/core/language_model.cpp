@@ -124,8 +124,11 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     params.n_threads_batch = threads.count();
     params.type_k = options.kv_type;
     params.type_v = options.kv_type;
-    // Flash attention would round an F32 cache to half precision.
-    params.flash_attn_type = options.kv_type == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
+    // Flash attention would round an F32 cache to half precision. Without other devices it is always there; llama.cpp's own
+    // choice would leave it off, because our kernels' device is not the layers'.
+    params.flash_attn_type = options.kv_type == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED
+                             : options.devices.empty()        ? LLAMA_FLASH_ATTN_TYPE_ENABLED
+                                                              : LLAMA_FLASH_ATTN_TYPE_AUTO;
     params.kv_unified = false;   // one KV stream a sequence: attention then reads its own positions alone
     params.no_perf = true;
     params.abort_callback = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "ggml-cpu.h"
+#include "kernels/backend.h"
 
 namespace vcap {
 namespace {
@@ -13,9 +15,6 @@ namespace {
 constexpr uint64_t MAX_ACTIVATION_BYTES = 512ull << 20;
 constexpr int MAX_TILES = 64;
 constexpr int NODES_PER_BLOCK = 40;
-// ggml's fast matrix product on the CPU wants a whole number of SIMD registers to sum over; CLIP has an odd number of
-// keys, and falls back to a product three times slower for the sums over them.
-constexpr int KEYS_MULTIPLE = 32;
 
 bool is_matrix_type(ggml_type type) {
     switch (type) {
@@ -52,24 +51,32 @@ std::string shape_of(const ggml_tensor * tensor) {
 }  // namespace
 
 VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device, const CpuThreads & threads)
-    : config_(config),
-      backend_(ggml_backend_dev_init(device, nullptr)),
-      padding_((KEYS_MULTIPLE - config.positions() % KEYS_MULTIPLE) % KEYS_MULTIPLE) {
-    if (backend_ == nullptr) {
-        throw Error("device_unavailable", std::string("The device ") + ggml_backend_dev_name(device) + " could not be opened.");
+    : config_(config), on_cpu_(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU) {
+    if (!on_cpu_) {
+        backends_.emplace_back(ggml_backend_dev_init(device, nullptr));
+    } else {
+        backends_.emplace_back(kernels::open_backend(threads.count()));
     }
-    if (ggml_backend_is_cpu(backend_.get())) {
-        ggml_backend_cpu_set_n_threads(backend_.get(), threads.count());
-        ggml_backend_cpu_set_threadpool(backend_.get(), threads.pool());
-        const ggml_abort_callback asks = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };
-        ggml_backend_cpu_set_abort_callback(backend_.get(), asks, &aborted_);
+    backends_.emplace_back(ggml_backend_cpu_init());   // what the first does not take
+    for (const ggml_backend_ptr & backend : backends_) {
+        if (backend == nullptr) {
+            throw Error("device_unavailable", std::string("The device ") + ggml_backend_dev_name(device) + " could not be opened.");
+        }
     }
+    ggml_backend_t cpu = backends_.back().get();
+    ggml_backend_cpu_set_n_threads(cpu, threads.count());
+    ggml_backend_cpu_set_threadpool(cpu, threads.pool());
+    const ggml_abort_callback asks = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };
+    ggml_backend_cpu_set_abort_callback(cpu, asks, &aborted_);
+
     const uint64_t positions = config.positions();
-    const uint64_t tile_bytes = 4 * positions * (2 * positions * config.heads + 8ull * config.embedding + 2ull * config.feed_forward + 2ull * config.width);
+    const uint64_t scores = on_cpu_ ? 0 : 2 * positions * config.heads;
+    const uint64_t tile_bytes = 4 * positions * (scores + 8ull * config.embedding + 2ull * config.feed_forward + 2ull * config.width);
     max_tiles_ = static_cast<int>(std::clamp<uint64_t>(MAX_ACTIVATION_BYTES / tile_bytes, 1, MAX_TILES));
 
     load_weights(file);
-    allocator_.reset(ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_.get())));
+    ggml_backend_t order[] = {backends_[0].get(), backends_[1].get()};
+    scheduler_.reset(ggml_backend_sched_new(order, nullptr, 2, graph_nodes(), /*parallel =*/false, /*op_offload =*/false));
 
     normalised_.resize(3 * 256);
     for (int channel = 0; channel < 3; channel++) {
@@ -81,10 +88,7 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
     }
 }
 
-/**
- * Makes room for a weight. A matrix keeps its type, everything else becomes F32; on a CPU, half precision does too, since
- * ggml multiplies F32 a third faster there (134 against 104 GFLOP/s) and need not round the activations.
- */
+/** Makes room for a weight. A matrix keeps its type, everything else becomes F32. */
 ggml_tensor * VisionTower::declare(const GgufFile & file, const std::string & name, std::vector<int64_t> shape, bool matrix) {
     const ggml_tensor * stored = file.require_tensor(name);
     shape.resize(GGML_MAX_DIMS, 1);
@@ -99,9 +103,7 @@ ggml_tensor * VisionTower::declare(const GgufFile & file, const std::string & na
     if (!readable || (matrix && !is_matrix_type(stored->type))) {
         file.invalid("tensor " + name + " has the type " + ggml_type_name(stored->type) + ", which this tower cannot use");
     }
-    const bool half = stored->type == GGML_TYPE_F16 || stored->type == GGML_TYPE_BF16;
-    const bool keeps_type = matrix && !(half && ggml_backend_is_cpu(backend_.get()));
-    ggml_tensor * tensor = ggml_new_tensor(weights_.get(), keeps_type ? stored->type : GGML_TYPE_F32, GGML_MAX_DIMS, shape.data());
+    ggml_tensor * tensor = ggml_new_tensor(weights_.get(), matrix ? stored->type : GGML_TYPE_F32, GGML_MAX_DIMS, shape.data());
     ggml_set_name(tensor, name.c_str());
     return tensor;
 }
@@ -144,17 +146,12 @@ void VisionTower::load_weights(const GgufFile & file) {
     project1_ = declare_linear(file, "mm.0", d, hidden);
     project2_ = declare_linear(file, "mm.2", hidden, config_.width);
 
-    key_mask_ = ggml_new_tensor_2d(weights_.get(), GGML_TYPE_F32, config_.positions() + padding_, config_.positions());
-
-    weights_buffer_.reset(ggml_backend_alloc_ctx_tensors(weights_.get(), backend_.get()));
+    weights_buffer_.reset(ggml_backend_alloc_ctx_tensors(weights_.get(), backends_.front().get()));
     if (weights_buffer_ == nullptr) {
-        throw Error("out_of_memory", file.path() + ": there is not enough memory on " + ggml_backend_name(backend_.get()) + " for the vision tower.");
+        throw Error("out_of_memory", file.path() + ": there is not enough memory on " + ggml_backend_name(backends_.front().get()) + " for the vision tower.");
     }
     ggml_backend_buffer_set_usage(weights_buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     for (ggml_tensor * tensor = ggml_get_first_tensor(weights_.get()); tensor != nullptr; tensor = ggml_get_next_tensor(weights_.get(), tensor)) {
-        if (tensor == key_mask_) {
-            continue;
-        }
         const ggml_tensor * stored = file.require_tensor(ggml_get_name(tensor));
         if (stored->type == tensor->type) {
             ggml_backend_tensor_set(tensor, file.tensor_data(stored), 0, ggml_nbytes(tensor));
@@ -163,12 +160,6 @@ void VisionTower::load_weights(const GgufFile & file) {
             ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
         }
     }
-    std::vector<float> mask(ggml_nelements(key_mask_));
-    for (size_t i = 0; i < mask.size(); i++) {
-        mask[i] = static_cast<int64_t>(i) % key_mask_->ne[0] < config_.positions() ? 0 : -INFINITY;
-    }
-    ggml_backend_tensor_set(key_mask_, mask.data(), 0, ggml_nbytes(key_mask_));
-
     if (!config_.newline.empty()) {
         const ggml_tensor * newline = file.require_tensor(config_.newline);
         if (ggml_nelements(newline) != config_.width || (newline->type != GGML_TYPE_F32 && ggml_get_type_traits(newline->type)->to_float == nullptr)) {
@@ -195,14 +186,19 @@ ggml_tensor * VisionTower::attention(ggml_context * graph, const Block & block, 
     const auto split = [&](const Linear & weights) {
         return ggml_reshape_4d(graph, linear(graph, weights, x), head, config_.heads, positions, tiles);
     };
-    // Contiguous, so that the CPU takes its fast matrix product.
-    ggml_tensor * q = ggml_cont(graph, ggml_permute(graph, split(block.query), 0, 2, 1, 3));
-    ggml_tensor * k = ggml_pad(graph, ggml_cont(graph, ggml_permute(graph, split(block.key), 0, 2, 1, 3)), 0, padding_, 0, 0);
-    ggml_tensor * v = ggml_pad(graph, ggml_cont(graph, ggml_permute(graph, split(block.value), 1, 2, 0, 3)), padding_, 0, 0, 0);
-
+    ggml_tensor * q = ggml_permute(graph, split(block.query), 0, 2, 1, 3);
+    ggml_tensor * k = ggml_permute(graph, split(block.key), 0, 2, 1, 3);
+    const float scale = 1.0f / std::sqrt(static_cast<float>(head));
+    if (on_cpu_) {
+        ggml_tensor * v = ggml_permute(graph, split(block.value), 0, 2, 1, 3);
+        ggml_tensor * mixed = ggml_flash_attn_ext(graph, q, k, v, nullptr, scale, 0.0f, 0.0f);
+        return linear(graph, block.out, ggml_reshape_3d(graph, mixed, d, positions, tiles));
+    }
+    // Other backends' flash attention rounds keys and values to half precision.
+    ggml_tensor * v = ggml_cont(graph, ggml_permute(graph, split(block.value), 1, 2, 0, 3));
     ggml_tensor * scores = ggml_mul_mat(graph, k, q);
     ggml_prec_set_acc(scores, GGML_PREC_F32);
-    scores = ggml_soft_max_ext(graph, scores, key_mask_, 1.0f / std::sqrt(static_cast<float>(head)), 0.0f);
+    scores = ggml_soft_max_ext(graph, scores, nullptr, scale, 0.0f);
     ggml_tensor * mixed = ggml_permute(graph, ggml_mul_mat(graph, v, scores), 0, 2, 1, 3);
     return linear(graph, block.out, ggml_cont_3d(graph, mixed, d, positions, tiles));
 }
@@ -216,12 +212,14 @@ ggml_tensor * VisionTower::embed_patches(ggml_context * graph, ggml_tensor * pat
     return ggml_add(graph, ggml_concat(graph, classes, embedded, 1), positions_);
 }
 
+size_t VisionTower::graph_nodes() const { return 64 + NODES_PER_BLOCK * blocks_.size(); }
+
 void VisionTower::plan(int tiles) {
     if (planned_tiles_ == tiles) {
         return;
     }
     planned_tiles_ = 0;
-    const size_t nodes = 64 + NODES_PER_BLOCK * blocks_.size();
+    const size_t nodes = graph_nodes();
     graph_memory_.reset(ggml_init({nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false), nullptr, /*no_alloc =*/true}));
     ggml_context * graph = graph_memory_.get();
 
@@ -244,8 +242,9 @@ void VisionTower::plan(int tiles) {
 
     graph_ = ggml_new_graph_custom(graph, nodes, false);
     ggml_build_forward_expand(graph_, features_);
-    if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
-        throw Error("out_of_memory", "There is not enough memory on " + std::string(ggml_backend_name(backend_.get())) +
+    ggml_backend_sched_reset(scheduler_.get());
+    if (!ggml_backend_sched_alloc_graph(scheduler_.get(), graph_)) {
+        throw Error("out_of_memory", "There is not enough memory on " + std::string(ggml_backend_name(backends_.front().get())) +
                                         " for the vision tower's activations of " + std::to_string(tiles) + " tiles.");
     }
     planned_tiles_ = tiles;
@@ -278,12 +277,12 @@ void VisionTower::encode_batch(const Tile * tiles, int count) {
     plan(count);
     fill_patches(tiles, count);
     ggml_backend_tensor_set(patches_, patch_values_.data(), 0, ggml_nbytes(patches_));
-    const ggml_status status = ggml_backend_graph_compute(backend_.get(), graph_);
+    const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), graph_);
     if (status == GGML_STATUS_ABORTED || aborted_) {
         throw Error("aborted", "The work was cancelled.");
     }
     if (status != GGML_STATUS_SUCCESS) {
-        throw Error("engine_error", std::string("The vision tower failed on ") + ggml_backend_name(backend_.get()) + " (" + ggml_status_to_string(status) + ").");
+        throw Error("engine_error", std::string("The vision tower failed on ") + ggml_backend_name(backends_.front().get()) + " (" + ggml_status_to_string(status) + ").");
     }
     const size_t tile_bytes = ggml_nbytes(features_) / count;
     for (int i = 0; i < count; i++) {

@@ -56,21 +56,21 @@ private:
     ggml_tensor * norm(ggml_context * graph, const Linear & weights, ggml_tensor * x) const;
     ggml_tensor * attention(ggml_context * graph, const Block & block, ggml_tensor * x) const;
     ggml_tensor * embed_patches(ggml_context * graph, ggml_tensor * patches, int64_t tiles) const;
+    size_t graph_nodes() const;
     void plan(int tiles);
     void fill_patches(const Tile * tiles, int count);
     void encode_batch(const Tile * tiles, int count);
 
     VisionConfig config_;
-    ggml_backend_ptr backend_;
+    bool on_cpu_;
+    std::vector<ggml_backend_ptr> backends_;  // by preference; the CPU last
     int max_tiles_ = 1;
-    int padding_;                            // keys added so that their number suits the CPU's kernels
 
     ggml_context_ptr weights_;
     ggml_backend_buffer_ptr weights_buffer_;
     ggml_tensor * patch_kernel_ = nullptr;   // [3 · patch · patch, embedding]
     ggml_tensor * class_token_ = nullptr;
     ggml_tensor * positions_ = nullptr;
-    ggml_tensor * key_mask_ = nullptr;       // [padded keys, positions]: 0, and -inf for the padding
     Linear pre_norm_{};
     std::vector<Block> blocks_;
     Linear project1_{};
@@ -80,7 +80,7 @@ private:
     // The graph for the last number of tiles, kept: most batches are alike.
     int planned_tiles_ = 0;
     ggml_context_ptr graph_memory_;
-    ggml_gallocr_ptr allocator_;
+    ggml_backend_sched_ptr scheduler_;
     ggml_cgraph * graph_ = nullptr;
     ggml_tensor * patches_ = nullptr;
     ggml_tensor * features_ = nullptr;

@@ -1,0 +1,96 @@
+#include "kernels/panel.h"
+
+#include "ggml-cpu.h"
+
+namespace vcap::kernels {
+
+const float * Rows::floats(int64_t row, int64_t first, int64_t count, float * to) const {
+    const char * from = data + row * stride + first / ggml_blck_size(type) * ggml_type_size(type);
+    switch (type) {
+        case GGML_TYPE_F32:
+            return reinterpret_cast<const float *>(from);
+        case GGML_TYPE_F16:
+            ggml_cpu_fp16_to_fp32(reinterpret_cast<const ggml_fp16_t *>(from), to, count);
+            return to;
+        case GGML_TYPE_BF16:
+            ggml_cpu_bf16_to_fp32(reinterpret_cast<const ggml_bf16_t *>(from), to, count);
+            return to;
+        default:
+            ggml_get_type_traits(type)->to_float(from, to, count);
+            return to;
+    }
+}
+
+void pack_columns(const Rows & rows, int64_t row, int count, int64_t first, int depth, int vectors, float * to, float * buffer) {
+    const int width = vectors * LANES;
+    const float * source[PANEL];
+    for (int column = 0; column < count; column++) {
+        source[column] = rows.floats(row + column, first, depth, buffer + static_cast<size_t>(column) * depth);
+    }
+    for (int k = 0; k < depth; k++, to += width) {
+        for (int column = 0; column < count; column++) {
+            to[column] = source[column][k];
+        }
+        for (int column = count; column < width; column++) {
+            to[column] = 0;
+        }
+    }
+}
+
+namespace {
+
+template <int ROWS, int VECTORS>
+void multiply_tile(const float * a, size_t a_stride, const float * panel, int depth, float * c, size_t c_stride, bool accumulate) {
+    Vec sums[ROWS][VECTORS];
+    for (int row = 0; row < ROWS; row++) {
+        for (int v = 0; v < VECTORS; v++) {
+            sums[row][v] = accumulate ? load(c + row * c_stride + v * LANES) : Vec{};
+        }
+    }
+    for (int k = 0; k < depth; k++, panel += VECTORS * LANES) {
+        Vec columns[VECTORS];
+        for (int v = 0; v < VECTORS; v++) {
+            columns[v] = load(panel + v * LANES);
+        }
+        for (int row = 0; row < ROWS; row++) {
+            const Vec factor = broadcast(a[row * a_stride + k]);
+            for (int v = 0; v < VECTORS; v++) {
+                sums[row][v] += factor * columns[v];
+            }
+        }
+    }
+    for (int row = 0; row < ROWS; row++) {
+        for (int v = 0; v < VECTORS; v++) {
+            store(c + row * c_stride + v * LANES, sums[row][v]);
+        }
+    }
+}
+
+template <int VECTORS>
+void multiply_vectors(int rows, const float * a, size_t a_stride, const float * panel, int depth, float * c, size_t c_stride, bool accumulate) {
+    static_assert(TILE_ROWS == 6, "the tail below has a case for each smaller tile");
+    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, a += TILE_ROWS * a_stride, c += TILE_ROWS * c_stride) {
+        multiply_tile<TILE_ROWS, VECTORS>(a, a_stride, panel, depth, c, c_stride, accumulate);
+    }
+    switch (rows) {
+        case 1: return multiply_tile<1, VECTORS>(a, a_stride, panel, depth, c, c_stride, accumulate);
+        case 2: return multiply_tile<2, VECTORS>(a, a_stride, panel, depth, c, c_stride, accumulate);
+        case 3: return multiply_tile<3, VECTORS>(a, a_stride, panel, depth, c, c_stride, accumulate);
+        case 4: return multiply_tile<4, VECTORS>(a, a_stride, panel, depth, c, c_stride, accumulate);
+        case 5: return multiply_tile<5, VECTORS>(a, a_stride, panel, depth, c, c_stride, accumulate);
+        default: return;
+    }
+}
+
+}  // namespace
+
+void multiply_panel(int rows, const float * a, size_t a_stride, const float * panel, int vectors, int depth, float * c, size_t c_stride, bool accumulate) {
+    switch (vectors) {
+        case 1: return multiply_vectors<1>(rows, a, a_stride, panel, depth, c, c_stride, accumulate);
+        case 2: return multiply_vectors<2>(rows, a, a_stride, panel, depth, c, c_stride, accumulate);
+        case 3: return multiply_vectors<3>(rows, a, a_stride, panel, depth, c, c_stride, accumulate);
+        default: return multiply_vectors<4>(rows, a, a_stride, panel, depth, c, c_stride, accumulate);
+    }
+}
+
+}  // namespace vcap::kernels

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ggml.h"
+#include "kernels/simd.h"
+
+namespace vcap::kernels {
+
+/** Rows of numbers of any of ggml's types. */
+struct Rows {
+    ggml_type type;
+    const char * data;
+    size_t stride;   // bytes from row to row
+
+    /** `count` numbers of a row from `first` on as F32, in `to` or where they stand. `first` is whole blocks of the type. */
+    const float * floats(int64_t row, int64_t first, int64_t count, float * to) const;
+};
+
+/** Vectors that hold `columns`. */
+constexpr int vectors_for(int columns) { return (columns + LANES - 1) / LANES; }
+
+/**
+ * Packs `count` <= PANEL rows, numbers `first` to `first + depth`, as the columns of a panel: to[depth][vectors · LANES], the
+ * rest zeros. `buffer` has room for PANEL · depth.
+ */
+void pack_columns(const Rows & rows, int64_t row, int count, int64_t first, int depth, int vectors, float * to, float * buffer);
+
+/**
+ * c[rows][vectors · LANES] (+)= a[rows][depth] · panel[depth][vectors · LANES], in F32, the sum over the depth in its order:
+ * what a row becomes depends on no other row.
+ */
+void multiply_panel(int rows, const float * a, size_t a_stride, const float * panel, int vectors, int depth, float * c, size_t c_stride, bool accumulate);
+
+}  // namespace vcap::kernels
