@@ -47,9 +47,9 @@ void matrix_product(ggml_tensor * op, Team & team) {
         const int64_t first_row = part * part_rows;
         const int64_t end_row = std::min(count, first_row + part_rows);
 
-        float * panel = scratch.floats(2 * PANEL * DEPTH + ROWS_AT_ONCE * PANEL);
+        float * panel = scratch.floats((PANEL + LANES) * DEPTH + ROWS_AT_ONCE * PANEL);
         float * buffer = panel + PANEL * DEPTH;
-        float * edge = buffer + PANEL * DEPTH;   // results of a panel that is no whole number of vectors
+        float * edge = buffer + LANES * DEPTH;   // results of a panel that is no whole number of vectors
         const Rows source{weights->type, static_cast<const char *>(weights->data) + i2 / (op->ne[2] / weights->ne[2]) * weights->nb[2] + i3 / (op->ne[3] / weights->ne[3]) * weights->nb[3], weights->nb[1]};
         const char * a = static_cast<const char *>(rows->data) + i2 * rows->nb[2] + i3 * rows->nb[3];
         char * c = static_cast<char *>(op->data) + i2 * op->nb[2] + i3 * op->nb[3] + first_output * sizeof(float);

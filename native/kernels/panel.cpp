@@ -1,5 +1,7 @@
 #include "kernels/panel.h"
 
+#include <algorithm>
+
 #include "ggml-cpu.h"
 
 namespace vcap::kernels {
@@ -23,16 +25,28 @@ const float * Rows::floats(int64_t row, int64_t first, int64_t count, float * to
 
 void pack_columns(const Rows & rows, int64_t row, int count, int64_t first, int depth, int vectors, float * to, float * buffer) {
     const int width = vectors * LANES;
-    const float * source[PANEL];
-    for (int column = 0; column < count; column++) {
-        source[column] = rows.floats(row + column, first, depth, buffer + static_cast<size_t>(column) * depth);
-    }
-    for (int k = 0; k < depth; k++, to += width) {
-        for (int column = 0; column < count; column++) {
-            to[column] = source[column][k];
+    for (int first_column = 0; first_column < width; first_column += LANES) {
+        const float * source[LANES];
+        const int some = std::clamp(count - first_column, 0, LANES);
+        for (int column = 0; column < some; column++) {
+            source[column] = rows.floats(row + first_column + column, first, depth, buffer + static_cast<size_t>(column) * depth);
         }
-        for (int column = count; column < width; column++) {
-            to[column] = 0;
+        float * out = to + first_column;
+        int k = 0;
+        for (; k + LANES <= depth; k += LANES) {
+            Vec square[LANES];
+            for (int column = 0; column < LANES; column++) {
+                square[column] = column < some ? load(source[column] + k) : Vec{};
+            }
+            transpose(square);
+            for (int i = 0; i < LANES; i++) {
+                store(out + static_cast<size_t>(k + i) * width, square[i]);
+            }
+        }
+        for (; k < depth; k++) {
+            for (int column = 0; column < LANES; column++) {
+                out[static_cast<size_t>(k) * width + column] = column < some ? source[column][k] : 0;
+            }
         }
     }
 }

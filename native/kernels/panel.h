@@ -23,7 +23,7 @@ constexpr int vectors_for(int columns) { return (columns + LANES - 1) / LANES; }
 
 /**
  * Packs `count` <= PANEL rows, numbers `first` to `first + depth`, as the columns of a panel: to[depth][vectors · LANES], the
- * rest zeros. `buffer` has room for PANEL · depth.
+ * rest zeros. `buffer` has room for LANES · depth.
  */
 void pack_columns(const Rows & rows, int64_t row, int count, int64_t first, int depth, int vectors, float * to, float * buffer);
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstring>
+#include <utility>
 
 // Single precision in vectors of the widest kind this build may use, in the compilers' own vector types: one source
 // for AVX-512, AVX2 and NEON.
@@ -58,6 +60,27 @@ inline float max_lane(Vec v) {
         }
     }
     return lanes[0];
+}
+
+/** Lanes of `a` and `b` in turn, from the lower or the upper half of both. */
+template <int FROM, size_t... LANE>
+inline Vec interleave(Vec a, Vec b, std::index_sequence<LANE...>) {
+    return __builtin_shufflevector(a, b, (FROM + LANE / 2 + LANE % 2 * LANES)...);
+}
+
+/** Rows become columns: each of log2(LANES) rounds interleaves row i with row i + LANES/2. */
+inline void transpose(Vec (&rows)[LANES]) {
+    constexpr auto lanes = std::make_index_sequence<LANES>();
+    for (int round = 1; round < LANES; round *= 2) {
+        Vec next[LANES];
+        for (int i = 0; i < LANES / 2; i++) {
+            next[2 * i] = interleave<0>(rows[i], rows[i + LANES / 2], lanes);
+            next[2 * i + 1] = interleave<LANES / 2>(rows[i], rows[i + LANES / 2], lanes);
+        }
+        for (int i = 0; i < LANES; i++) {
+            rows[i] = next[i];
+        }
+    }
 }
 
 /**
