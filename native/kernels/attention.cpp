@@ -9,6 +9,8 @@ namespace {
 
 // Keys and values unpacked at a time for many blocks.
 constexpr int64_t UNPACKED_FLOATS = 8 << 20;
+// So few rows that unpacking keys and values for them costs more than it saves.
+constexpr int64_t FEW_ROWS = 16;
 
 /** meet(panel, count) for groups of panels from `first` to `end`, without those that the mask hides. */
 template <typename Meet>
@@ -64,11 +66,29 @@ void prefetch(const ggml_tensor * op, int64_t stream, int64_t first, int64_t cou
     }
 }
 
+/** The rows from `first` on as loadable ones of whole vectors: as they stand, or made so in `buffer`, [count, padded width]. */
+Rows loadable_rows(const Rows & rows, int64_t first, int count, int64_t width, float * buffer) {
+    if (rows.loadable() && width % LANES == 0) {
+        return {rows.type, rows.at(first), rows.stride};
+    }
+    const int64_t padded = vectors_for(static_cast<int>(width)) * LANES;
+    for (int row = 0; row < count; row++) {
+        float * to = buffer + row * padded;
+        const float * values = rows.floats(first + row, 0, width, to);
+        if (values != to) {
+            std::memcpy(to, values, width * sizeof(float));
+        }
+        std::fill(to + width, to + padded, 0.0f);
+    }
+    return {GGML_TYPE_F32, reinterpret_cast<const char *>(buffer), padded * sizeof(float)};
+}
+
 /**
- * One block of queries for each key head, as in decoding. What counts then is how the cache is read: keys are cut into parts
- * for the threads, all heads go through a part together, since their keys lie together, and memory is asked for ahead.
+ * Few queries, as in decoding. What counts then is how the cache is read: keys and values are used as they stand, keys are cut
+ * into parts for the threads, all heads go through a part together, since their keys lie together, and memory is asked for
+ * ahead.
  */
-void attend_once(ggml_tensor * op, const AttentionShape & shape, const AttentionMask & mask, Team & team) {
+void attend_few(ggml_tensor * op, const AttentionShape & shape, const AttentionMask & mask, Team & team) {
     const int64_t heads = shape.key_heads;
     const int64_t groups = (shape.panels + GROUP_PANELS - 1) / GROUP_PANELS;
     const int64_t wanted_parts = std::clamp<int64_t>(4 * team.threads() / shape.streams, 1, groups);
@@ -81,14 +101,13 @@ void attend_once(ggml_tensor * op, const AttentionShape & shape, const Attention
         const int64_t stream = item / parts;
         const int64_t first = item % parts * part_panels;
         const int64_t end = std::min(shape.panels, first + part_panels);
-        float * memory = scratch.floats(heads * block_floats + shape.floats_of_panels(GROUP_PANELS) + KeyValues::buffer_floats(shape));
-        float * unpacked = memory + heads * block_floats;
-        float * buffer = unpacked + shape.floats_of_panels(GROUP_PANELS);
+        const int64_t key_floats = GROUP_KEYS * vectors_for(static_cast<int>(shape.key_width)) * LANES;
+        float * memory = scratch.floats(heads * block_floats + key_floats + GROUP_KEYS * shape.value_floats());
+        float * key_buffer = memory + heads * block_floats;
+        float * value_buffer = key_buffer + key_floats;
         std::vector<QueryBlock> blocks;
-        std::vector<KeyValues> key_values;
         for (int64_t head = 0; head < heads; head++) {
             blocks.emplace_back(op, shape, stream, head, 0, memory + head * block_floats);
-            key_values.emplace_back(op, shape, stream, head, GROUP_PANELS, unpacked);
         }
         const auto prefetch_share = [&](int64_t panel, int64_t head) {
             const int64_t keys = (GROUP_KEYS + heads - 1) / heads;
@@ -98,12 +117,12 @@ void attend_once(ggml_tensor * op, const AttentionShape & shape, const Attention
             }
         };
         for_each_group(mask, stream, 0, first, end, [&](int64_t panel, int count) {
+            const int there = static_cast<int>(std::min<int64_t>(count * PANEL, shape.keys - panel * PANEL));
             for (int64_t head = 0; head < heads; head++) {
                 prefetch_share(panel + count, head);
-                for (int i = 0; i < count; i++) {
-                    key_values[head].unpack(panel + i, i, buffer);
-                }
-                blocks[head].meet(mask, key_values[head], panel, 0, count);
+                const Rows keys = loadable_rows(head_rows(op->src[1], stream, head), panel * PANEL, there, shape.key_width, key_buffer);
+                const Rows values = loadable_rows(head_rows(op->src[2], stream, head), panel * PANEL, there, shape.value_width, value_buffer);
+                blocks[head].meet(mask, keys, values, panel, count);
             }
         });
         for (int64_t head = 0; head < heads; head++) {
@@ -150,10 +169,10 @@ bool can_attend(const ggml_tensor * op) {
 void attention(ggml_tensor * op, Team & team) {
     const AttentionShape shape(op);
     const AttentionMask mask(op->src[3], shape, team);
-    if (shape.blocks > 1) {
+    if (shape.queries * shape.share > FEW_ROWS) {
         attend_blocks(op, shape, mask, team);
     } else {
-        attend_once(op, shape, mask, team);
+        attend_few(op, shape, mask, team);
     }
 }
 

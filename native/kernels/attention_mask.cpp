@@ -22,7 +22,7 @@ AttentionMask::Cover AttentionMask::measure(int64_t stream, int64_t block, int64
     bool none = true;
     bool all = true;
     for (int64_t query = first; query < end && (none || all); query++) {
-        const ggml_fp16_t * values = row(stream, query, panel * PANEL);
+        const auto * values = reinterpret_cast<const ggml_fp16_t *>(rows(stream).at(query)) + panel * PANEL;
         uint16_t unlike_zero = 0;
         uint16_t unlike_infinity = 0;
         for (int64_t i = 0; i < count; i++) {

@@ -15,10 +15,8 @@ public:
 
     bool hides_all(int64_t stream, int64_t block, int64_t panel) const { return cover(stream, block, panel) == Cover::all; }
     bool hides_some(int64_t stream, int64_t block, int64_t panel) const { return cover(stream, block, panel) == Cover::some; }
-    /** Row of one query from a key on. */
-    const ggml_fp16_t * row(int64_t stream, int64_t query, int64_t key) const {
-        return reinterpret_cast<const ggml_fp16_t *>(static_cast<const char *>(mask_->data) + stream % mask_->ne[3] * mask_->nb[3] + query * mask_->nb[1]) + key;
-    }
+    /** A row of keys for each query. */
+    Rows rows(int64_t stream) const { return {mask_->type, static_cast<const char *>(mask_->data) + stream % mask_->ne[3] * mask_->nb[3], mask_->nb[1]}; }
 
 private:
     enum class Cover : uint8_t { none, some, all };

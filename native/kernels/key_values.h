@@ -4,12 +4,17 @@
 
 namespace vcap::kernels {
 
+/** Keys or values of one head of one stream. */
+inline Rows head_rows(const ggml_tensor * tensor, int64_t stream, int64_t head) {
+    return {tensor->type, static_cast<const char *>(tensor->data) + head * tensor->nb[2] + stream * tensor->nb[3], tensor->nb[1]};
+}
+
 /** Keys and values of one key head of one stream, some panels of them unpacked for multiply_panel. */
 class KeyValues {
 public:
     /** `memory` has room for shape.floats_of_panels(capacity). */
     KeyValues(const ggml_tensor * op, const AttentionShape & shape, int64_t stream, int64_t key_head, int64_t capacity, float * memory)
-        : shape_(shape), keys_(rows(op->src[1], stream, key_head)), values_(rows(op->src[2], stream, key_head)), capacity_(capacity), memory_(memory) {}
+        : shape_(shape), keys_(head_rows(op->src[1], stream, key_head)), values_(head_rows(op->src[2], stream, key_head)), capacity_(capacity), memory_(memory) {}
 
     /** Unpacks panel `panel` into place `place` < capacity. `buffer` has room for buffer_floats(). */
     void unpack(int64_t panel, int64_t place, float * buffer) const;
@@ -26,10 +31,6 @@ public:
     }
 
 private:
-    static Rows rows(const ggml_tensor * tensor, int64_t stream, int64_t head) {
-        return {tensor->type, static_cast<const char *>(tensor->data) + head * tensor->nb[2] + stream * tensor->nb[3], tensor->nb[1]};
-    }
-
     const AttentionShape & shape_;
     Rows keys_;
     Rows values_;

@@ -16,7 +16,20 @@ struct Rows {
 
     /** `count` numbers of a row from `first` on as F32, in `to` or where they stand. `first` is whole blocks of the type. */
     const float * floats(int64_t row, int64_t first, int64_t count, float * to) const;
+    /** Whether load() takes them as they stand. */
+    bool loadable() const { return type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16; }
+    const char * at(int64_t row) const { return data + row * stride; }
 };
+
+/** visit(const Element *) with the type of loadable rows' numbers, at the first. */
+template <typename Visit>
+void with_element(const Rows & rows, const Visit & visit) {
+    switch (rows.type) {
+        case GGML_TYPE_F32: return visit(reinterpret_cast<const float *>(rows.data));
+        case GGML_TYPE_F16: return visit(reinterpret_cast<const ggml_fp16_t *>(rows.data));
+        default: return visit(reinterpret_cast<const ggml_bf16_t *>(rows.data));
+    }
+}
 
 /** Vectors that hold `columns`. */
 constexpr int vectors_for(int columns) { return (columns + LANES - 1) / LANES; }
@@ -32,5 +45,8 @@ void pack_columns(const Rows & rows, int64_t row, int count, int64_t first, int 
  * what a row becomes depends on no other row.
  */
 void multiply_panel(int rows, const float * a, size_t a_stride, const float * panel, int vectors, int depth, float * c, size_t c_stride, bool accumulate);
+
+/** The same with a panel that is `depth` loadable rows as they stand. */
+void multiply_rows(int rows, const float * a, size_t a_stride, const Rows & panel, int vectors, int depth, float * c, size_t c_stride, bool accumulate);
 
 }  // namespace vcap::kernels

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "ggml-cpu.h"
+#include "kernels/dot.h"
 
 namespace vcap::kernels {
 
@@ -36,8 +36,29 @@ QueryBlock::QueryBlock(const ggml_tensor * op, const AttentionShape & shape, int
 void QueryBlock::meet(const AttentionMask & mask, const KeyValues & key_values, int64_t panel, int64_t place, int count) {
     const int width = static_cast<int>(shape_.key_width);
     for (int i = 0; i < count; i++) {
+        multiply_panel(rows_, q_, width, key_values.keys(place + i), PANEL_VECTORS, width, scores_ + i * PANEL, GROUP_KEYS, false);
+    }
+    soften(mask, panel, count);
+    for (int vector = 0; vector < shape_.value_vectors; vector += PANEL_VECTORS) {
+        const int vectors = std::min(PANEL_VECTORS, shape_.value_vectors - vector);
+        multiply_panel(rows_, scores_, GROUP_KEYS, key_values.values(place, vector, vectors), vectors, count * PANEL, mixed_ + vector * LANES, shape_.value_floats(), true);
+    }
+}
+
+void QueryBlock::meet(const AttentionMask & mask, const Rows & keys, const Rows & values, int64_t panel, int count) {
+    const int there = static_cast<int>(std::min<int64_t>(count * PANEL, shape_.keys - panel * PANEL));
+    dot_rows(keys, there, rows_, q_, shape_.key_width, shape_.key_width, scores_, GROUP_KEYS);
+    soften(mask, panel, count);
+    for (int vector = 0; vector < shape_.value_vectors; vector += PANEL_VECTORS) {
+        const Rows columns{values.type, values.data + vector * LANES * ggml_type_size(values.type), values.stride};
+        multiply_rows(rows_, scores_, GROUP_KEYS, columns, std::min(PANEL_VECTORS, shape_.value_vectors - vector), there, mixed_ + vector * LANES, shape_.value_floats(), true);
+    }
+}
+
+/** Scores of `count` panels from `panel` on become their exponentials, under the highest score seen so far. */
+void QueryBlock::soften(const AttentionMask & mask, int64_t panel, int count) {
+    for (int i = 0; i < count; i++) {
         float * scores = scores_ + i * PANEL;
-        multiply_panel(rows_, q_, width, key_values.keys(place + i), PANEL_VECTORS, width, scores, GROUP_KEYS, false);
         if (mask.hides_some(stream_, block_, panel + i)) {
             add_mask(mask, panel + i, scores);
         }
@@ -47,19 +68,15 @@ void QueryBlock::meet(const AttentionMask & mask, const KeyValues & key_values, 
         }
     }
     for (int row = 0; row < rows_; row++) {
-        soften(row, count * PANEL);
-    }
-    for (int vector = 0; vector < shape_.value_vectors; vector += PANEL_VECTORS) {
-        const int vectors = std::min(PANEL_VECTORS, shape_.value_vectors - vector);
-        multiply_panel(rows_, scores_, GROUP_KEYS, key_values.values(place, vector, vectors), vectors, count * PANEL, mixed_ + vector * LANES, shape_.value_floats(), true);
+        soften_row(row, count * PANEL);
     }
 }
 
 void QueryBlock::add_mask(const AttentionMask & mask, int64_t panel, float * scores) const {
     const int count = static_cast<int>(std::min<int64_t>(PANEL, shape_.keys - panel * PANEL));
-    float added[PANEL];
+    float buffer[PANEL];
     for (int query = 0; query < queries_; query++) {
-        ggml_cpu_fp16_to_fp32(mask.row(stream_, first_query_ + query, panel * PANEL), added, count);
+        const float * added = mask.rows(stream_).floats(first_query_ + query, panel * PANEL, count, buffer);
         for (int head = 0; head < shape_.share; head++) {
             float * to = scores + (head * queries_ + query) * GROUP_KEYS;
             for (int i = 0; i < count; i++) {
@@ -69,8 +86,7 @@ void QueryBlock::add_mask(const AttentionMask & mask, int64_t panel, float * sco
     }
 }
 
-/** Scores become their exponentials, under the highest score seen so far. */
-void QueryBlock::soften(int row, int count) {
+void QueryBlock::soften_row(int row, int count) {
     float * scores = scores_ + row * GROUP_KEYS;
     Vec highest = load(scores);
     for (int i = LANES; i < count; i += LANES) {

@@ -20,6 +20,8 @@ public:
 
     /** Meets `count` <= GROUP_PANELS panels of keys from `panel` on, which stand in `key_values` from `place` on. */
     void meet(const AttentionMask & mask, const KeyValues & key_values, int64_t panel, int64_t place, int count);
+    /** The same with keys and values as they stand: loadable, the values' width whole vectors. `keys` and `values` begin with panel `panel`. */
+    void meet(const AttentionMask & mask, const Rows & keys, const Rows & values, int64_t panel, int count);
     /** Adds what the same block gathered from other keys. */
     void merge(const float * state);
     /** Writes the rows into the operation's result. */
@@ -28,8 +30,9 @@ public:
 private:
     static int64_t rows(const AttentionShape & shape) { return static_cast<int64_t>(shape.block_queries) * shape.share; }
 
+    void soften(const AttentionMask & mask, int64_t panel, int count);
     void add_mask(const AttentionMask & mask, int64_t panel, float * scores) const;
-    void soften(int row, int count);
+    void soften_row(int row, int count);
     void rescale(int row, float maximum);
 
     const AttentionShape & shape_;

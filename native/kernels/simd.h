@@ -4,6 +4,14 @@
 #include <cstring>
 #include <utility>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+#include "ggml.h"
+
 // Single precision in vectors of the widest kind this build may use, in the compilers' own vector types: one source
 // for AVX-512, AVX2 and NEON.
 
@@ -34,38 +42,71 @@ inline Vec load(const float * from) {
     return value;
 }
 
+inline Vec load(const ggml_fp16_t * from) {
+#if defined(__AVX512F__)
+    return reinterpret_cast<Vec>(_mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from))));
+#elif defined(__F16C__)
+    return reinterpret_cast<Vec>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from))));
+#elif defined(__ARM_NEON)
+    return reinterpret_cast<Vec>(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from))));
+#else
+    float values[LANES];
+    for (int i = 0; i < LANES; i++) {
+        values[i] = ggml_fp16_to_fp32(from[i]);
+    }
+    return load(values);
+#endif
+}
+
+inline Vec load(const ggml_bf16_t * from) {
+    typedef uint16_t Bits __attribute__((vector_size(LANES * sizeof(uint16_t))));
+    Bits bits;
+    std::memcpy(&bits, from, sizeof(bits));
+    const IntVec upper = __builtin_convertvector(bits, IntVec) << 16;
+    Vec value;
+    std::memcpy(&value, &upper, sizeof(value));
+    return value;
+}
+
+inline float to_float(float value) { return value; }
+inline float to_float(ggml_fp16_t value) { return ggml_fp16_to_fp32(value); }
+inline float to_float(ggml_bf16_t value) { return ggml_bf16_to_fp32(value); }
+
 inline void store(float * to, Vec value) { std::memcpy(to, &value, sizeof(value)); }
 
 inline Vec broadcast(float value) { return value - Vec{}; }
 
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
-inline float sum_lanes(Vec v) {
-    float lanes[LANES];
-    store(lanes, v);
-    for (int half = LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            lanes[i] += lanes[i + half];
-        }
-    }
-    return lanes[0];
-}
-
-inline float max_lane(Vec v) {
-    float lanes[LANES];
-    store(lanes, v);
-    for (int half = LANES / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-        }
-    }
-    return lanes[0];
-}
-
 /** Lanes of `a` and `b` in turn, from the lower or the upper half of both. */
 template <int FROM, size_t... LANE>
 inline Vec interleave(Vec a, Vec b, std::index_sequence<LANE...>) {
     return __builtin_shufflevector(a, b, (FROM + LANE / 2 + LANE % 2 * LANES)...);
+}
+
+/** Lane i becomes lane i ^ LANE_BIT. */
+template <int LANE_BIT, size_t... LANE>
+inline Vec swap_lanes(Vec v, std::index_sequence<LANE...>) {
+    return __builtin_shufflevector(v, v, (LANE ^ LANE_BIT)...);
+}
+
+/** combine() of all lanes. */
+template <int LANE_BIT = LANES / 2, typename Combine>
+inline float reduce(Vec v, const Combine & combine) {
+    v = combine(v, swap_lanes<LANE_BIT>(v, std::make_index_sequence<LANES>()));
+    if constexpr (LANE_BIT > 1) {
+        return reduce<LANE_BIT / 2>(v, combine);
+    } else {
+        return v[0];
+    }
+}
+
+inline float sum_lanes(Vec v) {
+    return reduce(v, [](Vec a, Vec b) { return a + b; });
+}
+
+inline float max_lane(Vec v) {
+    return reduce(v, [](Vec a, Vec b) { return max(a, b); });
 }
 
 /** Rows become columns: each of log2(LANES) rounds interleaves row i with row i + LANES/2. */
