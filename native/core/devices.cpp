@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "kernels/backend.h"
 
 #ifdef VCAP_RPC
 #include "ggml-rpc.h"
@@ -20,6 +21,12 @@ const char * type_name(ggml_backend_dev_t device) {
         case GGML_BACKEND_DEVICE_TYPE_IGPU: return "igpu";
         default:                            return "accel";
     }
+}
+
+/** Before ggml is first asked for its devices. */
+void prepare() {
+    install_log();
+    kernels::register_backend();
 }
 
 #ifdef VCAP_RPC
@@ -49,7 +56,7 @@ void add_server(const std::string & endpoint) {
 }  // namespace
 
 std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
-    install_log();
+    prepare();
     for (const std::string & endpoint : rpc_servers) {
         add_server(endpoint);
     }
@@ -65,7 +72,7 @@ std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
 }
 
 std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & names) {
-    install_log();
+    prepare();
     std::vector<ggml_backend_dev_t> found;
     for (const std::string & name : names) {
         ggml_backend_dev_t device = ggml_backend_dev_by_name(name.c_str());

@@ -1,11 +1,9 @@
 #include "core/engine.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/devices.h"
 #include "core/error.h"
-#include "kernels/backend.h"
 
 namespace vcap {
 namespace {
@@ -26,7 +24,6 @@ ggml_backend_dev_t tower_device(const std::vector<ggml_backend_dev_t> & devices)
 }  // namespace
 
 Engine::Engine(const EngineOptions & options, const std::function<bool(float)> & progress) : scheduler_(options.sequences) {
-    if (!getenv("VCAP_NO_KERNELS")) kernels::register_backend();
     const GgufFile mmproj(options.mmproj);
     const std::vector<std::shared_ptr<const GgufFile>> model = open_model_files(options.model);
     facts_ = read_model_facts(model, mmproj, options.chat_template);

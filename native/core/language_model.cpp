@@ -10,7 +10,7 @@ namespace vcap {
 namespace {
 
 // Rows that one llama_decode takes: enough to fill the matrix kernels, little enough that a prefill delays running captions briefly.
-const int BATCH_ROWS = getenv("ROWS") ? atoi(getenv("ROWS")) : 512;
+constexpr int BATCH_ROWS = 512;
 // Positions a sequence gets where the metadata name an absurd context.
 constexpr int64_t MAX_CONTEXT = 1 << 20;
 

@@ -21,16 +21,19 @@ public:
     static int64_t buffer_floats(const AttentionShape & shape) { return LANES * shape.key_width + shape.value_width; }
 
     /** [key width, PANEL]: a column a key, zeros beyond the last. */
-    const float * keys(int64_t place) const { return memory_ + place * PANEL * shape_.key_width; }
+    const float * keys(int64_t place) const { return key_place(place); }
     /**
      * Values from a place on, columns `vector · LANES` and PANEL_VECTORS vectors (or what is left) beyond: [keys, columns],
      * in one piece over all places; zeros beyond the last key.
      */
-    const float * values(int64_t place, int vector, int vectors) const {
+    const float * values(int64_t place, int vector, int vectors) const { return value_place(place, vector, vectors); }
+
+private:
+    float * key_place(int64_t place) const { return memory_ + place * PANEL * shape_.key_width; }
+    float * value_place(int64_t place, int vector, int vectors) const {
         return memory_ + capacity_ * PANEL * (shape_.key_width + vector * LANES) + place * PANEL * vectors * LANES;
     }
 
-private:
     const AttentionShape & shape_;
     Rows keys_;
     Rows values_;
