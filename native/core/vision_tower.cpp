@@ -76,7 +76,8 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
 
     load_weights(file);
     ggml_backend_t order[] = {backends_[0].get(), backends_[1].get()};
-    scheduler_.reset(ggml_backend_sched_new(order, nullptr, 2, graph_nodes(), /*parallel =*/false, /*op_offload =*/false));
+    // It counts a graph's weights and inputs beside its nodes.
+    scheduler_.reset(ggml_backend_sched_new(order, nullptr, 2, 2 * graph_nodes(), /*parallel =*/false, /*op_offload =*/false));
 
     normalised_.resize(3 * 256);
     for (int channel = 0; channel < 3; channel++) {
