@@ -231,9 +231,7 @@ void VisionTower::plan(int tiles) {
     ggml_tensor * x = norm(graph, pre_norm_, embed_patches(graph, patches_, tiles));
     for (const Block & block : blocks_) {
         x = ggml_add(graph, x, attention(graph, block, norm(graph, block.ln1, x)));
-        ggml_tensor * hidden = linear(graph, block.fc1, norm(graph, block.ln2, x));
-        // Quick GELU by its definition: ggml's own goes through a table of half precision on the CPU.
-        hidden = ggml_mul(graph, hidden, ggml_sigmoid(graph, ggml_scale(graph, hidden, 1.702f)));
+        ggml_tensor * hidden = ggml_gelu_quick_inplace(graph, linear(graph, block.fc1, norm(graph, block.ln2, x)));
         x = ggml_add(graph, x, linear(graph, block.fc2, hidden));
     }
     // No final norm; the class token, which stands first, is left out.

@@ -6,6 +6,7 @@
 #include "ggml-backend-impl.h"
 #include "ggml-cpu.h"
 #include "kernels/attention.h"
+#include "kernels/gelu.h"
 #include "kernels/matrix_product.h"
 
 namespace vcap::kernels {
@@ -29,6 +30,8 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph * graph) {
                 matrix_product(node, team);
             } else if (node->op == GGML_OP_FLASH_ATTN_EXT) {
                 attention(node, team);
+            } else if (node->op == GGML_OP_UNARY) {
+                quick_gelu(node, team);
             }
         }
     } catch (const std::bad_alloc &) {
@@ -74,6 +77,8 @@ bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
             return can_multiply(op);
         case GGML_OP_FLASH_ATTN_EXT:
             return can_attend(op);
+        case GGML_OP_UNARY:
+            return can_gelu(op);
         default:
             return false;
     }

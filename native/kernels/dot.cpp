@@ -34,6 +34,7 @@ void dot_tile(const Element * weights, size_t stride, int64_t count, const float
                 values[row] = load(x + row * x_stride + k);
             }
             for (int i = 0; i < COLUMNS; i++) {
+                __builtin_prefetch(column[i] + COLUMNS * stride + k);   // the next tile's: memory is what this waits for
                 const Vec weight = load(column[i] + k);
                 for (int row = 0; row < ROWS; row++) {
                     sums[row * COLUMNS + i] += weight * values[row];

@@ -182,3 +182,20 @@ TEST("kernels: a query that sees no key becomes nothing") {
     check_attention({64, 64, 20, 40, 2, 1, 2});   // the second stream has 3 keys for its 20 queries
     check_attention({64, 64, 4, 40, 2, 1, 2});
 }
+
+TEST("kernels: quick GELU is x times the logistic function of 1.702 x") {
+    Graph graph;
+    ggml_tensor * x = graph.tensor(GGML_TYPE_F32, 1003, 37);
+    ggml_tensor * op = ggml_gelu_quick(graph.context.get(), x);
+    graph.allocate();
+    fill(x);
+    auto * values = static_cast<float *>(x->data);
+    values[0] = 60;
+    values[1] = -60;
+    values[2] = 0;
+    graph.run(op, 2);
+    for (int64_t i = 0; i < ggml_nelements(op); i++) {
+        const double expected = values[i] / (1 + std::exp(-1.702 * values[i]));
+        CHECK(std::fabs(static_cast<const float *>(op->data)[i] - expected) <= 5e-7 * std::fabs(expected) + 1e-30);
+    }
+}
