@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import os from 'node:os'
+import { Decoder } from './decoder'
 import { chooseDevices } from './devices'
 import { asVcapError, abortedError, isRowError, VcapError, type RowErrorCode } from './errors'
 import { findFfmpeg } from './ffmpeg'
 import { fitTiles } from './fit'
-import { sampleFrames } from './frames'
 import { Gate } from './gate'
 import { findModel } from './models'
 import type { Addon, NativeCaption, NativeImage, NativeJob, NativeModel, NativeModelInfo } from './native/addon'
@@ -73,7 +73,7 @@ export class Captioner {
   readonly occupancy: Occupancy
   readonly #addon: Addon
   readonly #model: NativeModel
-  readonly #ffmpeg: string
+  readonly #decoder: Decoder
   readonly #defaults: CaptionOptions
   /** Rows decoded, waiting for the engine or in it: what bounds memory. */
   readonly #rows: Gate
@@ -91,7 +91,7 @@ export class Captioner {
     this.occupancy = new Occupancy(model.info.sequences)
     this.#addon = addon
     this.#model = model
-    this.#ffmpeg = ffmpeg
+    this.#decoder = new Decoder(ffmpeg)
     this.#defaults = defaults
     this.#rows = new Gate(rows)
     this.#decoders = new Gate(decoders)
@@ -152,6 +152,7 @@ export class Captioner {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       await Promise.allSettled(this.#active)
+      this.#decoder.close()
       await this.#model.close()
     })()
     return this.#closing
@@ -159,7 +160,7 @@ export class Captioner {
 
   async #captionFile(path: string, settings: CaptionSettings): Promise<VideoCaption> {
     const started = performance.now()
-    const { frames, length } = await this.occupancy.preparing(() => this.#decoders.run(settings.signal, () => sampleFrames(path, settings, this.#ffmpeg)))
+    const { frames, length } = await this.occupancy.preparing(() => this.#decoders.run(settings.signal, () => this.#decoder.sample(path, settings)))
     try {
       return { ...(await this.#captionPictures(frames, settings, performance.now() - started)), numFrames: length }
     } catch (thrown) {

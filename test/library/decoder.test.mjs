@@ -1,0 +1,93 @@
+/** Frames are sampled in a process of their own: what becomes of rows when it ends. */
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import path from 'node:path'
+import test from 'node:test'
+import { loadCaptioner } from '../../dist/index.js'
+import { root } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/media.mjs'
+import { demoSamples } from '../helpers/samples.mjs'
+
+const { paths } = await demoSamples()
+const options = { model: 'demo', gpus: 'none', sequences: 2 }
+const folder = temporaryFolder()
+
+/** Process numbers of the decoders that `parent` started. */
+function decodersOf(parent) {
+  const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n')
+  return lines.map((line) => line.trim().split(/\s+/)).filter(([, ppid, ...args]) => Number(ppid) === parent && args.join(' ').includes('decoder-process')).map(([pid]) => Number(pid))
+}
+
+function script(name, body) {
+  const file = path.join(folder, name)
+  fs.writeFileSync(file, `#!/bin/sh\n${body}\n`, { mode: 0o755 })
+  return file
+}
+
+test('rows whose decoder is killed are decoded again', async () => {
+  const captioner = await loadCaptioner(options)
+  let killed = 0
+  for await (const { path: file, status } of captioner.captionAll(paths)) {
+    assert.equal(status, 'ok', file)
+    if (killed === 0) for (const pid of decodersOf(process.pid)) killed += process.kill(pid, 'SIGKILL') ? 1 : 0
+  }
+  assert.equal(killed, 1)
+  await captioner.close()
+})
+
+test('a file whose decoding ends the process costs its own row', async () => {
+  const captioner = await loadCaptioner({ ...options, ffmpeg: script('kills', 'case "$*" in *clip-001*) kill -9 $PPID;; *) exec ffmpeg "$@";; esac') })
+  const statuses = {}
+  for await (const { path: file, status, error } of captioner.captionAll(paths)) {
+    statuses[path.basename(file)] = status
+    if (error) assert.match(error.message, /Its decoding ends the process that does it \(SIGKILL\)/)
+  }
+  assert.deepEqual(statuses, Object.fromEntries(paths.map((file) => [path.basename(file), file.includes('clip-001') ? 'unreadable' : 'ok'])))
+  await captioner.close()
+})
+
+test('an abort ends the decoding under way', async () => {
+  const captioner = await loadCaptioner({ ...options, ffmpeg: script('hangs', 'exec sleep 60') })
+  const abort = new AbortController()
+  const started = Date.now()
+  setTimeout(() => abort.abort(), 300)
+  await assert.rejects(captioner.caption(paths[0], { signal: abort.signal }), { code: 'aborted' })
+  await captioner.close()
+  assert.ok(Date.now() - started < 30_000)
+})
+
+test('the decoder goes when its captioner is closed, and when its owner is killed', async () => {
+  const captioner = await loadCaptioner(options)
+  await captioner.caption(paths[0])
+  const own = decodersOf(process.pid)
+  assert.equal(own.length, 1)
+  await captioner.close()
+  await gone(own[0])
+
+  const owner = spawn(process.execPath, ['-e', `
+    require(${JSON.stringify(root)}).loadCaptioner(${JSON.stringify(options)}).then(async (captioner) => {
+      await captioner.caption(${JSON.stringify(paths[0])})
+      console.log('captioned')
+      setInterval(() => {}, 1000)
+    })`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(owner.stdout, 'data')
+  const [orphan] = decodersOf(owner.pid)
+  assert.ok(orphan)
+  owner.kill('SIGKILL')
+  await gone(orphan)
+})
+
+async function gone(pid) {
+  for (let i = 0; i < 200; i++) {
+    try {
+      process.kill(pid, 0)
+    } catch (error) {
+      assert.equal(error.code, 'ESRCH')
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.fail(`process ${pid} is still there`)
+}
