@@ -2,7 +2,7 @@
  * How often the demo model is right. Renders clips and images, captions them as files with
  * the command, compares every caption with the one right one.
  *
- *   npm run eval:demo -- [--clips 200] [--images 200] [--seed 20260] [--keep DIR]
+ *   npm run eval:demo -- [--clips 200] [--images 200] [--seed 20260] [--keep DIR] [--json FILE] [-- OPTIONS OF run]
  *
  * Exit code 1 where fewer than 97 % of the clips or of the images are exactly right.
  */
@@ -18,12 +18,14 @@ import { subjectOf } from '../dist/demo/world.js'
 import { findFfmpeg } from '../dist/ffmpeg.js'
 
 const wanted = 0.97
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     clips: { type: 'string', default: '200' },
     images: { type: 'string', default: '200' },
     seed: { type: 'string', default: '20260' },
-    keep: { type: 'string' }
+    keep: { type: 'string' },
+    json: { type: 'string' }
   }
 })
 const folder = values.keep ?? fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-eval-'))
@@ -33,6 +35,7 @@ const { csv, samples } = await render()
 const rows = caption(csv)
 const clips = score('clips', (i) => samples[i].scene.subject.motion !== undefined, ['shape', 'colour', 'background', 'motion'])
 const images = score('images', (i) => samples[i].scene.subject.motion === undefined, ['shape', 'colour', 'background'])
+if (values.json) fs.writeFileSync(values.json, JSON.stringify({ clips, images }))
 process.exitCode = clips >= wanted && images >= wanted ? 0 : 1
 
 async function render() {
@@ -46,7 +49,7 @@ async function render() {
 function caption(csv) {
   const command = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
   const output = path.join(folder, 'captions.csv')
-  const { status } = spawnSync(process.execPath, [command, 'run', csv, output, '--model', 'demo'], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [command, 'run', csv, output, ...(positionals.includes('--model') ? [] : ['--model', 'demo']), ...positionals], { stdio: 'inherit' })
   if (status !== 0 && status !== 3) process.exit(status ?? 1)
   return parse(fs.readFileSync(output), { columns: true })
 }

@@ -1,5 +1,5 @@
-// How fast this machine multiplies matrices with ggml's own kernels: gemm THREADS TYPE K M N [K M N ...]
-// For each product of TYPE weights [K x M] with F32 activations [K x N], best of several runs, prints GFLOP/s on a line.
+// How fast this machine multiplies matrices, with ggml's own kernels and with ours: gemm THREADS TYPE K M N [K M N ...]
+// For each product of TYPE weights [K x M] with F32 activations [K x N], best of several runs, prints both GFLOP/s on a line.
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +11,7 @@
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
 #include "ggml.h"
+#include "kernels/backend.h"
 
 namespace {
 
@@ -25,13 +26,13 @@ ggml_type type_by_name(const char * name) {
     std::exit(2);
 }
 
-double measure(ggml_backend_t backend, ggml_type type, int64_t k, int64_t m, int64_t n) {
+double measure(ggml_backend_t backend, ggml_backend_t memory, ggml_type type, int64_t k, int64_t m, int64_t n) {
     ggml_context * context = ggml_init({ggml_tensor_overhead() * 8 + ggml_graph_overhead(), nullptr, true});
     ggml_tensor * weights = ggml_new_tensor_2d(context, type, k, m);
     ggml_tensor * activations = ggml_new_tensor_2d(context, GGML_TYPE_F32, k, n);
     ggml_cgraph * graph = ggml_new_graph(context);
     ggml_build_forward_expand(graph, ggml_mul_mat(context, weights, activations));
-    ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors(context, backend);
+    ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors(context, memory);
 
     std::vector<float> values(static_cast<size_t>(k) * (m > n ? m : n));
     uint32_t state = 1;
@@ -64,11 +65,16 @@ int main(int argc, char ** argv) {
         std::fprintf(stderr, "usage: gemm THREADS TYPE K M N [K M N ...]\n");
         return 2;
     }
-    ggml_backend_t backend = ggml_backend_cpu_init();
-    ggml_backend_cpu_set_n_threads(backend, std::atoi(argv[1]));
+    const int threads = std::atoi(argv[1]);
+    ggml_backend_t ggml = ggml_backend_cpu_init();
+    ggml_backend_cpu_set_n_threads(ggml, threads);
+    ggml_backend_t ours = vcap::kernels::open_backend(threads);
     const ggml_type type = type_by_name(argv[2]);
     for (int i = 3; i < argc; i += 3) {
-        std::printf("%.1f\n", measure(backend, type, std::atoll(argv[i]), std::atoll(argv[i + 1]), std::atoll(argv[i + 2])));
+        const int64_t k = std::atoll(argv[i]), m = std::atoll(argv[i + 1]), n = std::atoll(argv[i + 2]);
+        const double theirs = measure(ggml, ggml, type, k, m, n);
+        std::printf("%.1f %.1f\n", theirs, measure(ours, ggml, type, k, m, n));
     }
-    ggml_backend_free(backend);
+    ggml_backend_free(ours);
+    ggml_backend_free(ggml);
 }

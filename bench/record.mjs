@@ -15,19 +15,25 @@ if (!folder) {
 }
 const python = values.python ? ['--python', values.python] : []
 
+const shorter = ['--rounds', '2', '--patience', '300']
+const few = ['--peers', 'llama-server,hf,hf-bf16']
+
 /** Name, script, arguments; the cells that are asked for first come first. */
 const steps = [
+  ['60m', 'run', ['--batch', '1,16', '--anyres', 'full,off', '--peers', 'llama-server,llama.node,hf,hf-bf16', ...shorter, ...python]],
+  ['tower', 'tower', []],
+  ['pipeline', 'pipeline', ['--clips', '16']],
+  ['pipeline-300m', 'pipeline', ['--model', '300m', '--clips', '16', '--rounds', '1']],
   ['rows', 'rows', []],
   ['frames', 'frames', python],
-  ['tower', 'tower', []],
-  ['pipeline', 'pipeline', []],
-  ['60m', 'run', ['--batch', '16,1', '--anyres', 'full,off', ...python]],
-  ['60m-batch-4', 'run', ['--batch', '4', '--anyres', 'full,off', ...python]],
-  ['60m-one-frame', 'run', ['--frames', '1', '--batch', '1,16', '--anyres', 'full', '--peers', 'llama-server,hf,hf-batch', ...python]],
-  ['60m-sizes', 'run', ['--sizes', '1280x720,square', '--batch', '1,16', '--anyres', 'full', '--peers', 'llama-server,hf,hf-batch', ...python]],
-  ['60m-long', 'run', ['--tokens', '128', '--batch', '1,16', '--anyres', 'full,off', '--peers', 'llama-server,hf,hf-batch', ...python]],
-  ['demo', 'run', ['--models', 'demo', '--batch', '1,4,16', '--anyres', 'full', '--peers', 'llama-server,llama.node']],
-  ['300m', 'run', ['--models', '300m', '--batch', '1,4', '--anyres', 'full,off', '--peers', 'llama-server,hf,hf-batch', ...python]]
+  ['quantised', 'quantised', []],
+  ['60m-batch-4', 'run', ['--batch', '4', '--anyres', 'full', '--peers', 'llama-server,hf,hf-batch,hf-bf16,hf-bf16-batch', ...shorter, ...python]],
+  ['60m-one-frame', 'run', ['--frames', '1', '--batch', '1,16', '--anyres', 'full', ...few, ...shorter, ...python]],
+  ['60m-sizes', 'run', ['--sizes', '1280x720,square', '--batch', '1', '--anyres', 'full', ...few, ...shorter, ...python]],
+  ['60m-long', 'run', ['--tokens', '128', '--batch', '1,16', '--anyres', 'off', '--peers', 'llama-server,hf,hf-bf16,hf-batch,hf-bf16-batch', ...shorter, ...python]],
+  ['demo', 'run', ['--models', 'demo', '--batch', '1,16', '--anyres', 'full', '--peers', 'llama-server,llama.node']],
+  ['300m', 'run', ['--models', '300m', '--batch', '1', '--anyres', 'full,off', ...few, ...shorter, ...python]],
+  ['clips', 'clips-growing', []]
 ]
 
 fs.mkdirSync(folder, { recursive: true })

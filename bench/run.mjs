@@ -7,12 +7,13 @@
  *   --tokens 32             32, 128; nobody may end sooner
  *   --batch 1,16            1, 4, 16
  *   --anyres full,off       off: one tile a frame, pictures of 336 x 336 for the others
- *   --peers all             ours, llama-server, llama.node, hf, hf-batch
- *   --python FILE           with torch and transformers, for hf
+ *   --peers all             ours, llama-server, llama.node, hf, hf-batch, hf-bf16, hf-bf16-batch
+ *   --python FILE           with torch and transformers, for hf and its kin
  *   --rounds 3  --threads N  --patience SECONDS  --json FILE
  *
  * Lists are crossed. Everyone is loaded at once and takes turns; figures are medians over the rounds. A peer whose
- * round takes longer than --patience (900 s) has that one round.
+ * round takes longer than --patience (900 s) has that one round, and none of a larger batch that would take twice that
+ * long at the rate it had alone.
  */
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -50,8 +51,10 @@ const known = {
   ours: hosted('vcap-native', 'peers/ours.mjs'),
   'llama-server': { ...llamaServer, prepare: buildLlamaTools },
   'llama.node': { ...hosted('@fugood/llama.node', 'peers/llama-node.mjs'), prepare: installPackages },
-  hf: hf(1),
-  'hf-batch': hf(Infinity)
+  hf: hf(1, 'float32'),
+  'hf-batch': hf(Infinity, 'float32'),
+  'hf-bf16': hf(1, 'bfloat16'),
+  'hf-bf16-batch': hf(Infinity, 'bfloat16')
 }
 
 function hosted(name, file) {
@@ -118,6 +121,11 @@ async function measureCell(models, peers, load) {
   await interleave(peers, Number(values.rounds), async ({ name, running }, round) => {
     const own = cell.peers.find((peer) => peer.name === name)
     if (!running || own.skipped || own.seconds[0] > Number(values.patience)) return
+    const forecast = load.batch * secondsAlone(models.name, load, name)
+    if (forecast > 2 * Number(values.patience)) {
+      own.skipped = `would take ${Math.round(forecast / 60)} minutes a round, at its rate alone`
+      return
+    }
     const size = load.anyres === 'off' && name !== known.ours.name ? 'tile' : load.size
     try {
       const { seconds, captions } = await running.caption(await requests({ ...load, size }, round), { ...load, textTokens })
@@ -134,6 +142,12 @@ async function measureCell(models, peers, load) {
   results.cells.push(cell)
   console.log(report([cell]))
   if (values.json) fs.writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
+}
+
+/** What the peer took for one of these requests, where it has been measured. */
+function secondsAlone(model, { batch, name, ...load }, peer) {
+  const alone = batch > 1 && results.cells.find((cell) => cell.model === model && cell.batch === 1 && Object.keys(load).every((part) => cell[part] === load[part]))
+  return alone ? alone.peers.find((each) => each.name === peer)?.seconds[0] ?? 0 : 0
 }
 
 /** Who makes fewer tokens than asked is not compared. */

@@ -1,7 +1,7 @@
 /**
  * Brings the peers into the cache: node bench/setup.mjs
  *
- * llama-server and llama-bench are built from the pinned llama.cpp, for this machine's CPU; the npm
+ * llama-server, llama-bench and llama-quantize are built from the pinned llama.cpp, for this machine's CPU; the npm
  * packages are installed as they ship, without their scripts. What is there is left as it is.
  */
 import { spawnSync } from 'node:child_process'
@@ -17,17 +17,17 @@ const pin = JSON.parse(readFileSync(path.join(root, 'vendor', 'llama.cpp.json'),
 /** What is measured beside ours, at exact versions. */
 export const packages = { '@fugood/llama.node': '1.7.15', 'node-av': '6.1.1' }
 
-/** Tools of llama.cpp: `llama-server`, `llama-bench`. */
+/** Tools of llama.cpp: `llama-server`, `llama-bench`, `llama-quantize`. */
 export const llamaTool = (name) => inCache(`llama.cpp-${pin.tag}`, 'bin', name)
 
 /** Where a package of `packages` is imported from. */
 export const packageHome = () => inCache('packages', 'package.json')
 
 export function buildLlamaTools() {
-  const tools = ['llama-server', 'llama-bench']
+  const tools = ['llama-server', 'llama-bench', 'llama-quantize']
   if (tools.every((name) => existsSync(llamaTool(name)))) return
   const build = path.dirname(path.dirname(llamaTool(tools[0])))
-  console.log(`bench: building ${tools.join(' and ')}, some minutes on two cores`)
+  console.log(`bench: building ${tools.join(', ')}, some minutes on two cores`)
   cmake('-S', llamaCppDir(), '-B', build, ...configuration())
   cmake('--build', build, '--parallel', String(os.availableParallelism()), '--target', ...tools)
 }

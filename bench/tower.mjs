@@ -86,24 +86,29 @@ function workOf({ image, patch, width, layers, feedForward, projection }) {
   return { products, flops: products.reduce((sum, { k, m, n, times }) => sum + 2 * k * m * n * times, attention) }
 }
 
-/** GFLOP/s over the tower's weight products as one tile has them, each as fast as ggml does it alone. */
+/** GFLOP/s over the tower's weight products as one tile has them, with the faster of ggml's kernels and ours. */
 function gemmRate({ products }) {
   const { status, stdout, stderr } = spawnSync(gemmProgram(), [values.threads, values.type, ...products.flatMap(({ k, m, n }) => [k, m, n])].map(String), { encoding: 'utf8' })
   if (status !== 0) throw new Error(`gemm failed: ${stderr}`)
-  const rates = stdout.trim().split('\n').map(Number)
+  const rates = stdout.trim().split('\n').map((line) => line.split(' ').map(Number))
   const work = products.map(({ k, m, n, times }) => 2 * k * m * n * times)
-  return work.reduce((sum, each) => sum + each, 0) / work.reduce((sum, each, i) => sum + each / rates[i], 0)
+  const [ggml, ours] = [0, 1].map((kind) => work.reduce((sum, each) => sum + each, 0) / work.reduce((sum, each, i) => sum + each / rates[i][kind], 0))
+  console.error(`bench: matrix products of the tower's shapes: ggml ${ggml.toFixed(0)} GFLOP/s, ours ${ours.toFixed(0)}`)
+  return Math.max(ggml, ours)
 }
 
-/** Built from bench/gemm.cpp on the ggml that llama-bench was built with. */
+/** Built from bench/gemm.cpp and our kernels, on the ggml that llama-bench was built with. */
 function gemmProgram() {
   buildLlamaTools()
   const program = inCache('gemm')
-  const source = path.join(root, 'bench', 'gemm.cpp')
-  if (fs.statSync(program, { throwIfNoEntry: false })?.mtimeMs > fs.statSync(source).mtimeMs) return program
+  const kernels = path.join(root, 'native', 'kernels')
+  const sources = [path.join(root, 'bench', 'gemm.cpp'), ...fs.readdirSync(kernels).filter((file) => file.endsWith('.cpp')).map((file) => path.join(kernels, file))]
+  const built = fs.statSync(program, { throwIfNoEntry: false })?.mtimeMs
+  if (sources.every((source) => built > fs.statSync(source).mtimeMs)) return program
   const ggml = path.join(path.dirname(path.dirname(llamaTool('llama-bench'))), 'ggml', 'src')
   const libraries = ['libggml.a', 'libggml-cpu.a', 'libggml-base.a'].map((file) => path.join(ggml, file))
-  const args = ['-O2', '-std=c++17', '-I', path.join(llamaCppDir(), 'ggml', 'include'), source, ...libraries, ...libraries, '-fopenmp', '-lpthread', '-ldl', '-lm', '-o', program]
+  const includes = [path.join(root, 'native'), path.join(llamaCppDir(), 'ggml', 'include'), path.join(llamaCppDir(), 'ggml', 'src')].flatMap((folder) => ['-I', folder])
+  const args = ['-O3', '-std=c++17', '-march=native', '-ffp-contract=fast', ...includes, ...sources, ...libraries, ...libraries, '-fopenmp', '-lpthread', '-ldl', '-lm', '-o', program]
   const { status, stderr } = spawnSync(process.env.CXX ?? 'c++', args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`gemm.cpp could not be built: ${stderr}`)
   return program

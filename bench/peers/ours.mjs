@@ -5,10 +5,10 @@ import { context } from '../workloads.mjs'
 
 export const name = 'vcap-native'
 
-export async function start({ pair, batch, threads }) {
+export async function start({ pair, batch, threads, kvType }) {
   const { model, mmproj } = pair
   const captioner = await loadCaptioner({
-    model, mmproj, threads, gpus: 'none', sequences: batch, contextPerSequence: pair.name === 'demo' ? 0 : context, chatTemplate: pair.name === 'demo' ? '' : 'vicuna_v1'
+    model, mmproj, threads, kvType, gpus: 'none', sequences: batch, contextPerSequence: pair.name === 'demo' ? 0 : context, chatTemplate: pair.name === 'demo' ? '' : 'vicuna_v1'
   })
   return {
     async caption(requests, { anyres }) {

@@ -39,13 +39,6 @@ std::vector<llama_model_kv_override> tokenizer_overrides(const GgufFile & file, 
     return overrides;
 }
 
-uint64_t cpu_memory() {
-    size_t free = 0;
-    size_t total = 0;
-    ggml_backend_dev_memory(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), &free, &total);
-    return total;
-}
-
 }  // namespace
 
 Batch::Batch(int capacity, int width) : batch_(llama_batch_init(capacity, width, 1)), capacity_(capacity), width_(width) {}
@@ -69,10 +62,6 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     std::vector<ggml_backend_dev_t> devices = options.devices;
     devices.push_back(nullptr);
     const std::vector<llama_model_kv_override> overrides = tokenizer_overrides(file(), options.chat_template);
-    uint64_t weight_bytes = 0;
-    for (const std::shared_ptr<const GgufFile> & part : files_) {
-        weight_bytes += part->tensor_bytes();
-    }
     bool cancelled = false;
     struct Progress {
         const std::function<bool(float)> & report;
@@ -86,8 +75,8 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
                               : options.split_tensors    ? LLAMA_SPLIT_MODE_TENSOR
                                                          : LLAMA_SPLIT_MODE_LAYER;
     model_params.kv_overrides = overrides.data();
-    // Weights repacked for the CPU's kernels are a copy in memory; a model of half the machine stays mapped from its file.
-    model_params.use_extra_bufts = weight_bytes < cpu_memory() / 2;
+    // Weights stay as they are in the file: what ggml's CPU backend repacks is a copy in memory that our kernels cannot read.
+    model_params.use_extra_bufts = false;
     model_params.progress_callback = [](float fraction, void * data) {
         Progress & to = *static_cast<Progress *>(data);
         to.cancelled = !to.report(fraction);
