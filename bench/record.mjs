@@ -1,6 +1,6 @@
 /**
  * All figures for the record, one after the other, as JSON files in one folder: npm run bench:record -- FOLDER [--python FILE]
- * Wants a quiet machine for hours. What has its file already is not measured again.
+ * Wants a quiet machine for some two hours. What has its file already is not measured again.
  */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -15,24 +15,26 @@ if (!folder) {
 }
 const python = values.python ? ['--python', values.python] : []
 
-const shorter = ['--rounds', '2', '--patience', '300']
-const few = ['--peers', 'llama-server,hf,hf-bf16']
+const cells = (...args) => [...args, '--rounds', '2', '--patience', '300', ...python]
+const one = ['--batch', '1']
+const both = ['--batch', '1,16']
 
 /** Name, script, arguments; the cells that are asked for first come first. */
 const steps = [
-  ['60m', 'run', ['--batch', '1,16', '--anyres', 'full,off', '--peers', 'llama-server,llama.node,hf,hf-bf16', ...shorter, ...python]],
+  ['60m', 'run', cells(...both, '--peers', 'llama-server,llama.node,hf-bf16')],
   ['tower', 'tower', []],
-  ['pipeline', 'pipeline', ['--clips', '16']],
-  ['pipeline-300m', 'pipeline', ['--model', '300m', '--clips', '16', '--rounds', '1']],
+  ['pipeline', 'pipeline', ['--clips', '16', '--rounds', '2']],
+  ['pipeline-300m', 'pipeline', ['--model', '300m', '--clips', '8', '--batch', '8', '--rounds', '1']],
   ['rows', 'rows', []],
   ['frames', 'frames', python],
-  ['quantised', 'quantised', []],
-  ['60m-batch-4', 'run', ['--batch', '4', '--anyres', 'full', '--peers', 'llama-server,hf,hf-batch,hf-bf16,hf-bf16-batch', ...shorter, ...python]],
-  ['60m-one-frame', 'run', ['--frames', '1', '--batch', '1,16', '--anyres', 'full', ...few, ...shorter, ...python]],
-  ['60m-sizes', 'run', ['--sizes', '1280x720,square', '--batch', '1', '--anyres', 'full', ...few, ...shorter, ...python]],
-  ['60m-long', 'run', ['--tokens', '128', '--batch', '1,16', '--anyres', 'off', '--peers', 'llama-server,hf,hf-bf16,hf-batch,hf-bf16-batch', ...shorter, ...python]],
-  ['demo', 'run', ['--models', 'demo', '--batch', '1,16', '--anyres', 'full', '--peers', 'llama-server,llama.node']],
-  ['300m', 'run', ['--models', '300m', '--batch', '1', '--anyres', 'full,off', ...few, ...shorter, ...python]],
+  ['quantised', 'quantised', ['--rounds', '2', '--files', '50']],
+  ['60m-hf', 'run', cells(...one, '--peers', 'hf,hf-bf16')],
+  ['60m-sizes', 'run', cells(...one, '--sizes', '1280x720,square', '--anyres', 'full', '--peers', 'llama-server,hf-bf16')],
+  ['60m-one-frame', 'run', cells(...both, '--frames', '1', '--anyres', 'full', '--peers', 'llama-server,hf-bf16')],
+  ['60m-long', 'run', cells(...both, '--tokens', '128', '--anyres', 'off', '--peers', 'llama-server,hf-bf16,hf-bf16-batch')],
+  ['demo', 'run', cells(...both, '--models', 'demo', '--anyres', 'full', '--peers', 'llama-server')],
+  ['300m', 'run', cells(...one, '--models', '300m', '--peers', 'llama-server,hf-bf16')],
+  ['60m-batch-4', 'run', cells('--batch', '4', '--anyres', 'full', '--peers', 'llama-server,hf,hf-batch,hf-bf16,hf-bf16-batch')],
   ['clips', 'clips-growing', []]
 ]
 
