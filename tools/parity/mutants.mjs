@@ -22,11 +22,7 @@ const mutants = {
   'one block fewer': [{ file: config, find: 'config.blocks = read_blocks(file);', put: 'config.blocks = read_blocks(file) - 1;' }],
   'all 24 blocks': [{ file: config, find: 'return stored == 24 ? 23 : stored;', put: 'return stored;' }],
   'tanh GELU in the projector': [{ file: tower, find: 'ggml_gelu_erf(', put: 'ggml_gelu(' }],
-  'erf GELU in the tower': [{
-    file: tower,
-    find: 'ggml_mul(graph, hidden, ggml_sigmoid(graph, ggml_scale(graph, hidden, 1.702f)))',
-    put: 'ggml_gelu_erf(graph, hidden)'
-  }],
+  'erf GELU in the tower': [{ file: tower, find: 'ggml_gelu_quick_inplace(', put: 'ggml_gelu_erf_inplace(' }],
   'newline left out': [
     { file: layout, find: 'layout.tokens = base + layout.kept_rows * (layout.kept_cols + 1);', put: 'layout.tokens = base + layout.kept_rows * layout.kept_cols;' },
     { file: layout, find: 'if (unpads(geometry)) {\n            order.push_back(NEWLINE);\n        }', put: '' }

@@ -32,7 +32,7 @@ export function buildPatchedAddon(folder, patches, files = []) {
   const bindings = path.join(build, 'CMakeFiles', 'vcap_native.dir', 'native', 'binding')
   const binding = readdirSync(bindings).filter((name) => name.endsWith('.o')).map((name) => path.join(bindings, name))
   // Patched objects stand before the archive: the linker then never takes the archive's own version of them.
-  const libraries = [path.join(build, 'libvcap_core.a'), ...findArchives(path.join(build, 'llama.cpp'))]
+  const libraries = [path.join(build, 'libvcap_core.a'), path.join(build, 'libvcap_kernels.a'), ...findArchives(path.join(build, 'llama.cpp'))]
   run('c++', ['-shared', '-o', addon, ...binding, ...objects, '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic',
     '-Wl,--start-group', ...libraries, '-Wl,--end-group', ...(cache('GGML_OPENMP') === 'ON' ? ['-fopenmp'] : []), '-ldl', '-lm', '-lpthread'])
   return addon
