@@ -8,7 +8,7 @@ import { compareRows, compareTokens, largestDifference } from './compare.mjs'
 export const bounds = {
   F32: { cosine: 0.99999, relative: 1e-4, logits: 1e-3, margin: 0 },
   F16: { cosine: 0.9999, relative: Infinity, logits: Infinity, margin: 1e-2 },
-  // Not asked of us: ggml rounds activations to 8 bits here. Loose enough for that, too tight for any mistake.
+  // Not asked of us: for few rows ggml rounds activations to 8 bits here. Loose enough for that, too tight for any mistake.
   Q8_0: { cosine: 0.98, relative: Infinity, logits: Infinity, margin: 0.5 }
 }
 
