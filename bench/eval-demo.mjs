@@ -16,6 +16,7 @@ import { parse } from 'csv-parse/sync'
 import { writeSamples } from '../dist/demo/samples.js'
 import { subjectOf } from '../dist/demo/world.js'
 import { findFfmpeg } from '../dist/ffmpeg.js'
+import { percent } from './rounds.mjs'
 
 const wanted = 0.97
 const { values, positionals } = parseArgs({
@@ -66,8 +67,4 @@ function score(name, belongs, attributes) {
   }
   for (const row of own) if (row.text !== row.expected) console.log(`  ${row.path}: ${row.error || row.text}\n${' '.repeat(row.path.length + 4)}${row.expected}`)
   return right.length / own.length
-}
-
-function percent(share) {
-  return `${(share * 100).toFixed(1)} %`
 }

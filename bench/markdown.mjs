@@ -1,7 +1,7 @@
 /** The record's JSON files as Markdown tables for docs/performance.md: node bench/markdown.mjs FOLDER */
 import fs from 'node:fs'
 import path from 'node:path'
-import { median } from './rounds.mjs'
+import { median, percent } from './rounds.mjs'
 
 const folder = process.argv[2]
 if (!folder) {
@@ -35,6 +35,15 @@ for (const { whole, bare, ratio, waits } of records.filter((record) => record.wa
 const rows = records.find((record) => Array.isArray(record))
 if (rows) print(['rows', 'rows/s', 'memory'], rows.map((row) => [row.rows, Math.round(row.rowsPerSecond), `${row.megabytes.toFixed(0)} MB`]))
 
+const quantised = records.flatMap(({ quantised = [] }) => quantised)
+if (quantised.length > 0) {
+  print(['weights', 'keys and values', 'videos/s', 'clips right', 'images right'], quantised.map(({ weights, cache, videosPerSecond, clips, images }) =>
+    [weights, cache, videosPerSecond.toPrecision(3), percent(clips), percent(images)]))
+}
+
+const growing = records.flatMap(({ clips = [] }) => clips)
+if (growing.length > 0) print(['rows', 'ms a clip', 'memory'], growing.map(({ rows: count, milliseconds, megabytes }) => [count, median(milliseconds).toFixed(1), `${megabytes.toFixed(0)} MB`]))
+
 const frames = records.find((record) => record.results)
 if (frames) {
   const reference = frames.results.find(({ name }) => name.startsWith('OpenCV'))?.clipsPerSecond
@@ -45,8 +54,4 @@ if (frames) {
 function print(head, body) {
   const line = (columns) => `| ${columns.join(' | ')} |`
   console.log([line(head), line(head.map(() => '---')), ...body.map(line), ''].join('\n'))
-}
-
-function percent(share) {
-  return `${(share * 100).toFixed(1)} %`
 }

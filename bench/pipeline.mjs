@@ -17,7 +17,7 @@ import { cutTiles } from '../dist/tiles.js'
 import { clip } from './clips.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
 import { pair } from './pairs.mjs'
-import { interleave, median } from './rounds.mjs'
+import { interleave, median, percent } from './rounds.mjs'
 import { context, sizes } from './workloads.mjs'
 
 const { values } = parseArgs({
@@ -57,7 +57,6 @@ const waits = []
 const [whole, bare] = await interleave([fromFiles, fromMemory], Number(values.rounds), (measure) => measure())
 const ratio = median(whole) / median(bare)
 const wait = { idle: median(waits.map(({ idle }) => idle)), emptyPlaces: median(waits.map(({ emptyPlaces }) => emptyPlaces)) }
-const percent = (share) => `${(share * 100).toFixed(1)} %`
 console.log([
   `${name}, ${values.clips} clips of ${values.size}, 3 frames, ${values.tokens} tokens, batch ${values.batch}`,
   `run from files     ${median(whole).toFixed(1)} output tokens/s`,

@@ -17,7 +17,7 @@ import { inCache } from './cache.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
 import { pair } from './pairs.mjs'
 import { startHosted } from './peers/hosted.mjs'
-import { interleave, median } from './rounds.mjs'
+import { interleave, median, percent } from './rounds.mjs'
 import { buildLlamaTools, llamaTool } from './setup.mjs'
 import { requests, workload } from './workloads.mjs'
 
@@ -70,8 +70,4 @@ function accuracy(weights, cache) {
   const right = JSON.parse(fs.readFileSync(file, 'utf8'))
   fs.rmSync(file)
   return right
-}
-
-function percent(share) {
-  return `${(share * 100).toFixed(1)} %`
 }

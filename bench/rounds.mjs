@@ -1,5 +1,7 @@
 /** Interleaved rounds and what is left of them: what disturbs the machine for a while disturbs all alike. */
 
+export const percent = (share) => `${(share * 100).toFixed(1)} %`
+
 export function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b)
   const middle = sorted.length >> 1

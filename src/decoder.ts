@@ -120,6 +120,7 @@ class DecoderProcess {
 
   #end(reason: string): void {
     this.alive = false
+    this.close() // one that cannot be spoken to need not stay
     for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(new DecoderLost(reason))
   }
 }

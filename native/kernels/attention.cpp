@@ -68,7 +68,7 @@ void prefetch(const ggml_tensor * op, int64_t stream, int64_t first, int64_t cou
 
 /** The rows from `first` on as loadable ones of whole vectors: as they stand, or made so in `buffer`, [count, padded width]. */
 Rows loadable_rows(const Rows & rows, int64_t first, int count, int64_t width, float * buffer) {
-    if (rows.loadable() && width % LANES == 0) {
+    if (is_loadable(rows.type) && width % LANES == 0) {
         return {rows.type, rows.at(first), rows.stride};
     }
     const int64_t padded = vectors_for(static_cast<int>(width)) * LANES;
@@ -145,10 +145,6 @@ void attend_few(ggml_tensor * op, const AttentionShape & shape, const AttentionM
         }
         block.finish(op);
     });
-}
-
-bool is_readable(const ggml_tensor * rows) {
-    return (rows->type == GGML_TYPE_F32 || ggml_get_type_traits(rows->type)->to_float != nullptr) && rows->nb[0] == ggml_type_size(rows->type);
 }
 
 }  // namespace

@@ -95,10 +95,9 @@ void multiply_many(ggml_tensor * op, Team & team) {
 bool can_multiply(const ggml_tensor * op) {
     const ggml_tensor * weights = op->src[0];
     const ggml_tensor * rows = op->src[1];
-    const bool floating = weights->type == GGML_TYPE_F32 || weights->type == GGML_TYPE_F16 || weights->type == GGML_TYPE_BF16;
     // Quantised weights: for few rows ggml's products of eight bits read less.
-    const bool readable = floating || (rows->ne[1] > FEW_ROWS && ggml_get_type_traits(weights->type)->to_float != nullptr);
-    return readable && weights->nb[0] == ggml_type_size(weights->type) && rows->type == GGML_TYPE_F32 && rows->nb[0] == sizeof(float) &&
+    const bool pays = is_loadable(weights->type) || rows->ne[1] > FEW_ROWS;
+    return pays && is_readable(weights) && rows->type == GGML_TYPE_F32 && rows->nb[0] == sizeof(float) &&
            op->type == GGML_TYPE_F32 && op->nb[0] == sizeof(float) && weights->ne[1] >= LANES && DEPTH % ggml_blck_size(weights->type) == 0 && op->op_params[1] == GGML_HINT_NONE;
 }
 

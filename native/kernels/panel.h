@@ -8,6 +8,14 @@
 
 namespace vcap::kernels {
 
+/** Whether a tensor's rows can be read: numbers side by side, of a type that ggml turns into floats. */
+inline bool is_readable(const ggml_tensor * tensor) {
+    return (tensor->type == GGML_TYPE_F32 || ggml_get_type_traits(tensor->type)->to_float != nullptr) && tensor->nb[0] == ggml_type_size(tensor->type);
+}
+
+/** Whether load() takes numbers of this type as they stand. */
+constexpr bool is_loadable(ggml_type type) { return type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16; }
+
 /** Rows of numbers of any of ggml's types. */
 struct Rows {
     ggml_type type;
@@ -16,8 +24,6 @@ struct Rows {
 
     /** `count` numbers of a row from `first` on as F32, in `to` or where they stand. `first` is whole blocks of the type. */
     const float * floats(int64_t row, int64_t first, int64_t count, float * to) const;
-    /** Whether load() takes them as they stand. */
-    bool loadable() const { return type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16; }
     const char * at(int64_t row) const { return data + row * stride; }
 };
 
