@@ -1,7 +1,7 @@
 /** Clips to decode: a moving picture with film grain, H.264 as cameras and sites write it. Rendered once into the cache. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync } from 'node:fs'
-import { findFfmpeg } from '../dist/ffmpeg.js'
+import { findFfmpeg } from '../dist/frames/tools.js'
 import { inCache } from './cache.mjs'
 
 /** The file of one clip; clips of other seeds show other places. */

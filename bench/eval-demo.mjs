@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util'
 import { parse } from 'csv-parse/sync'
 import { writeSamples } from '../dist/demo/samples.js'
 import { subjectOf } from '../dist/demo/world.js'
-import { findFfmpeg } from '../dist/ffmpeg.js'
+import { findFfmpeg } from '../dist/frames/tools.js'
 import { percent } from './rounds.mjs'
 
 const wanted = 0.97

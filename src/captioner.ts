@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import os from 'node:os'
-import { Decoder } from './decoder'
 import { chooseDevices } from './devices'
 import { asVcapError, abortedError, isRowError, VcapError, type RowErrorCode } from './errors'
-import { findFfmpeg } from './ffmpeg'
 import { fitTiles } from './fit'
+import { Decoder } from './frames/decoder'
+import { findVideoTools } from './frames/tools'
 import { Gate } from './gate'
 import { findModel } from './models'
 import type { Addon, NativeCaption, NativeImage, NativeJob, NativeModel, NativeModelInfo } from './native/addon'
@@ -73,7 +73,7 @@ export class Captioner {
   readonly occupancy: Occupancy
   readonly #addon: Addon
   readonly #model: NativeModel
-  readonly #decoder: Decoder
+  readonly #decoder = new Decoder()
   readonly #defaults: CaptionOptions
   /** Rows decoded, waiting for the engine or in it: what bounds memory. */
   readonly #rows: Gate
@@ -82,7 +82,7 @@ export class Captioner {
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(addon: Addon, model: NativeModel, ffmpeg: string, settings: LoadSettings, defaults: CaptionOptions) {
+  constructor(addon: Addon, model: NativeModel, settings: LoadSettings, defaults: CaptionOptions) {
     const decoders = settings.decoders || Math.max(2, os.availableParallelism())
     const rows = model.info.sequences + decoders + 2
     this.info = model.info
@@ -91,7 +91,6 @@ export class Captioner {
     this.occupancy = new Occupancy(model.info.sequences)
     this.#addon = addon
     this.#model = model
-    this.#decoder = new Decoder(ffmpeg)
     this.#defaults = defaults
     this.#rows = new Gate(rows)
     this.#decoders = new Gate(decoders)
@@ -160,7 +159,7 @@ export class Captioner {
 
   async #captionFile(path: string, settings: CaptionSettings): Promise<VideoCaption> {
     const started = performance.now()
-    const { frames, length } = await this.occupancy.preparing(() => this.#decoders.run(settings.signal, () => this.#decoder.sample(path, settings)))
+    const { frames, length } = await this.occupancy.preparing(() => this.#decoders.run(settings.signal, () => this.#decoder.sample(path, settings, this.#active.size)))
     try {
       return { ...(await this.#captionPictures(frames, settings, performance.now() - started)), numFrames: length }
     } catch (thrown) {
@@ -239,7 +238,7 @@ class FramesKnownError extends VcapError {
 export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
   const settings = parseLoadOptions(options)
   const files = findModel(settings.model, settings.mmproj)
-  const ffmpeg = findFfmpeg(settings.ffmpeg).path
+  findVideoTools(settings.ffmpeg)
   const addon = loadAddon()
   try {
     const job = addon.loadModel(
@@ -258,7 +257,7 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
     const model = await finish(job, settings.signal)
     // The signal given here ends the loading; a caption has its own.
     const { signal, ...defaults } = pickCaptionOptions(options ?? {})
-    return new Captioner(addon, model, ffmpeg, settings, defaults)
+    return new Captioner(addon, model, settings, defaults)
   } catch (error) {
     throw asVcapError(error, 'model_invalid')
   }

@@ -34,6 +34,7 @@ const errors = {
   engine_error: exitCodes.rowsFailed,
   // The run as a whole.
   engine_lost: exitCodes.stopped,
+  decoder_lost: exitCodes.stopped,
   write_failed: exitCodes.stopped,
   closed: exitCodes.stopped,
   aborted: exitCodes.interrupted,

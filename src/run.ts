@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { stringify } from 'csv-stringify/sync'
 import { loadCaptioner, type Captioner, type PathCaption } from './captioner'
 import { abortedError, asVcapError, VcapError } from './errors'
-import { findFfmpeg } from './ffmpeg'
+import { findVideoTools } from './frames/tools'
 import { findModel } from './models'
 import type { NativeModelInfo } from './native/addon'
 import { loadAddon } from './native/load'
@@ -75,7 +75,7 @@ export async function run(input: string, output: string, options: RunOptions = {
   const pathColumn = requireColumn(input, table.columns, 'path')
   if (isSameFile(input, output)) throw new VcapError('usage', `Output ${output} is the input: name another file`)
   if (!options.captioner) {
-    findFfmpeg(settings.ffmpeg)
+    findVideoTools(settings.ffmpeg)
     findModel(settings.model, settings.mmproj)
     loadAddon()
   }

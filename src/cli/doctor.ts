@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { Command } from 'commander'
 import { asVcapError, exitCodes } from '../errors'
-import { findFfmpeg } from '../ffmpeg'
+import { loadLibav } from '../frames/libav-reader'
+import { findFfmpeg, findVideoTools } from '../frames/tools'
 import { listedFiles, models } from '../models'
 import { loadAddon } from '../native/load'
 
@@ -18,8 +19,8 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('what is there, what is missing, and the remedy')
     .option('--json', 'print JSON')
-    .action(({ json }: { json?: boolean }) => {
-      const findings = [node(), ...addonAndDevices(), ffmpeg(), ...modelFiles()]
+    .action(async ({ json }: { json?: boolean }) => {
+      const findings = [node(), ...addonAndDevices(), ...(await videoTools()), ...modelFiles()]
       if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
       else for (const finding of findings) process.stdout.write(line(finding))
       process.exitCode = findings.some(({ state }) => state === 'broken') ? exitCodes.usage : exitCodes.ok
@@ -47,6 +48,23 @@ function addonAndDevices(): Finding[] {
     return [{ name: 'addon', state: 'ok', detail: `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}` }, ...found]
   } catch (error) {
     return [{ name: 'addon', state: 'broken', detail: asVcapError(error).message }]
+  }
+}
+
+/** One of the two is enough. */
+async function videoTools(): Promise<Finding[]> {
+  const [libraries, command] = [await nodeAv(), ffmpeg()]
+  if (libraries.state === 'ok' && !process.env.VCAP_FFMPEG && command.state === 'broken') command.state = 'absent'
+  return [libraries, command]
+}
+
+async function nodeAv(): Promise<Finding> {
+  try {
+    if (!findVideoTools(undefined).nodeAv) return { name: 'node-av', state: 'absent', detail: 'videos are decoded faster with it: npm install node-av' }
+    const { lib } = await loadLibav()
+    return { name: 'node-av', state: 'ok', detail: `FFmpeg ${lib.getFFmpegInfo().version}` }
+  } catch (error) {
+    return { name: 'node-av', state: 'absent', detail: `installed, but does not load here: ${asVcapError(error).message.split('\n')[0]}` }
   }
 }
 

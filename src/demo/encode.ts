@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import sharp from 'sharp'
 import { VcapError } from '../errors'
-import { runFfmpeg } from '../ffmpeg'
-import { reason } from '../demux'
+import { runFfmpeg } from '../frames/ffmpeg'
+import { reason } from '../frames/ffmpeg-index'
 import { SceneRenderer } from './draw'
 import type { Scene } from './world'
 

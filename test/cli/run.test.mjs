@@ -217,7 +217,7 @@ test('doctor finds everything, help and version answer', async () => {
   const { status, stdout } = await cli(['doctor', '--json'])
   assert.equal(status, 0, stdout)
   const found = Object.fromEntries(JSON.parse(stdout).map(({ name, state }) => [name, state]))
-  for (const name of ['node', 'addon', 'CPU', 'ffmpeg', 'demo']) assert.equal(found[name], 'ok', name)
+  for (const name of ['node', 'addon', 'CPU', 'node-av', 'ffmpeg', 'demo']) assert.equal(found[name], 'ok', name)
   assert.equal((await cli(['doctor'], { env: { VCAP_FFMPEG: '/no/ffmpeg' } })).status, 2)
   assert.equal((await cli(['--help'])).status, 0)
   assert.equal((await cli(['run', '--help'])).status, 0)

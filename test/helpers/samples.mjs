@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { writeSamples } from '../../dist/demo/samples.js'
-import { findFfmpeg } from '../../dist/ffmpeg.js'
+import { findFfmpeg } from '../../dist/frames/tools.js'
 import { temporaryFolder } from './media.mjs'
 
 /** Small clips and images of the demo model's world, and the CSV that lists them. */

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
-import { loadCaptioner } from '../../dist/index.js'
+import { extractFrames, loadCaptioner } from '../../dist/index.js'
 import { root } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 import { demoSamples } from '../helpers/samples.mjs'
@@ -77,6 +77,27 @@ test('the decoder goes when its captioner is closed, and when its owner is kille
   assert.ok(orphan)
   owner.kill('SIGKILL')
   await gone(orphan)
+})
+
+test('a decoder that cannot be started is no fault of the file', () => {
+  const source = `
+    const { extractFrames } = require(${JSON.stringify(root)})
+    require(${JSON.stringify(path.join(root, 'dist', 'frames', 'tools.js'))}).findVideoTools()
+    const files = []
+    try { for (;;) files.push(fs.openSync('/dev/null')) } catch {}
+    extractFrames(${JSON.stringify(paths[0])}).then(() => 'frames', (error) => error.code).then((outcome) => {
+      files.forEach((file) => fs.closeSync(file))
+      console.log(outcome)
+    })`
+  const stdout = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$0" -e "$1"', process.execPath, source], { encoding: 'utf8' })
+  assert.equal(stdout, 'decoder_lost\n')
+})
+
+test('every thread of a decoder leaves the cores to the engine', { skip: process.platform !== 'linux' && 'threads have no priority of their own' }, async () => {
+  await extractFrames(paths[0])
+  const [pid] = decodersOf(process.pid)
+  const threads = execFileSync('ps', ['-L', '-o', 'ni=', '-p', String(pid)], { encoding: 'utf8' }).trim().split('\n').map(Number)
+  assert.deepEqual([...new Set(threads)], [19])
 })
 
 async function gone(pid) {

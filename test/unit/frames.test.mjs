@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
 import sharp from 'sharp'
+import { findFfmpeg, findVideoTools } from '../../dist/frames/tools.js'
 import { extractFrames } from '../../dist/index.js'
 import { countingClip, ffmpeg, hasEncoder, readCount, temporaryFolder } from '../helpers/media.mjs'
 
@@ -11,10 +12,31 @@ const folder = temporaryFolder()
 const at = (name) => path.join(folder, name)
 const h264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '30']
 
+const command = findFfmpeg().path
+
+/** By FFmpeg's libraries and by its command: both must say the same. */
+async function extract(file, options) {
+  const [ours, other] = await Promise.allSettled([extractFrames(file, options), extractFrames(file, { ffmpeg: command, ...options })])
+  if (ours.status !== other.status || ours.reason?.code !== other.reason?.code) assert.fail(`${file}: ${ours.reason ?? 'frames'} by node-av, ${other.reason ?? 'frames'} by ffmpeg`)
+  if (ours.status === 'rejected') throw ours.reason
+  const shape = ({ index, time, width, height }) => ({ index, time: Math.round(time * 1000), width, height })
+  assert.deepEqual(ours.value.map(shape), other.value.map(shape), file)
+  for (const [i, { data }] of ours.value.entries()) {
+    const difference = data.reduce((sum, value, place) => sum + Math.abs(value - other.value[i].data[place]), 0) / data.length
+    assert.ok(difference < 1, `${file}: frame ${i} differs by ${difference} of 255`)
+  }
+  return ours.value
+}
+
+test('there are two ways to read videos', () => {
+  assert.equal(findVideoTools().nodeAv, true)
+  assert.deepEqual(findVideoTools(command), { ffmpeg: command, nodeAv: false })
+})
+
 /** Frames of `file` are exactly those at int(p · length). */
 async function assertExact(file, length, options = {}) {
   for (const [numFrames, points] of [[1, [0.5]], [2, [0.25, 0.75]], [3, [0.1, 0.5, 0.9]], [5, [0.1, 0.3, 0.5, 0.7, 0.9]]]) {
-    const frames = await extractFrames(file, { numFrames, ...options })
+    const frames = await extract(file, { numFrames, ...options })
     const wanted = points.map((p) => Math.trunc(p * length))
     assert.deepEqual(frames.map((f) => f.index), wanted)
     assert.deepEqual(frames.map(readCount), wanted, `${path.basename(file)}, ${numFrames} frames`)
@@ -22,7 +44,7 @@ async function assertExact(file, length, options = {}) {
   }
 }
 
-const fails = (file, code, options) => assert.rejects(extractFrames(file, options), (error) => {
+const fails = (file, code, options) => assert.rejects(extract(file, options), (error) => {
   assert.equal(error.name, 'VcapError')
   assert.equal(error.code, code, error.message)
   return true
@@ -76,7 +98,7 @@ test('exact frames: variable frame rate', async () => {
   countingClip(at('vfr.mkv'), [...select, ...h264], { count: 100 })
   const kept = [...Array(100).keys()].filter((n) => n < 40 || n % 7 === 0)
   for (const numFrames of [1, 2, 3, 7]) {
-    const frames = await extractFrames(at('vfr.mkv'), { numFrames })
+    const frames = await extract(at('vfr.mkv'), { numFrames })
     assert.deepEqual(frames.map(readCount), frames.map((f) => kept[f.index]))
     assert.ok(frames.every((f, i) => i === 0 || f.time > frames[i - 1].time))
   }
@@ -85,9 +107,9 @@ test('exact frames: variable frame rate', async () => {
 test('exact frames: edit list, nonzero start, audio longer than video', async () => {
   countingClip(at('whole.mp4'), [...h264, '-bf', '2'])
   ffmpeg('-ss', '1.1', '-i', at('whole.mp4'), '-c', 'copy', at('edited.mp4'))
-  const [first] = await extractFrames(at('edited.mp4'), { numFrames: 64 })
+  const [first] = await extract(at('edited.mp4'), { numFrames: 64 })
   const start = readCount(first) - first.index
-  for (const f of await extractFrames(at('edited.mp4'), { numFrames: 3 })) assert.equal(readCount(f), f.index + start)
+  for (const f of await extract(at('edited.mp4'), { numFrames: 3 })) assert.equal(readCount(f), f.index + start)
   assert.ok(start >= 27 && start <= 29, `starts at ${start}`)
   ffmpeg('-i', at('whole.mp4'), '-c', 'copy', '-output_ts_offset', '300', at('late.ts'))
   await assertExact(at('late.ts'), 100)
@@ -98,14 +120,14 @@ test('exact frames: edit list, nonzero start, audio longer than video', async ()
 test('exact frames: long gaps between keyframes and many frames', async () => {
   countingClip(at('long.mp4'), ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '1000', '-pix_fmt', 'yuv420p'], { count: 1000, width: 160, height: 90, fps: 29.97 })
   await assertExact(at('long.mp4'), 1000)
-  const frames = await extractFrames(at('long.mp4'), { numFrames: 64 })
+  const frames = await extract(at('long.mp4'), { numFrames: 64 })
   assert.deepEqual(frames.map(readCount), frames.map((f) => f.index))
 })
 
 test('one and two frames where three are wanted', async () => {
   for (const count of [1, 2]) {
     countingClip(at(`${count}.mp4`), h264, { count })
-    const frames = await extractFrames(at(`${count}.mp4`), { numFrames: 3 })
+    const frames = await extract(at(`${count}.mp4`), { numFrames: 3 })
     assert.deepEqual(frames.map(readCount), [0.1, 0.5, 0.9].map((p) => Math.trunc(p * count)))
   }
 })
@@ -115,7 +137,7 @@ test('rotation metadata turns the frames', async () => {
   const version = Number(/version (\d+)/.exec(execFileSync('ffmpeg', ['-version'], { encoding: 'utf8' }))?.[1])
   if (version >= 6) ffmpeg('-display_rotation', '90', '-i', at('upright.mp4'), '-c', 'copy', at('turned.mp4'))
   else ffmpeg('-i', at('upright.mp4'), '-c', 'copy', '-metadata:s:v:0', 'rotate=90', at('turned.mp4'))
-  const [frame] = await extractFrames(at('turned.mp4'), { numFrames: 1 })
+  const [frame] = await extract(at('turned.mp4'), { numFrames: 1 })
   assert.deepEqual([frame.width, frame.height], [120, 320])
 })
 
@@ -123,7 +145,7 @@ test('non-square pixels stay as they are coded; odd and extreme sizes', async ()
   for (const [w, h, extra] of [[320, 240, ['-aspect', '16:9']], [321, 241, ['-pix_fmt', 'yuv444p']], [1, 1, ['-pix_fmt', 'yuv444p']], [4096, 64, []]]) {
     const file = at(`${w}x${h}.mkv`)
     countingClip(file, ['-c:v', 'ffv1', ...extra], { width: w, height: h, count: 5 })
-    const [frame] = await extractFrames(file, { numFrames: 1 })
+    const [frame] = await extract(file, { numFrames: 1 })
     assert.deepEqual([frame.width, frame.height], [w, h])
   }
 })
@@ -133,12 +155,12 @@ test('names that mean something to a shell or to ffmpeg', async () => {
   countingClip(at('plain.mp4'), h264, { count: 10 })
   for (const name of names) {
     fs.copyFileSync(at('plain.mp4'), at(name))
-    assert.deepEqual((await extractFrames(at(name))).map(readCount), [1, 5, 9], name)
+    assert.deepEqual((await extract(at(name))).map(readCount), [1, 5, 9], name)
   }
   const before = process.cwd()
   process.chdir(folder)
   try {
-    assert.deepEqual((await extractFrames('-y.mp4')).map(readCount), [1, 5, 9])
+    assert.deepEqual((await extract('-y.mp4')).map(readCount), [1, 5, 9])
   } finally {
     process.chdir(before)
   }
@@ -147,19 +169,20 @@ test('names that mean something to a shell or to ffmpeg', async () => {
 test('several video streams: the first that is not cover art', async () => {
   countingClip(at('two-a.mp4'), h264, { count: 10 })
   ffmpeg('-f', 'lavfi', '-i', 'color=white:s=64x64:d=1', '-i', at('two-a.mp4'), '-map', '1', '-map', '0', ...h264, at('two.mkv'))
-  assert.deepEqual((await extractFrames(at('two.mkv'))).map(readCount), [1, 5, 9])
+  assert.deepEqual((await extract(at('two.mkv'))).map(readCount), [1, 5, 9])
   ffmpeg('-f', 'lavfi', '-i', 'color=white:s=64x64', '-frames:v', '1', at('cover.jpg'))
   ffmpeg('-i', at('cover.jpg'), '-i', at('two-a.mp4'), '-map', '0', '-map', '1', '-c', 'copy', '-disposition:v:0', 'attached_pic', at('covered.mp4'))
-  assert.deepEqual((await extractFrames(at('covered.mp4'))).map(readCount), [1, 5, 9])
+  assert.deepEqual((await extract(at('covered.mp4'))).map(readCount), [1, 5, 9])
 })
 
 test('resolution changes in mid-stream', async () => {
   countingClip(at('small.ts'), h264, { count: 50 })
   countingClip(at('large.ts'), h264, { count: 50, width: 640, height: 480 })
   fs.writeFileSync(at('change.ts'), Buffer.concat([fs.readFileSync(at('small.ts')), fs.readFileSync(at('large.ts'))]))
-  const frames = await extractFrames(at('change.ts'), { numFrames: 2 })
-  assert.equal(frames.length, 2)
-  for (const f of frames) assert.equal(f.data.length, f.width * f.height * 3)
+  const sizes = (frames) => frames.map(({ width, height, data }) => [width, height, data.length / 3 / width / height])
+  assert.deepEqual(sizes(await extractFrames(at('change.ts'), { numFrames: 2 })), [[320, 240, 1], [640, 480, 1]])
+  // The command counts frames anew with each size, and finds the first size alone.
+  assert.equal((await extractFrames(at('change.ts'), { numFrames: 2, ffmpeg: command })).length, 2)
 })
 
 test('truncated files', async () => {
@@ -173,7 +196,7 @@ test('truncated files', async () => {
   }
   await fails(cut('end.mp4', 0.6), 'unreadable')
   for (const file of [cut('start.mp4', 0.6), cut('cut.mkv', 0.6)]) {
-    const frames = await extractFrames(file)
+    const frames = await extract(file)
     assert.deepEqual(frames.map(readCount), frames.map((f) => f.index))
     assert.ok(frames[2].index < 150, 'the length is that of what is left')
   }
@@ -187,7 +210,7 @@ test('damage in the middle', async () => {
   const bytes = fs.readFileSync(at('sound.mkv'))
   bytes.fill(0x5a, Math.floor(bytes.length * 0.4), Math.floor(bytes.length * 0.5))
   fs.writeFileSync(at('damaged.mkv'), bytes)
-  assert.equal((await extractFrames(at('damaged.mkv'))).length, 3)
+  assert.equal((await extract(at('damaged.mkv'))).length, 3)
 })
 
 test('what is not a video', async () => {
@@ -241,7 +264,7 @@ test('images: one frame whatever is asked for', async () => {
   fs.copyFileSync(at('i.jpg'), at('jpeg-named.mp4'))
   fs.copyFileSync(at('i.png'), at('%d[page=1].png'))
   for (const name of ['i.jpg', 'i.png', 'palette.png', 'i.webp', 'i.tiff', 'i.gif', 'i.avif', 'cmyk.jpg', '16.png', 'i.bmp', 'jpeg-named.mp4', '%d[page=1].png']) {
-    const frames = await extractFrames(at(name), { numFrames: 3 })
+    const frames = await extract(at(name), { numFrames: 3 })
     assert.equal(new Set(frames.map((f) => f.index)).size, 1, name)
     assert.equal(frames.length, 1, name)
     assert.deepEqual([frames[0].width, frames[0].height, frames[0].index], [40, 20, 0], name)
@@ -252,12 +275,12 @@ test('images: one frame whatever is asked for', async () => {
 
 test('images: orientation, alpha, gray, damage', async () => {
   await sharp({ create: { width: 40, height: 20, channels: 3, background: 'red' } }).withMetadata({ orientation: 6 }).jpeg().toFile(at('turned.jpg'))
-  const [turned] = await extractFrames(at('turned.jpg'))
+  const [turned] = await extract(at('turned.jpg'))
   assert.deepEqual([turned.width, turned.height], [20, 40])
   await sharp({ create: { width: 4, height: 4, channels: 4, background: { r: 200, g: 100, b: 50, alpha: 0 } } }).png().toFile(at('clear.png'))
-  assert.deepEqual([...(await extractFrames(at('clear.png')))[0].data.slice(0, 3)], [200, 100, 50], 'alpha is dropped, not blended')
+  assert.deepEqual([...(await extract(at('clear.png')))[0].data.slice(0, 3)], [200, 100, 50], 'alpha is dropped, not blended')
   await sharp({ create: { width: 4, height: 4, channels: 3, background: { r: 90, g: 90, b: 90 } } }).toColourspace('b-w').png().toFile(at('gray.png'))
-  assert.deepEqual([...(await extractFrames(at('gray.png')))[0].data.slice(0, 3)], [90, 90, 90])
+  assert.deepEqual([...(await extract(at('gray.png')))[0].data.slice(0, 3)], [90, 90, 90])
   const noise = Buffer.from(Array.from({ length: 200 * 200 * 3 }, (_, i) => (i * 7919) % 251))
   const jpeg = await sharp(noise, { raw: { width: 200, height: 200, channels: 3 } }).jpeg().toBuffer()
   fs.writeFileSync(at('half.jpg'), jpeg.subarray(0, jpeg.length / 2))
@@ -266,7 +289,7 @@ test('images: orientation, alpha, gray, damage', async () => {
 
 test('resize scales the short side down and never up', async () => {
   countingClip(at('720p.mp4'), h264, { width: 1280, height: 720, count: 5 })
-  const size = async (resize) => (await extractFrames(at('720p.mp4'), { numFrames: 1, resize })).map((f) => [f.width, f.height, f.data.length])
+  const size = async (resize) => (await extract(at('720p.mp4'), { numFrames: 1, resize })).map((f) => [f.width, f.height, f.data.length])
   assert.deepEqual(await size(336), [[597, 336, 597 * 336 * 3]])
   assert.deepEqual(await size(1000), [[1777, 1000, 1777 * 1000 * 3]])
   assert.deepEqual(await size(1280), [[1280, 720, 1280 * 720 * 3]])

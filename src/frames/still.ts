@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises'
 import sharp from 'sharp'
-import { VcapError } from './errors'
-import type { Picture } from './picture'
+import { VcapError } from '../errors'
+import type { Picture } from '../picture'
 
 // One picture a thread of libuv's pool is enough: the engine has the cores. No cache: every picture is seen once.
 sharp.concurrency(1)

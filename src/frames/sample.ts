@@ -1,14 +1,13 @@
 import path from 'node:path'
-import { decodeBySeeking, decodeFromStart } from './decode'
-import type { FrameIndex, VideoFile } from './demux'
-import { indexFrames } from './demux'
-import { VcapError } from './errors'
-import { findFfmpeg, type FfmpegLimits } from './ffmpeg'
+import { VcapError } from '../errors'
+import type { FrameSettings } from '../options'
+import type { Picture } from '../picture'
+import { scaleShortSide } from '../scale'
 import { identify } from './media'
-import { parseFrameOptions, type FrameOptions, type FrameSettings } from './options'
-import type { Picture } from './picture'
-import { scaleShortSide } from './scale'
+import { openVideo } from './open'
+import type { FrameIndex, ReadLimits, VideoFile, VideoReader } from './reader'
 import { countPages, decodeImage, readImageFile } from './still'
+import type { VideoTools } from './tools'
 
 /** One sampled picture of a video, or the picture of an image. */
 export interface Frame extends Picture {
@@ -34,54 +33,53 @@ export function samplePoints(count: number): number[] {
 }
 
 /**
- * Decoded frames of a local video or image file, upright, in order.
- * Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`, `aborted`.
+ * Decoded frames of a local video or image file, upright, in order; the file's length as well.
+ * `threads`: of a decoder. Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`, `aborted`.
  */
-export async function extractFrames(file: string, options?: FrameOptions): Promise<Frame[]> {
-  const settings = parseFrameOptions(options)
-  return (await sampleFrames(file, settings, findFfmpeg(settings.ffmpeg).path)).frames
-}
-
-/** As `extractFrames`, with options complete and the ffmpeg known; the video's length as well. */
-export async function sampleFrames(file: string, settings: FrameSettings, ffmpeg: string): Promise<SampledFrames> {
+export async function sampleFrames(file: string, settings: FrameSettings, threads: number, tools: VideoTools): Promise<SampledFrames> {
   const absolute = path.resolve(file)
   const kind = await identify(file === '' ? file : absolute)
-  const limits = { ffmpeg, deadline: Date.now() + settings.decodeTimeout * 1000, signal: settings.signal }
+  const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, signal: settings.signal, threads }
   const sampled = kind.type === 'image'
-    ? await sampleImage(absolute, kind.format, settings.numFrames, limits)
-    : await sampleVideo({ path: absolute, demuxer: kind.demuxer }, settings.numFrames, limits)
+    ? await sampleImage(absolute, kind.format, settings.numFrames, limits, tools)
+    : await sampleVideo({ path: absolute, demuxer: kind.demuxer }, settings.numFrames, limits, tools)
   if (settings.resize === undefined) return sampled
   const { resize } = settings
   return { ...sampled, frames: await Promise.all(sampled.frames.map(async (frame) => ({ ...frame, ...(await scaleShortSide(frame, resize)) }))) }
 }
 
-async function sampleImage(file: string, format: string, count: number, limits: FfmpegLimits): Promise<SampledFrames> {
-  if (format === 'bmp') return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, 1, limits) // sharp has no reader for it
+async function sampleImage(file: string, format: string, count: number, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
+  if (format === 'bmp') return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, 1, limits, tools) // sharp has no reader for it
   const bytes = await readImageFile(file)
   const pages = format === 'tiff' ? 1 : await countPages(bytes)
   if (pages === 1) return { frames: [{ ...(await decodeImage(bytes, 0)), index: 0, time: 0 }], length: 1 }
-  if (format === 'gif') return sampleVideo({ path: file, demuxer: 'gif' }, count, limits)
+  if (format === 'gif') return sampleVideo({ path: file, demuxer: 'gif' }, count, limits, tools)
   const frames: Frame[] = []
   for (const index of sampleIndices(pages, count)) frames.push({ ...(await decodeImage(bytes, index)), index, time: 0 })
   return { frames, length: pages }
 }
 
-async function sampleVideo(file: VideoFile, count: number, limits: FfmpegLimits): Promise<SampledFrames> {
-  const index = await indexFrames(file, limits)
-  const indices = sampleIndices(index.length, count)
-  const wanted = [...new Set(indices)]
-  const found = await decodeBySeeking(file, index, wanted, limits)
-  if (found) return { frames: toFrames(indices, wanted, found, index), length: index.length }
-  return sampleByCounting(file, index, count, limits)
+async function sampleVideo(file: VideoFile, count: number, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
+  const reader = await openVideo(file, limits, tools)
+  try {
+    const index = await reader.index()
+    const indices = sampleIndices(index.length, count)
+    const wanted = [...new Set(indices)]
+    const found = await reader.bySeeking(wanted)
+    if (found) return { frames: toFrames(indices, wanted, found, index), length: index.length }
+    return await sampleByCounting(reader, index, count)
+  } finally {
+    await reader.close()
+  }
 }
 
 /** For streams whose packets lie about their frames: the length is what can be decoded. */
-async function sampleByCounting(file: VideoFile, index: FrameIndex, count: number, limits: FfmpegLimits): Promise<SampledFrames> {
+async function sampleByCounting(reader: VideoReader, index: FrameIndex, count: number): Promise<SampledFrames> {
   let { length } = index
   for (let attempt = 0; attempt < 2; attempt++) {
     const indices = sampleIndices(length, count)
     const wanted = [...new Set(indices)]
-    const decoded = await decodeFromStart(file, wanted, limits)
+    const decoded = await reader.fromStart(wanted)
     if (decoded.pictures.every((picture) => picture !== undefined)) {
       return { frames: toFrames(indices, wanted, decoded.pictures, index), length }
     }

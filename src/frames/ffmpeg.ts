@@ -1,18 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import fs from 'node:fs'
 import os from 'node:os'
-import path from 'node:path'
 import readline from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { abortedError, asVcapError, VcapError } from './errors'
+import { abortedError, asVcapError, VcapError } from '../errors'
+import type { ReadLimits } from './reader'
 
-/** Seconds after which `ffmpeg` is killed, and who may end it earlier. */
-export interface FfmpegLimits {
+/** Which ffmpeg, when it is killed, and who may end it earlier. */
+export interface FfmpegLimits extends Pick<ReadLimits, 'deadline' | 'signal'> {
   ffmpeg: string
-  /** Milliseconds since the epoch. */
-  deadline: number
-  signal?: AbortSignal | undefined
 }
 
 export interface FfmpegOutcome {
@@ -101,47 +97,4 @@ function yieldToTheEngine(child: ChildProcess): void {
     // It may have ended already.
     if ((error as { info?: { code?: string } }).info?.code !== 'ESRCH') throw error
   }
-}
-
-export interface FoundFfmpeg {
-  path: string
-  from: 'option' | 'VCAP_FFMPEG' | 'ffmpeg-static' | 'PATH'
-}
-
-/** The ffmpeg to use: the one asked for, else `VCAP_FFMPEG`, else ffmpeg-static's, else the one on PATH. */
-export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
-  if (asked) return { path: requireExecutable(asked, 'ffmpeg'), from: 'option' }
-  if (process.env.VCAP_FFMPEG) return { path: requireExecutable(process.env.VCAP_FFMPEG, 'VCAP_FFMPEG'), from: 'VCAP_FFMPEG' }
-  const bundled = bundledFfmpeg()
-  if (bundled) return { path: bundled, from: 'ffmpeg-static' }
-  const onPath = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, 'ffmpeg')).find(isExecutable)
-  if (onPath) return { path: onPath, from: 'PATH' }
-  throw new VcapError('ffmpeg_missing', 'ffmpeg not found: install it (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG')
-}
-
-function requireExecutable(file: string, what: string): string {
-  if (!isExecutable(file)) throw new VcapError('ffmpeg_missing', `Expected an executable file for ${what} but received ${file}`)
-  return file
-}
-
-function isExecutable(file: string): boolean {
-  if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile()) return false
-  try {
-    fs.accessSync(file, fs.constants.X_OK)
-    return true
-  } catch {
-    return false // accessSync has no other way to say no
-  }
-}
-
-/** The optional dependency may be absent, and its download may have been blocked. */
-function bundledFfmpeg(): string | undefined {
-  let file: string | null
-  try {
-    file = require('ffmpeg-static') as string | null
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
-    return undefined
-  }
-  return file !== null && isExecutable(file) ? file : undefined
 }

@@ -1,32 +1,7 @@
 import readline from 'node:readline'
-import type { FfmpegLimits, FfmpegOutcome } from './ffmpeg'
-import { runFfmpeg } from './ffmpeg'
-import { VcapError } from './errors'
-
-/** A local file and, where its first bytes decide it, the demuxer to read it with. */
-export interface VideoFile {
-  path: string
-  demuxer?: string | undefined
-}
-
-/** When each frame of a video is shown, in order of showing. */
-export interface FrameIndex {
-  length: number
-  /** Seconds from the file's start; undefined where the stream has no timestamps. */
-  times: Float64Array | undefined
-}
-
-/*
- * Demuxers that read one file and open no other. What is missing here is missing on
- * purpose: hls, dash, concat, sdp, imf, image2, avisynth, vapoursynth and their like
- * follow names found in the file.
- */
-const demuxers = [
-  'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'avi', 'flv', 'live_flv', 'asf', 'ogg', 'nut', 'mxf', 'rm', 'ivf', 'dv', 'wtv',
-  'mpegts', 'mpeg', 'mpegvideo', 'm4v', 'h264', 'hevc', 'vvc', 'av1', 'obu', 'vc1', 'vc1test', 'h263', 'h261', 'cavsvideo', 'dirac',
-  'mjpeg', 'yuv4mpegpipe', 'gif', 'apng', 'bmp_pipe', 'swf', 'smk', 'bink', 'roq', 'wc3movie',
-  'mp3', 'wav', 'flac', 'aac', 'ac3', 'aiff', 'amr', 'au', 'caf', 'w64', 'opus', 'tta', 'wv', 'ape'
-].join(',')
+import { VcapError } from '../errors'
+import { runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
+import { demuxers, type FrameIndex, type VideoFile } from './reader'
 
 /** Input arguments for `file`: that file only, whatever its name or content ask for. */
 export function inputArgs(file: VideoFile): string[] {
@@ -43,7 +18,7 @@ const packetDiscard = 0x4
 
 /**
  * Reads the packets of the first video stream without decoding them: about 0.1 s for a
- * minute of 720p. Cover art is no video stream. Throws `unreadable`, `no_frames`.
+ * minute of 720p. Throws `unreadable`, `no_frames`.
  */
 export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promise<FrameIndex> {
   const stamps: number[] = []

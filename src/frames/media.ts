@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import fs from 'node:fs/promises'
-import { VcapError } from './errors'
+import { VcapError } from '../errors'
 
 /** What a file is by its first bytes, whatever its name says. */
 export type MediaKind =

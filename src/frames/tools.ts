@@ -1,0 +1,74 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { VcapError } from '../errors'
+
+/** What reads videos here. */
+export interface VideoTools {
+  /** Path of the command; undefined where there is none. */
+  ffmpeg: string | undefined
+  /** FFmpeg's libraries by the package node-av, which go before the command. */
+  nodeAv: boolean
+}
+
+export interface FoundFfmpeg {
+  path: string
+  from: 'option' | 'VCAP_FFMPEG' | 'ffmpeg-static' | 'PATH'
+}
+
+let nodeAv: boolean | undefined
+
+/** node-av where it is installed, else an ffmpeg; the ffmpeg asked for alone. Throws `ffmpeg_missing`. */
+export function findVideoTools(asked: string | undefined): VideoTools {
+  if (asked || process.env.VCAP_FFMPEG) return { ffmpeg: findFfmpeg(asked).path, nodeAv: false }
+  nodeAv ??= isInstalled('node-av/lib')
+  return nodeAv ? { ffmpeg: installedFfmpeg()?.path, nodeAv } : { ffmpeg: findFfmpeg(undefined).path, nodeAv }
+}
+
+/** The ffmpeg to use: the one asked for, else `VCAP_FFMPEG`, else ffmpeg-static's, else the one on PATH. */
+export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
+  if (asked) return { path: requireExecutable(asked, 'ffmpeg'), from: 'option' }
+  if (process.env.VCAP_FFMPEG) return { path: requireExecutable(process.env.VCAP_FFMPEG, 'VCAP_FFMPEG'), from: 'VCAP_FFMPEG' }
+  const installed = installedFfmpeg()
+  if (installed) return installed
+  throw new VcapError('ffmpeg_missing', 'ffmpeg not found: install it (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG')
+}
+
+function installedFfmpeg(): FoundFfmpeg | undefined {
+  const bundled = bundledFfmpeg()
+  if (bundled) return { path: bundled, from: 'ffmpeg-static' }
+  const onPath = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, 'ffmpeg')).find(isExecutable)
+  return onPath === undefined ? undefined : { path: onPath, from: 'PATH' }
+}
+
+function requireExecutable(file: string, what: string): string {
+  if (!isExecutable(file)) throw new VcapError('ffmpeg_missing', `Expected an executable file for ${what} but received ${file}`)
+  return file
+}
+
+function isExecutable(file: string): boolean {
+  if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile()) return false
+  try {
+    fs.accessSync(file, fs.constants.X_OK)
+    return true
+  } catch {
+    return false // accessSync has no other way to say no
+  }
+}
+
+/** The optional dependency may be absent, and its download may have been blocked. */
+function bundledFfmpeg(): string | undefined {
+  if (!isInstalled('ffmpeg-static')) return undefined
+  const file = require('ffmpeg-static') as string | null
+  return file !== null && isExecutable(file) ? file : undefined
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    require.resolve(name)
+    return true
+  } catch (error) {
+    // An old version may be there without this part.
+    if (['MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    throw error
+  }
+}
