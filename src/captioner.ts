@@ -73,11 +73,10 @@ export class Captioner {
   readonly occupancy: Occupancy
   readonly #addon: Addon
   readonly #model: NativeModel
-  readonly #decoder = new Decoder()
+  readonly #decoder: Decoder
   readonly #defaults: CaptionOptions
   /** Rows decoded, waiting for the engine or in it: what bounds memory. */
   readonly #rows: Gate
-  readonly #decoders: Gate
   readonly #active = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
@@ -93,7 +92,7 @@ export class Captioner {
     this.#model = model
     this.#defaults = defaults
     this.#rows = new Gate(rows)
-    this.#decoders = new Gate(decoders)
+    this.#decoder = new Decoder(decoders)
   }
 
   /**
@@ -159,7 +158,7 @@ export class Captioner {
 
   async #captionFile(path: string, settings: CaptionSettings): Promise<VideoCaption> {
     const started = performance.now()
-    const { frames, length } = await this.occupancy.preparing(() => this.#decoders.run(settings.signal, () => this.#decoder.sample(path, settings, this.#active.size)))
+    const { frames, length } = await this.occupancy.preparing(() => this.#decoder.sample(path, settings, this.#active.size))
     try {
       return { ...(await this.#captionPictures(frames, settings, performance.now() - started)), numFrames: length }
     } catch (thrown) {

@@ -2,131 +2,145 @@ import { fork, type ChildProcess } from 'node:child_process'
 import os from 'node:os'
 import path from 'node:path'
 import { abortedError, VcapError, type ErrorCode } from '../errors'
+import { Gate } from '../gate'
 import type { FrameSettings } from '../options'
-import type { SampledFrames } from './sample'
+import type { SampledFrames, SampleSettings } from './sample'
 import { findVideoTools, type VideoTools } from './tools'
 
-/** To the process: frames of a file, or no longer. The signal stays here. */
-export type DecoderRequest =
-  | { id: number; path: string; settings: Omit<FrameSettings, 'signal'>; threads: number; tools: VideoTools }
-  | { id: number; cancel: true }
+export interface DecoderRequest {
+  path: string
+  settings: SampleSettings
+  threads: number
+  tools: VideoTools
+}
 
-export type DecoderAnswer = { id: number; sampled: SampledFrames } | { id: number; error: { code: ErrorCode; message: string } }
+export type DecoderAnswer = { sampled: SampledFrames } | { error: { code: ErrorCode; message: string } }
 
 /** Of one decoder: more of them gain little, and each holds a picture. */
 const mostThreads = 8
 
-/** The process ended while it worked on this: it may be the file's fault, or a neighbour's. */
+/** Seconds that a process may be late: it looks at its own limit between two packets. */
+const grace = 10
+
+/** Milliseconds in which a process that is let go may end what it started itself. */
+const parting = 1000
+
+/** The process ended while it worked on this. */
 class DecoderLost extends Error {}
 
 /**
- * Samples frames in a process of its own: what crashes there costs a row at most. Starting ffmpeg from a process that
- * holds a model in memory is dear as well: each start copies its page tables, and the model's threads then fault on every
- * page that they write.
+ * Samples frames in processes of their own, a file each: what crashes or hangs there costs its own row at most. Starting
+ * ffmpeg from a process that holds a model in memory is dear as well: each start copies its page tables, and the model's
+ * threads then fault on every page that they write.
  */
 export class Decoder {
-  #process: DecoderProcess | undefined
+  readonly #places: Gate
+  readonly #idle: DecoderProcess[] = []
   /** By the ffmpeg asked for: looking costs more than a row that is missing. */
   readonly #tools = new Map<string | undefined, VideoTools>()
+  #underWay = 0
+  #closed = false
+
+  /** With so many processes at most. */
+  constructor(processes: number) {
+    this.#places = new Gate(processes)
+  }
 
   /** As `sampleFrames`. The files `underWay`, this one among them, share the cores. */
-  async sample(file: string, settings: FrameSettings, underWay: number): Promise<SampledFrames> {
+  async sample(file: string, { signal, ...settings }: FrameSettings, underWay = this.#underWay + 1): Promise<SampledFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
     const threads = Math.min(mostThreads, Math.max(1, Math.floor(os.availableParallelism() / underWay)))
+    // The process may have been started in another folder than ours is now; an empty path is refused as such.
+    const request = { path: file && path.resolve(file), settings, threads, tools }
+    this.#underWay++
     try {
-      if (!this.#process?.alive) this.#process = new DecoderProcess()
-      return await this.#process.sample(file, settings, threads, tools)
+      return await this.#places.run(signal, () => this.#sampleTwice(request, signal))
+    } finally {
+      this.#underWay--
+    }
+  }
+
+  /** Lets every process go. */
+  close(): void {
+    this.#closed = true
+    for (const idle of this.#idle) idle.end()
+  }
+
+  /** A process may be lost through no fault of the file's; one that decodes with the command does not crash with it. */
+  async #sampleTwice(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
+    try {
+      return await this.#sampleOnce(request, signal)
     } catch (error) {
       if (!(error instanceof DecoderLost)) throw error
-      // The command crashes by itself.
-      return this.#sampleAlone(file, settings, threads, { ...tools, nodeAv: tools.nodeAv && tools.ffmpeg === undefined })
     }
-  }
-
-  close(): void {
-    this.#process?.close()
-  }
-
-  /** Once more in a process that has nothing else to do. */
-  async #sampleAlone(file: string, settings: FrameSettings, threads: number, tools: VideoTools): Promise<SampledFrames> {
-    const own = new DecoderProcess()
+    const { ffmpeg, nodeAv } = request.tools
     try {
-      return await own.sample(file, settings, threads, tools)
+      return await this.#sampleOnce({ ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } }, signal)
     } catch (error) {
       throw error instanceof DecoderLost ? new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`) : error
-    } finally {
-      own.close()
     }
   }
-}
 
-function start(): ChildProcess {
-  try {
-    return fork(path.join(__dirname, 'decoder-process.js'), [], {
-      serialization: 'advanced',
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      // A decoder at work holds one of the pool's threads.
-      env: { UV_THREADPOOL_SIZE: String(Math.max(4, os.availableParallelism())), ...process.env }
-    })
-  } catch (error) {
-    throw cannotStart((error as Error).message)
+  async #sampleOnce(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
+    let process = this.#idle.pop()
+    while (process && !process.alive) process = this.#idle.pop()
+    process ??= new DecoderProcess()
+    try {
+      return await process.sample(request, signal)
+    } finally {
+      if (this.#closed) process.end()
+      else if (process.alive) this.#idle.push(process)
+    }
   }
-}
-
-function cannotStart(why: string): VcapError {
-  return new VcapError('decoder_lost', `The process that decodes frames cannot be started (${why}): free memory, processes or open files, and run again`)
-}
-
-interface Pending {
-  resolve: (sampled: SampledFrames) => void
-  reject: (error: Error) => void
 }
 
 class DecoderProcess {
-  readonly #child: ChildProcess
-  readonly #pending = new Map<number, Pending>()
-  #lastId = 0
+  readonly #child = start()
+  #settle: { resolve: (sampled: SampledFrames) => void; reject: (error: Error) => void } | undefined
   alive = true
 
   constructor() {
-    this.#child = start()
     this.#child.on('message', (answer: DecoderAnswer) => {
-      if ('error' in answer) this.#settle(answer.id)?.reject(new VcapError(answer.error.code, answer.error.message))
-      else this.#settle(answer.id)?.resolve(answer.sampled)
+      if ('error' in answer) this.#settle?.reject(new VcapError(answer.error.code, answer.error.message))
+      else this.#settle?.resolve(answer.sampled)
     })
-    this.#child.on('error', ({ message }) => this.#end(this.#child.pid === undefined ? cannotStart(message) : new DecoderLost(message)))
-    this.#child.on('exit', (status, signal) => this.#end(new DecoderLost(signal ?? `exit status ${status}`)))
+    this.#child.on('error', ({ message }) => this.#lose(this.#child.pid === undefined ? cannotStart(message) : new DecoderLost(message)))
+    this.#child.on('exit', (status, signal) => this.#lose(new DecoderLost(signal ?? `exit status ${status}`)))
     this.#hold(false)
   }
 
-  async sample(file: string, settings: FrameSettings, threads: number, tools: VideoTools): Promise<SampledFrames> {
-    const { signal, ...rest } = settings
+  async sample(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
     if (signal?.aborted) throw abortedError(signal)
-    const id = ++this.#lastId
-    const cancel = () => this.#send({ id, cancel: true })
-    const answered = new Promise<SampledFrames>((resolve, reject) => this.#pending.set(id, { resolve, reject }))
+    const abort = () => this.#lose(abortedError(signal!))
+    const overdue = setTimeout(() => this.#lose(new VcapError('unreadable', 'Decoding it took too long')), (request.settings.decodeTimeout + grace) * 1000)
+    signal?.addEventListener('abort', abort, { once: true })
     this.#hold(true)
-    // The process may have been started in another folder than ours is now; an empty path is refused as such.
-    this.#send({ id, path: file && path.resolve(file), settings: rest, threads, tools })
-    signal?.addEventListener('abort', cancel, { once: true })
     try {
-      return await answered
-    } catch (error) {
-      throw signal?.aborted ? abortedError(signal) : error
+      return await new Promise((resolve, reject) => {
+        this.#settle = { resolve, reject }
+        // What cannot be sent is answered by the process's end.
+        if (this.#child.connected) this.#child.send(request, (error) => error && this.#lose(new DecoderLost(error.message)))
+      })
     } finally {
-      signal?.removeEventListener('abort', cancel)
+      clearTimeout(overdue)
+      signal?.removeEventListener('abort', abort)
+      this.#settle = undefined
+      this.#hold(false)
     }
   }
 
-  close(): void {
-    if (this.#child.connected) this.#child.disconnect()
+  /** It goes by itself when nobody is there to answer to; one in the middle of decoding does not hear that. */
+  end(): void {
+    this.alive = false
+    if (!this.#child.connected) return
+    this.#child.disconnect()
+    setTimeout(() => this.#child.kill('SIGKILL'), parting).unref()
   }
 
-  #send(request: DecoderRequest): void {
-    // What cannot be sent is answered by the process's end.
-    if (this.#child.connected) this.#child.send(request, (error) => error && this.#end(new DecoderLost(error.message)))
+  #lose(reason: Error): void {
+    this.end()
+    this.#settle?.reject(reason)
   }
 
   /** Whether it keeps this process alive: not while idle. */
@@ -135,17 +149,16 @@ class DecoderProcess {
     this.#child[how]()
     this.#child.channel?.[how]()
   }
+}
 
-  #settle(id: number): Pending | undefined {
-    const pending = this.#pending.get(id)
-    this.#pending.delete(id)
-    if (this.#pending.size === 0) this.#hold(false)
-    return pending
+function start(): ChildProcess {
+  try {
+    return fork(path.join(__dirname, 'decoder-process.js'), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  } catch (error) {
+    throw cannotStart((error as Error).message)
   }
+}
 
-  #end(reason: Error): void {
-    this.alive = false
-    this.close() // one that cannot be spoken to need not stay
-    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(reason)
-  }
+function cannotStart(why: string): VcapError {
+  return new VcapError('decoder_lost', `The process that decodes frames cannot be started (${why}): free memory, processes or open files, and run again`)
 }

@@ -91,7 +91,7 @@ export class FfmpegReader implements VideoReader {
     return { pictures: pipes.map((pipe) => pipe.picture()), length }
   }
 
-  async close(): Promise<void> {
+  close(): void {
     // Nothing is open between two processes.
   }
 }

@@ -4,11 +4,13 @@ import readline from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { abortedError, asVcapError, VcapError } from '../errors'
-import type { ReadLimits } from './reader'
 
 /** Which ffmpeg, when it is killed, and who may end it earlier. */
-export interface FfmpegLimits extends Pick<ReadLimits, 'deadline' | 'signal'> {
+export interface FfmpegLimits {
   ffmpeg: string
+  /** Milliseconds since the epoch. */
+  deadline: number
+  signal?: AbortSignal | undefined
 }
 
 export interface FfmpegOutcome {

@@ -1,6 +1,7 @@
 import { VcapError } from '../errors'
 import { FfmpegReader } from './ffmpeg-reader'
-import { LibavReader, loadLibav, type Libav } from './libav-reader'
+import { loadLibav, type Libav } from './libav'
+import { LibavReader } from './libav-reader'
 import type { ReadLimits, VideoFile, VideoReader } from './reader'
 import type { VideoTools } from './tools'
 

@@ -6,11 +6,10 @@ export interface VideoFile {
   demuxer?: string | undefined
 }
 
-/** What reading one file may take, and who may end it earlier. */
+/** What reading one file may take. */
 export interface ReadLimits {
   /** Milliseconds since the epoch. */
   deadline: number
-  signal?: AbortSignal | undefined
   /** Of a decoder. */
   threads: number
 }
@@ -25,18 +24,18 @@ export interface FrameIndex {
 /** Frames of the first video stream of one file that is not cover art. */
 export interface VideoReader {
   /** By the packets, without decoding them. Throws `unreadable`, `no_frames`. */
-  index(): Promise<FrameIndex>
+  index(): FrameIndex | Promise<FrameIndex>
   /**
    * Decodes the frames `wanted` (places in the index, ascending) by seeking to each. Undefined when a frame is not the
    * one at its time: the container seeks badly, or its packets are not its frames, and `fromStart` has to count.
    */
-  bySeeking(wanted: number[]): Promise<Picture[] | undefined>
+  bySeeking(wanted: number[]): Picture[] | undefined | Promise<Picture[] | undefined>
   /**
    * Decodes the whole video and keeps the frames `wanted` (ascending, without repeats). Frames beyond the end stay
    * undefined, and `length` then tells how many there are. Throws `unreadable`, `no_frames`.
    */
-  fromStart(wanted: number[]): Promise<CountedFrames>
-  close(): Promise<void>
+  fromStart(wanted: number[]): CountedFrames | Promise<CountedFrames>
+  close(): void
 }
 
 export interface CountedFrames {

@@ -32,14 +32,16 @@ export function samplePoints(count: number): number[] {
   return Array.from({ length: count }, (_, i) => (i + 0.5) / count)
 }
 
+export type SampleSettings = Pick<FrameSettings, 'numFrames' | 'resize' | 'decodeTimeout'>
+
 /**
  * Decoded frames of a local video or image file, upright, in order; the file's length as well.
- * `threads`: of a decoder. Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`, `aborted`.
+ * `threads`: of a decoder. Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`.
  */
-export async function sampleFrames(file: string, settings: FrameSettings, threads: number, tools: VideoTools): Promise<SampledFrames> {
+export async function sampleFrames(file: string, settings: SampleSettings, threads: number, tools: VideoTools): Promise<SampledFrames> {
   const absolute = path.resolve(file)
   const kind = await identify(file === '' ? file : absolute)
-  const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, signal: settings.signal, threads }
+  const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, threads }
   const sampled = kind.type === 'image'
     ? await sampleImage(absolute, kind.format, settings.numFrames, limits, tools)
     : await sampleVideo({ path: absolute, demuxer: kind.demuxer }, settings.numFrames, limits, tools)
@@ -69,7 +71,7 @@ async function sampleVideo(file: VideoFile, count: number, limits: ReadLimits, t
     if (found) return { frames: toFrames(indices, wanted, found, index), length: index.length }
     return await sampleByCounting(reader, index, count)
   } finally {
-    await reader.close()
+    reader.close()
   }
 }
 

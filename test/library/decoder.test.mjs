@@ -33,7 +33,7 @@ test('rows whose decoder is killed are decoded again', async () => {
     assert.equal(status, 'ok', file)
     if (killed === 0) for (const pid of decodersOf(process.pid)) killed += process.kill(pid, 'SIGKILL') ? 1 : 0
   }
-  assert.equal(killed, 1)
+  assert.ok(killed > 0)
   await captioner.close()
 })
 
@@ -91,6 +91,15 @@ test('a decoder that cannot be started is no fault of the file', () => {
     })`
   const stdout = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$0" -e "$1"', process.execPath, source], { encoding: 'utf8' })
   assert.equal(stdout, 'decoder_lost\n')
+})
+
+test('a decoder that hangs is given up, and the next file gets another', async () => {
+  await extractFrames(paths[0])
+  const [pid] = decodersOf(process.pid)
+  process.kill(pid, 'SIGSTOP')
+  await assert.rejects(extractFrames(paths[0], { decodeTimeout: 0.1 }), { code: 'unreadable', message: 'Decoding it took too long' })
+  await gone(pid)
+  assert.equal((await extractFrames(paths[0])).length, 3)
 })
 
 test('every thread of a decoder leaves the cores to the engine', { skip: process.platform !== 'linux' && 'threads have no priority of their own' }, async () => {
