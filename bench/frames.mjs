@@ -1,5 +1,5 @@
 /**
- * Frames out of a clip: ours against OpenCV as the reference uses it, and against decoding inside our process.
+ * Frames out of a clip: by FFmpeg's libraries and by its command, against OpenCV as the reference uses it.
  *
  *   npm run bench:frames -- [--python FILE] [--seconds 60] [--size 1280x720] [--clips 2] [--rounds 5] [--json FILE]
  *
@@ -10,13 +10,13 @@ import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import Table from 'cli-table3'
-import { extractFrames } from '../dist/index.js'
 import { samplePoints } from '../dist/frames/sample.js'
+import { findFfmpeg } from '../dist/frames/tools.js'
+import { extractFrames } from '../dist/index.js'
 import { clip } from './clips.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
 import { startPython } from './peers/python.mjs'
 import { interleave, median } from './rounds.mjs'
-import { installPackages } from './setup.mjs'
 import { sizes } from './workloads.mjs'
 
 const { values } = parseArgs({
@@ -38,13 +38,11 @@ const { cores } = machine()
 
 warnIfBusy()
 const ways = []
-await add('vcap-native (ffmpeg processes)', async () => inProcess((file) => extractFrames(file), 1))
-await add(`vcap-native, ${cores} clips at once`, async () => inProcess((file) => extractFrames(file), cores))
+await add('vcap-native', async () => ours(1))
+await add(`vcap-native, ${cores} clips at once`, async () => ours(cores))
+await add('vcap-native with the ffmpeg command', async () => ours(1, { ffmpeg: findFfmpeg().path }))
+await add(`the same, ${cores} clips at once`, async () => ours(cores, { ffmpeg: findFfmpeg().path }))
 await add('OpenCV, as the reference', startOpenCv)
-await add('node-av, inside the process', async () => inProcess(await nodeAv(1), 1))
-await add(`node-av, ${cores} clips at once`, async () => inProcess(await nodeAv(1), cores))
-await add('node-av, in a process beside', startNodeAvHost)
-await add(`node-av, ${cores} threads a decoder`, async () => inProcess(await nodeAv(cores), 1))
 
 const running = ways.filter(({ extract }) => extract)
 for (const way of running) way.samples = (await way.extract(files)).samples
@@ -73,36 +71,19 @@ async function add(name, start) {
   }
 }
 
-/** `atOnce` clips under way, in this process. */
-function inProcess(extractOne, atOnce) {
+/** `atOnce` clips under way. */
+function ours(atOnce, options) {
   const extract = async (all) => {
     const [started, cpu] = [performance.now(), cpuSeconds()]
     const frames = Array(all.length)
     let next = 0
     await Promise.all(Array.from({ length: atOnce }, async () => {
-      for (let place = next++; place < all.length; place = next++) frames[place] = await extractOne(all[place])
+      for (let place = next++; place < all.length; place = next++) frames[place] = await extractFrames(all[place], options)
     }))
     const seconds = (performance.now() - started) / 1000
     return { seconds, cpu: cpuSeconds() - cpu, samples: frames.flat().map(({ data }) => sample(data)) }
   }
   return { extract }
-}
-
-async function nodeAv(threads) {
-  installPackages()
-  const { extract } = await import('./peers/node-av.mjs')
-  await extract(files[0], [0], threads)
-  return (file) => extract(file, points, threads)
-}
-
-/** Its CPU time is not ours to see. */
-async function startNodeAvHost() {
-  installPackages()
-  const { startHost } = await import('./peers/node-av-host.mjs')
-  const { extract, stop } = await startHost()
-  await extract(files[0], [0])
-  const measured = inProcess((file) => extract(file, points), 1)
-  return { extract: async (all) => ({ ...(await measured.extract(all)), cpu: undefined }), stop }
 }
 
 async function startOpenCv() {
@@ -112,15 +93,23 @@ async function startOpenCv() {
   return { extract, stop: python.stop }
 }
 
-/** Of this process and of its children that have ended, in seconds; of this process alone where /proc is missing. */
+/** Of this process and all below it, those that have ended too, in seconds; of this process alone where /proc is missing. */
 function cpuSeconds() {
-  const { user, system } = process.cpuUsage()
-  let children = 0
-  if (fs.existsSync('/proc/self/stat')) {
-    const fields = fs.readFileSync('/proc/self/stat', 'utf8').split(') ')[1].split(' ')
-    children = (Number(fields[13]) + Number(fields[14])) / 100 // cutime and cstime, in ticks
+  if (!fs.existsSync('/proc/self/stat')) return Object.values(process.cpuUsage()).reduce((sum, microseconds) => sum + microseconds / 1e6, 0)
+  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(readStat)
+  const below = (pid) => processes.filter((each) => each?.parent === pid).reduce((sum, each) => sum + each.ticks + below(each.pid), 0)
+  return (readStat(process.pid).ticks + below(process.pid)) / 100
+}
+
+/** A process's parent and its time and its ended children's; undefined where it has just gone. */
+function readStat(pid) {
+  try {
+    const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').map(Number)
+    return { pid: Number(pid), parent: fields[1], ticks: fields[11] + fields[12] + fields[13] + fields[14] }
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes(error.code)) throw error
+    return undefined
   }
-  return (user + system) / 1e6 + children
 }
 
 /** Some pixels of a picture: another frame of the clip has others. */

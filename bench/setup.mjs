@@ -15,7 +15,7 @@ import { inCache, root } from './cache.mjs'
 const pin = JSON.parse(readFileSync(path.join(root, 'vendor', 'llama.cpp.json'), 'utf8'))
 
 /** What is measured beside ours, at exact versions. */
-export const packages = { '@fugood/llama.node': '1.7.15', 'node-av': '6.1.1' }
+export const packages = { '@fugood/llama.node': '1.7.15' }
 
 /** Tools of llama.cpp: `llama-server`, `llama-bench`, `llama-quantize`. */
 export const llamaTool = (name) => inCache(`llama.cpp-${pin.tag}`, 'bin', name)
