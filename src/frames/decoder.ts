@@ -34,6 +34,7 @@ class DecoderLost extends Error {}
  * threads then fault on every page that they write.
  */
 export class Decoder {
+  readonly #processes: number
   readonly #places: Gate
   readonly #idle: DecoderProcess[] = []
   /** By the ffmpeg asked for: looking costs more than a row that is missing. */
@@ -43,14 +44,15 @@ export class Decoder {
 
   /** With so many processes at most. */
   constructor(processes: number) {
+    this.#processes = processes
     this.#places = new Gate(processes)
   }
 
-  /** As `sampleFrames`. The files `underWay`, this one among them, share the cores. */
+  /** As `sampleFrames`. Of the files `underWay`, this one among them, those being decoded share the cores. */
   async sample(file: string, { signal, ...settings }: FrameSettings, underWay = this.#underWay + 1): Promise<SampledFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
-    const threads = Math.min(mostThreads, Math.max(1, Math.floor(os.availableParallelism() / underWay)))
+    const threads = Math.min(mostThreads, Math.max(1, Math.floor(os.availableParallelism() / Math.min(underWay, this.#processes))))
     // The process may have been started in another folder than ours is now; an empty path is refused as such.
     const request = { path: file && path.resolve(file), settings, threads, tools }
     this.#underWay++
