@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events'
 import os from 'node:os'
-import { chooseDevices } from './devices'
+import { chooseDevices, pickDevices } from './devices'
 import { asVcapError, abortedError, isRowError, VcapError, type RowErrorCode } from './errors'
 import { fitTiles } from './fit'
 import { Decoder } from './frames/decoder'
 import { findVideoTools } from './frames/tools'
 import { Gate } from './gate'
-import { findModel } from './models'
+import { fittingSequences, memoryBudget } from './memory'
+import { findModel, type ModelFiles } from './models'
 import type { Addon, NativeCaption, NativeImage, NativeJob, NativeModel, NativeModelInfo } from './native/addon'
 import { loadAddon } from './native/load'
 import {
@@ -240,12 +241,13 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
   findVideoTools(settings.ffmpeg)
   const addon = loadAddon()
   try {
+    const devices = chooseDevices(addon, settings.gpus, settings.rpc)
     const job = addon.loadModel(
       {
         ...files,
-        devices: chooseDevices(addon, settings.gpus, settings.rpc),
+        devices,
         splitMode: settings.splitMode,
-        sequences: settings.sequences,
+        sequences: settings.sequences ?? sequencesFor(addon, files, devices, settings),
         contextPerSequence: settings.contextPerSequence,
         threads: settings.threads,
         kvType: settings.kvType,
@@ -260,6 +262,12 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
   } catch (error) {
     throw asVcapError(error, 'model_invalid')
   }
+}
+
+/** What is left of the memory is shared out among captions when the model is loaded: each has a KV stream of its own. */
+function sequencesFor(addon: Addon, { model, mmproj }: ModelFiles, devices: string[], { rpc, kvType, chatTemplate, contextPerSequence }: LoadSettings): number {
+  const facts = addon.inspect(model, mmproj, chatTemplate)
+  return fittingSequences(memoryBudget(facts, pickDevices(addon.devices(rpc), devices), kvType), contextPerSequence || facts.contextTrained)
 }
 
 /** Loads, captions one file, closes. For more than one file `loadCaptioner` loads once. */

@@ -21,6 +21,12 @@ export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: strin
   }
 }
 
+/** The devices of these names; the CPU where none is named. */
+export function pickDevices(all: NativeDevice[], names: string[]): NativeDevice[] {
+  const chosen = all.filter(({ name }) => names.includes(name))
+  return chosen.length > 0 ? chosen : all.filter(({ type }) => type === 'cpu')
+}
+
 /** Numbers of a list such as `0,2,4-5`, each once, in order; `none` is the empty list. */
 export function parseGpus(list: string): number[] | 'all' {
   if (list === 'all') return 'all'

@@ -49,8 +49,8 @@ const loadFields = {
   /** ggml RPC servers as further devices, `host:port`. */
   rpc: z.array(z.string().regex(/^[^\s,]+:\d+$/)).default([]).describe('list of host:port'),
   splitMode: z.enum(['layer', 'tensor']).default('layer').describe('one of layer, tensor'),
-  /** Captions in flight, each with its own KV sequence. */
-  sequences: positive.max(1024).default(16).describe('integer between 1 and 1024'),
+  /** Captions in flight, each with its own KV sequence; as many as fit, up to 16, when left out. */
+  sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
   /** Positions a sequence; 0: what the model was trained on. */
   contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer of 0 or more'),
   /** CPU threads of the engine; 0: one for each physical core. */

@@ -1,6 +1,7 @@
-import { chooseDevices } from './devices'
+import { chooseDevices, pickDevices } from './devices'
 import { VcapError } from './errors'
 import { fitTiles } from './fit'
+import { memoryBudget, type MemoryBudget } from './memory'
 import { findModel } from './models'
 import type { NativeDevice, NativeModelFacts } from './native/addon'
 import { loadAddon } from './native/load'
@@ -24,20 +25,10 @@ export interface Plan {
   model: NativeModelFacts
   devices: NativeDevice[]
   contextPerSequence: number
-  memory: {
-    /** Bytes of the weights, of what is left for keys and values, and of those for one position. */
-    weights: number
-    left: number
-    kvPerPosition: number
-  }
+  memory: MemoryBudget
   frames: PlannedFrames[]
 }
 
-/** Share of a device's memory that can be used, and what its buffers take: bytes for activations, graphs and the driver. */
-const usable = 0.94
-const buffers = { gpu: 2e9, cpu: 1e9 }
-/** Bytes of a kept value against half precision: ggml's Q8_0 holds 32 in 34 bytes. */
-const kvScale = { f32: 2, f16: 1, q8_0: 34 / 64 }
 /** A long question in tokens: the reference's own is about that. */
 const promptTokens = 400
 const sizes = [[1280, 720], [720, 1280], [640, 480], [597, 336]] as const
@@ -52,11 +43,8 @@ export function plan(options?: PlanOptions): Plan {
   const addon = loadAddon()
   const model = addon.inspect(files.model, files.mmproj, settings.chatTemplate)
   const devices = pickDevices(addon.devices(settings.rpc), chooseDevices(addon, settings.gpus, settings.rpc))
+  const memory = memoryBudget(model, devices, settings.kvType)
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
-  const weights = model.modelBytes + model.mmprojBytes
-  const total = devices.reduce((sum, { type, memoryTotal }) => sum + memoryTotal * usable - (type === 'cpu' ? buffers.cpu : buffers.gpu), 0)
-  const kvPerPosition = model.kvBytesPerPosition * kvScale[settings.kvType]
-  const left = Math.max(0, total - weights)
   const budget = { promptTokens, maxTokens: settings.maxTokens }
 
   const frames = sizes.flatMap(([width, height]) => [1, 3].map((count) => {
@@ -71,12 +59,7 @@ export function plan(options?: PlanOptions): Plan {
     }
     const imageTokens = layout.tokens * count
     const positions = imageTokens + promptTokens + settings.maxTokens
-    return { width, height, frames: count, tiles: layout.tiles * count, imageTokens, positions, sequences: Math.floor(left / (positions * kvPerPosition)) }
+    return { width, height, frames: count, tiles: layout.tiles * count, imageTokens, positions, sequences: Math.floor(memory.left / (positions * memory.kvPerPosition)) }
   })).filter((row) => row !== undefined)
-  return { model, devices, contextPerSequence, memory: { weights, left, kvPerPosition }, frames }
-}
-
-function pickDevices(all: NativeDevice[], names: string[]): NativeDevice[] {
-  const chosen = all.filter(({ name }) => names.includes(name))
-  return chosen.length > 0 ? chosen : all.filter(({ type }) => type === 'cpu')
+  return { model, devices, contextPerSequence, memory, frames }
 }

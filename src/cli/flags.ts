@@ -9,7 +9,7 @@ const flags: [name: OptionName, flags: string, description: string][] = [
   ['gpus', '--gpus <list>', '0-7, 0,2,4-5, all or none (default: all that are there)'],
   ['rpc', '--rpc <list>', 'ggml RPC servers as further devices, host:port,host:port'],
   ['splitMode', '--split-mode <mode>', 'how devices share the model: layer or tensor'],
-  ['sequences', '--bs <n>', 'captions in flight'],
+  ['sequences', '--bs <n>', 'captions in flight (default: as many as fit, up to 16)'],
   ['numFrames', '--num-frames <n>', 'frames taken from a video'],
   ['anyres', '--anyres <mode>', 'tiles a frame: auto, full or off'],
   ['resize', '--resize <pixels>', 'scale the short side of larger frames down to this first'],
@@ -24,18 +24,20 @@ const flags: [name: OptionName, flags: string, description: string][] = [
   ['threads', '--threads <n>', "the engine's CPU threads; 0: one a physical core"],
   ['decoders', '--decoders <n>', 'videos decoded at once; 0: by the number of cores'],
   ['decodeTimeout', '--decode-timeout <s>', 'seconds after which decoding one video is given up'],
-  ['ffmpeg', '--ffmpeg <file>', 'the ffmpeg to use'],
+  ['ffmpeg', '--ffmpeg <file>', 'the ffmpeg command to use, instead of what is found'],
   ['root', '--root <dir>', "where relative paths start (default: the CSV's folder)"],
   ['compat', '--compat <tool>', 'output columns of another tool: open-sora']
 ]
 
 const lists = new Set<OptionName>(['rpc'])
+/** Numbers without a default; the others are told by theirs. */
+const numbers = new Set<OptionName>(['sequences', 'resize'])
 
 const allFlags = flags.map(([name, written, description]) => {
   const { initial, check } = optionField(name)
   const option = new Option(written, description).argParser((text) => {
     try {
-      return check(lists.has(name) ? text.split(',') : typeof initial === 'number' || name === 'resize' ? toNumber(text) : text)
+      return check(lists.has(name) ? text.split(',') : typeof initial === 'number' || numbers.has(name) ? toNumber(text) : text)
     } catch (error) {
       if (error instanceof VcapError) throw new InvalidArgumentError(error.message)
       throw error

@@ -1,0 +1,31 @@
+import type { NativeDevice, NativeModelFacts } from './native/addon'
+
+/** What a model leaves of its devices' memory to keys and values. */
+export interface MemoryBudget {
+  /** Bytes of the weights, of what is left for keys and values, and of those for one position. */
+  weights: number
+  left: number
+  kvPerPosition: number
+}
+
+export type KvType = 'f32' | 'f16' | 'q8_0'
+
+/** Share of a device's memory that can be used, and what its buffers take: bytes for activations, graphs and the driver. */
+const usable = 0.94
+const buffers = { gpu: 2e9, cpu: 1e9 }
+/** Bytes of a kept value against half precision: ggml's Q8_0 holds 32 in 34 bytes. */
+const kvScale: Record<KvType, number> = { f32: 2, f16: 1, q8_0: 34 / 64 }
+/** More than so many captions at once gain little. */
+const mostSequences = 16
+
+/** Over all `devices` together. A device that does not say how much it has counts for nothing. */
+export function memoryBudget({ modelBytes, mmprojBytes, kvBytesPerPosition }: NativeModelFacts, devices: NativeDevice[], kvType: KvType): MemoryBudget {
+  const weights = modelBytes + mmprojBytes
+  const total = devices.reduce((sum, { type, memoryTotal }) => sum + memoryTotal * usable - (type === 'cpu' ? buffers.cpu : buffers.gpu), 0)
+  return { weights, left: Math.max(0, total - weights), kvPerPosition: kvBytesPerPosition * kvScale[kvType] }
+}
+
+/** As many sequences of so many positions as fit, up to 16; one, if it does not seem to fit: loading then says so. */
+export function fittingSequences({ left, kvPerPosition }: MemoryBudget, contextPerSequence: number): number {
+  return Math.max(1, Math.min(mostSequences, Math.floor(left / (contextPerSequence * kvPerPosition))))
+}
