@@ -98,7 +98,7 @@ export class Captioner {
 
   /**
    * Captions one local video or image file. Throws `missing`, `unreadable`, `no_frames`,
-   * `context_overflow`, `engine_error`, `aborted`, `closed`, `usage`.
+   * `context_overflow`, `engine_error`, `ffmpeg_missing`, `decoder_lost`, `aborted`, `closed`, `usage`.
    */
   async caption(path: string, options?: CaptionOptions): Promise<VideoCaption> {
     const settings = parseCaptionOptions({ ...this.#defaults, ...options })
@@ -108,7 +108,7 @@ export class Captioner {
   /**
    * Captions many files at once and yields in the order of `paths`, each with its caption or
    * its error. Takes from `paths` only as fast as the results are read. Throws what concerns
-   * all of them (`aborted`, `closed`, `usage`).
+   * all of them (`ffmpeg_missing`, `decoder_lost`, `aborted`, `closed`, `usage`).
    */
   captionAll(paths: Iterable<string> | AsyncIterable<string>, options?: CaptionOptions): AsyncGenerator<PathCaption, void, undefined> {
     return this.#withOwnSignal(options?.signal, (signal) => mapInOrder(paths, this.window, (path) => this.captionOrError(path, { ...options, signal })))

@@ -64,7 +64,7 @@ const ownColumns = ['text', 'num_frames', 'status', 'error']
  * Captions every row of the CSV `input` and writes the CSV `output`: as many rows, in the
  * same order. Rows that fail say why and the others go on. The output appears when all is
  * done, or not at all. Throws what `loadCaptioner` throws, and `csv_invalid`,
- * `output_unwritable`, `write_failed`, `engine_lost`, `aborted`.
+ * `output_unwritable`, `write_failed`, `engine_lost`, `decoder_lost`, `aborted`.
  */
 export async function run(input: string, output: string, options: RunOptions = {}): Promise<RunSummary> {
   const settings = parseRunOptions(options)

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { Command } from 'commander'
 import { asVcapError, exitCodes } from '../errors'
 import { loadLibav } from '../frames/libav'
-import { findFfmpeg, findVideoTools } from '../frames/tools'
+import { findFfmpeg, hasNodeAv } from '../frames/tools'
 import { listedFiles, models } from '../models'
 import { loadAddon } from '../native/load'
 
@@ -59,8 +59,8 @@ async function videoTools(): Promise<Finding[]> {
 }
 
 async function nodeAv(): Promise<Finding> {
+  if (!hasNodeAv()) return { name: 'node-av', state: 'absent', detail: 'videos are decoded faster with it: npm install node-av' }
   try {
-    if (!findVideoTools(undefined).nodeAv) return { name: 'node-av', state: 'absent', detail: 'videos are decoded faster with it: npm install node-av' }
     const { lib } = await loadLibav()
     return { name: 'node-av', state: 'ok', detail: `FFmpeg ${lib.getFFmpegInfo().version}` }
   } catch (error) {

@@ -1,12 +1,12 @@
 /** A process behind `Decoder`: frames of one file after the other for whoever started it, until that one goes away. */
 import fs from 'node:fs'
 import os from 'node:os'
-import { asVcapError } from '../errors'
+import { asVcapError, VcapError } from '../errors'
 import type { DecoderAnswer, DecoderRequest } from './decoder'
-import { sampleFrames } from './sample'
+import { sampleFrames, type SampledFrames } from './sample'
 
 process.on('message', ({ path, settings, threads, tools }: DecoderRequest) => {
-  sampleFrames(path, settings, threads, tools).then((sampled) => answer({ sampled }), (thrown: unknown) => {
+  sampleFrames(path, settings, threads, tools).then(requireSendable).then((sampled) => answer({ sampled }), (thrown: unknown) => {
     const { code, message } = asVcapError(thrown)
     answer({ error: { code, message } })
   })
@@ -22,6 +22,16 @@ function threads(): number[] {
   return process.platform === 'linux' ? fs.readdirSync('/proc/self/task').map(Number) : [0]
 }
 
-function answer(message: DecoderAnswer): void {
-  process.send?.(message)
+/** Node's messages between processes say their length in 31 bits. */
+function requireSendable(sampled: SampledFrames): SampledFrames {
+  const bytes = sampled.frames.reduce((sum, { data }) => sum + data.length, 0)
+  if (bytes < 2 ** 31 - 2 ** 20) return sampled
+  throw new VcapError('unreadable', `Its ${sampled.frames.length} frames have ${(bytes / 2 ** 30).toFixed(1)} GiB: ask for fewer, or for smaller ones (resize)`)
 }
+
+function answer(message: DecoderAnswer): void {
+  // Who started us may have gone meanwhile.
+  process.send?.(message, (error: Error | null) => error && process.exit())
+}
+
+answer({ ready: true })

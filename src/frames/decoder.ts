@@ -14,7 +14,8 @@ export interface DecoderRequest {
   tools: VideoTools
 }
 
-export type DecoderAnswer = { sampled: SampledFrames } | { error: { code: ErrorCode; message: string } }
+/** `ready` comes once, when the process has started. */
+export type DecoderAnswer = { ready: true } | { sampled: SampledFrames } | { error: { code: ErrorCode; message: string } }
 
 /** Of one decoder: more of them gain little, and each holds a picture. */
 const mostThreads = 8
@@ -25,8 +26,22 @@ const grace = 10
 /** Milliseconds in which a process that is let go may end what it started itself. */
 const parting = 1000
 
-/** The process ended while it worked on this. */
-class DecoderLost extends Error {}
+/** The process ended before it answered. */
+class DecoderLost extends Error {
+  /** Whether it had started at all. */
+  readonly started: boolean
+
+  constructor(message: string, started: boolean) {
+    super(message)
+    this.started = started
+  }
+}
+
+/** Processes in the middle of plain calls, which hear nothing: they must not outlive this process. */
+const deaf = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of deaf) child.kill('SIGKILL')
+})
 
 /**
  * Samples frames in processes of their own, a file each: what crashes or hangs there costs its own row at most. Starting
@@ -80,7 +95,8 @@ export class Decoder {
     try {
       return await this.#sampleOnce({ ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } }, signal)
     } catch (error) {
-      throw error instanceof DecoderLost ? new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`) : error
+      if (!(error instanceof DecoderLost)) throw error
+      throw error.started ? new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`) : cannotStart(error.message)
     }
   }
 
@@ -100,15 +116,17 @@ export class Decoder {
 class DecoderProcess {
   readonly #child = start()
   #settle: { resolve: (sampled: SampledFrames) => void; reject: (error: Error) => void } | undefined
+  #started = false
   alive = true
 
   constructor() {
     this.#child.on('message', (answer: DecoderAnswer) => {
-      if ('error' in answer) this.#settle?.reject(new VcapError(answer.error.code, answer.error.message))
+      if ('ready' in answer) this.#started = true
+      else if ('error' in answer) this.#settle?.reject(new VcapError(answer.error.code, answer.error.message))
       else this.#settle?.resolve(answer.sampled)
     })
-    this.#child.on('error', ({ message }) => this.#lose(this.#child.pid === undefined ? cannotStart(message) : new DecoderLost(message)))
-    this.#child.on('exit', (status, signal) => this.#lose(new DecoderLost(signal ?? `exit status ${status}`)))
+    this.#child.on('error', ({ message }) => this.#lose(this.#child.pid === undefined ? cannotStart(message) : this.#lost(message)))
+    this.#child.on('exit', (status, signal) => this.#lose(this.#lost(signal ?? `exit status ${status}`)))
     this.#hold(false)
   }
 
@@ -118,26 +136,33 @@ class DecoderProcess {
     const overdue = setTimeout(() => this.#lose(new VcapError('unreadable', 'Decoding it took too long')), (request.settings.decodeTimeout + grace) * 1000)
     signal?.addEventListener('abort', abort, { once: true })
     this.#hold(true)
+    if (request.tools.nodeAv) deaf.add(this.#child)
     try {
       return await new Promise((resolve, reject) => {
         this.#settle = { resolve, reject }
         // What cannot be sent is answered by the process's end.
-        if (this.#child.connected) this.#child.send(request, (error) => error && this.#lose(new DecoderLost(error.message)))
+        if (this.#child.connected) this.#child.send(request, (error) => error && this.#lose(this.#lost(error.message)))
       })
     } finally {
       clearTimeout(overdue)
       signal?.removeEventListener('abort', abort)
       this.#settle = undefined
+      deaf.delete(this.#child)
       this.#hold(false)
     }
   }
 
-  /** It goes by itself when nobody is there to answer to; one in the middle of decoding does not hear that. */
+  /** It goes by itself when nobody is there to answer to, and takes its ffmpeg with it, unless it does not hear that. */
   end(): void {
     this.alive = false
+    if (deaf.has(this.#child)) this.#child.kill('SIGKILL')
     if (!this.#child.connected) return
     this.#child.disconnect()
     setTimeout(() => this.#child.kill('SIGKILL'), parting).unref()
+  }
+
+  #lost(why: string): DecoderLost {
+    return new DecoderLost(why, this.#started)
   }
 
   #lose(reason: Error): void {

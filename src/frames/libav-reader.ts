@@ -156,17 +156,23 @@ export class LibavReader implements VideoReader {
   *#decode(decoder: CodecContext, packets: Iterable<Packet>): Generator<AvFrame, void, undefined> {
     const frame = new this.#libav.lib.Frame()
     frame.alloc()
-    const received = () => {
-      frame.unref()
-      return decoder.receiveFrameSync(frame) >= 0
+    const { AVERROR_EAGAIN, AVERROR_EOF } = this.#libav.is
+    // What is damaged is a frame less, and no end: with threads its error comes late, and sound frames behind it.
+    const received = function* () {
+      for (;;) {
+        frame.unref()
+        const status = decoder.receiveFrameSync(frame)
+        if (status === AVERROR_EAGAIN || status === AVERROR_EOF) return
+        if (status >= 0) yield frame
+      }
     }
     try {
       for (const packet of packets) {
-        decoder.sendPacketSync(packet) // a damaged packet is one frame less, and no end
-        while (received()) yield frame
+        decoder.sendPacketSync(packet)
+        yield* received()
       }
       decoder.sendPacketSync(null)
-      while (received()) yield frame
+      yield* received()
     } finally {
       frame.free()
     }

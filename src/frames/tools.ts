@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { VcapError } from '../errors'
 
@@ -15,12 +16,10 @@ export interface FoundFfmpeg {
   from: 'option' | 'VCAP_FFMPEG' | 'ffmpeg-static' | 'PATH'
 }
 
-let nodeAv: boolean | undefined
-
 /** node-av where it is installed, else an ffmpeg; the ffmpeg asked for alone. Throws `ffmpeg_missing`. */
 export function findVideoTools(asked: string | undefined): VideoTools {
   if (asked || process.env.VCAP_FFMPEG) return { ffmpeg: findFfmpeg(asked).path, nodeAv: false }
-  nodeAv ??= isInstalled('node-av/lib')
+  const nodeAv = hasNodeAv()
   return nodeAv ? { ffmpeg: installedFfmpeg()?.path, nodeAv } : { ffmpeg: findFfmpeg(undefined).path, nodeAv }
 }
 
@@ -36,13 +35,14 @@ export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
 function installedFfmpeg(): FoundFfmpeg | undefined {
   const bundled = bundledFfmpeg()
   if (bundled) return { path: bundled, from: 'ffmpeg-static' }
-  const onPath = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, 'ffmpeg')).find(isExecutable)
+  const onPath = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.resolve(folder, 'ffmpeg')).find(isExecutable)
   return onPath === undefined ? undefined : { path: onPath, from: 'PATH' }
 }
 
+/** Absolute: who runs it may be in another folder. */
 function requireExecutable(file: string, what: string): string {
   if (!isExecutable(file)) throw new VcapError('ffmpeg_missing', `Expected an executable file for ${what} but received ${file}`)
-  return file
+  return path.resolve(file)
 }
 
 function isExecutable(file: string): boolean {
@@ -57,18 +57,30 @@ function isExecutable(file: string): boolean {
 
 /** The optional dependency may be absent, and its download may have been blocked. */
 function bundledFfmpeg(): string | undefined {
-  if (!isInstalled('ffmpeg-static')) return undefined
+  if (!resolve(require, 'ffmpeg-static')) return undefined
   const file = require('ffmpeg-static') as string | null
   return file !== null && isExecutable(file) ? file : undefined
 }
 
-function isInstalled(name: string): boolean {
+let nodeAvFound: boolean | undefined
+
+/** Whether node-av is installed, with its binary for this platform. */
+export function hasNodeAv(): boolean {
+  return (nodeAvFound ??= findNodeAv())
+}
+
+function findNodeAv(): boolean {
+  const lib = resolve(require, 'node-av/lib')
+  return lib !== undefined && resolve(createRequire(lib), `@seydx/node-av-${process.platform}-${process.arch}`) !== undefined
+}
+
+/** Where a package's file is; undefined where it is not installed. */
+function resolve(from: NodeJS.Require, name: string): string | undefined {
   try {
-    require.resolve(name)
-    return true
+    return from.resolve(name)
   } catch (error) {
     // An old version may be there without this part.
-    if (['MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    if (['MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }

@@ -7,18 +7,36 @@ import path from 'node:path'
 import test from 'node:test'
 import { extractFrames, loadCaptioner } from '../../dist/index.js'
 import { root } from '../helpers/cli.mjs'
-import { temporaryFolder } from '../helpers/media.mjs'
+import { ffmpeg, temporaryFolder } from '../helpers/media.mjs'
 import { demoSamples } from '../helpers/samples.mjs'
 
 const { paths } = await demoSamples()
 const options = { model: 'demo', gpus: 'none', sequences: 2 }
 const folder = temporaryFolder()
 
-/** Process numbers of the decoders that `parent` started. */
-function decodersOf(parent) {
-  const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n')
-  return lines.map((line) => line.trim().split(/\s+/)).filter(([, ppid, ...args]) => Number(ppid) === parent && args.join(' ').includes('decoder-process')).map(([pid]) => Number(pid))
+/** Takes a second and more to decode. */
+const slow = path.join(folder, 'slow.mp4')
+ffmpeg('-f', 'lavfi', '-i', 'testsrc=s=1280x720:r=30:d=30', '-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '9999', slow)
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+/** The first of what `find` finds, as soon as there is one. */
+async function first(find) {
+  for (let i = 0; i < 200; i++) {
+    const [found] = find()
+    if (found !== undefined) return found
+    await pause(50)
+  }
+  assert.fail('it does not come')
 }
+
+/** Process numbers of what `parent` started, the decoders or others whose command says `what`. */
+function childrenOf(parent, what) {
+  const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n')
+  return lines.map((line) => line.trim().split(/\s+/)).filter(([, ppid, ...args]) => Number(ppid) === parent && args.join(' ').includes(what)).map(([pid]) => Number(pid))
+}
+
+const decodersOf = (parent) => childrenOf(parent, 'decoder-process')
 
 function script(name, body) {
   const file = path.join(folder, name)
@@ -52,10 +70,42 @@ test('an abort ends the decoding under way', async () => {
   const captioner = await loadCaptioner({ ...options, ffmpeg: script('hangs', 'exec sleep 60') })
   const abort = new AbortController()
   const started = Date.now()
-  setTimeout(() => abort.abort(), 300)
-  await assert.rejects(captioner.caption(paths[0], { signal: abort.signal }), { code: 'aborted' })
+  const caption = captioner.caption(paths[0], { signal: abort.signal })
+  const decoder = await first(() => decodersOf(process.pid))
+  const hanging = await first(() => childrenOf(decoder, 'sleep'))
+  abort.abort()
+  await assert.rejects(caption, { code: 'aborted' })
+  await gone(hanging)
   await captioner.close()
   assert.ok(Date.now() - started < 30_000)
+})
+
+test("a process that dies while FFmpeg's libraries decode: the command does it again", async () => {
+  const decoded = extractFrames(slow)
+  const pid = await first(() => decodersOf(process.pid))
+  await pause(300)
+  process.kill(pid, 'SIGKILL')
+  assert.deepEqual((await decoded).map(({ index }) => index), [90, 450, 810])
+})
+
+test("an abort, and the owner's end, end what FFmpeg's libraries decode", async () => {
+  const abort = new AbortController()
+  const decoded = extractFrames(slow, { signal: abort.signal })
+  const pid = await first(() => decodersOf(process.pid))
+  await pause(300)
+  abort.abort()
+  await assert.rejects(decoded, { code: 'aborted' })
+  await gone(pid)
+  for (const end of ['process.exit()', "process.kill(process.pid, 'SIGKILL')"]) {
+    const owner = spawn(process.execPath, ['-e', `
+      require(${JSON.stringify(root)}).extractFrames(${JSON.stringify(slow)})
+      process.stdin.on('data', () => ${end})`], { stdio: ['pipe', 'inherit', 'pipe'] })
+    const orphan = await first(() => decodersOf(owner.pid))
+    await pause(300)
+    owner.stdin.write('now')
+    await gone(orphan)
+    assert.equal((await owner.stderr.toArray()).join(''), '', 'nothing is said about it')
+  }
 })
 
 test('the decoder goes when its captioner is closed, and when its owner is killed', async () => {

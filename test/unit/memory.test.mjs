@@ -12,6 +12,7 @@ test('34B on 80 GB: what fits beside the weights, and never more than 16', () =>
   assert.equal(fit(68.8e9, [gpu]), Math.floor((80e9 * 0.94 - 2e9 - 69.5e9) / (4096 * 245_760)))
   assert.equal(fit(68.8e9, [gpu, gpu]), 16)
   assert.equal(fit(68.8e9, [gpu], 'q8_0'), 6)
+  assert.equal(fit(68.8e9, [gpu, { ...gpu, memoryTotal: 0 }]), fit(68.8e9, [gpu]))
   assert.equal(fit(20.7e9, [gpu]), 16)
   assert.equal(fit(36.5e9, [gpu], 'f16', 16_384), 8)
 })
