@@ -3,7 +3,7 @@ import { FfmpegReader } from './ffmpeg-reader'
 import { loadLibav, type Libav } from './libav'
 import { LibavReader } from './libav-reader'
 import type { ReadLimits, VideoFile, VideoReader } from './reader'
-import type { VideoTools } from './tools'
+import { installing, type VideoTools } from './tools'
 
 let libav: Promise<Libav | Error> | undefined
 
@@ -12,5 +12,5 @@ export async function openVideo(file: VideoFile, limits: ReadLimits, { nodeAv, f
   const loaded = nodeAv ? await (libav ??= loadLibav().catch((error: Error) => error)) : undefined
   if (loaded && !(loaded instanceof Error)) return LibavReader.open(loaded, file, limits)
   if (ffmpeg !== undefined) return new FfmpegReader(file, { ...limits, ffmpeg })
-  throw new VcapError('ffmpeg_missing', `node-av does not load and there is no ffmpeg: install it (apt install ffmpeg, brew install ffmpeg). node-av says: ${loaded?.message.split('\n')[0]}`)
+  throw new VcapError('ffmpeg_missing', `node-av does not load here and there is no ffmpeg: ${installing}. node-av says: ${loaded?.message.split('\n')[0]}`)
 }

@@ -16,11 +16,15 @@ export interface FoundFfmpeg {
   from: 'option' | 'VCAP_FFMPEG' | 'ffmpeg-static' | 'PATH'
 }
 
+/** The remedy. */
+export const installing = 'install ffmpeg (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG'
+
 /** node-av where it is installed, else an ffmpeg; the ffmpeg asked for alone. Throws `ffmpeg_missing`. */
 export function findVideoTools(asked: string | undefined): VideoTools {
   if (asked || process.env.VCAP_FFMPEG) return { ffmpeg: findFfmpeg(asked).path, nodeAv: false }
-  const nodeAv = hasNodeAv()
-  return nodeAv ? { ffmpeg: installedFfmpeg()?.path, nodeAv } : { ffmpeg: findFfmpeg(undefined).path, nodeAv }
+  const tools = { ffmpeg: installedFfmpeg()?.path, nodeAv: hasNodeAv() }
+  if (tools.nodeAv || tools.ffmpeg !== undefined) return tools
+  throw new VcapError('ffmpeg_missing', `Nothing here reads videos: npm install node-av, or ${installing}`)
 }
 
 /** The ffmpeg to use: the one asked for, else `VCAP_FFMPEG`, else ffmpeg-static's, else the one on PATH. */
@@ -29,7 +33,7 @@ export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
   if (process.env.VCAP_FFMPEG) return { path: requireExecutable(process.env.VCAP_FFMPEG, 'VCAP_FFMPEG'), from: 'VCAP_FFMPEG' }
   const installed = installedFfmpeg()
   if (installed) return installed
-  throw new VcapError('ffmpeg_missing', 'ffmpeg not found: install it (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG')
+  throw new VcapError('ffmpeg_missing', `ffmpeg not found: ${installing}`)
 }
 
 function installedFfmpeg(): FoundFfmpeg | undefined {
