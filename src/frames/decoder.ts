@@ -87,23 +87,27 @@ export class Decoder {
   /** A process may be lost through no fault of the file's; one that decodes with the command does not crash with it. */
   async #sampleTwice(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
     try {
-      return await this.#sampleOnce(request, signal)
+      return await this.#sampleWith(this.#takeIdle() ?? new DecoderProcess(), request, signal)
     } catch (error) {
       if (!(error instanceof DecoderLost)) throw error
     }
+    // In a new one: what ended the first may have ended those that are idle.
     const { ffmpeg, nodeAv } = request.tools
     try {
-      return await this.#sampleOnce({ ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } }, signal)
+      return await this.#sampleWith(new DecoderProcess(), { ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } }, signal)
     } catch (error) {
       if (!(error instanceof DecoderLost)) throw error
       throw error.started ? new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`) : cannotStart(error.message)
     }
   }
 
-  async #sampleOnce(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
+  #takeIdle(): DecoderProcess | undefined {
     let process = this.#idle.pop()
     while (process && !process.alive) process = this.#idle.pop()
-    process ??= new DecoderProcess()
+    return process
+  }
+
+  async #sampleWith(process: DecoderProcess, request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
     try {
       return await process.sample(request, signal)
     } finally {
