@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import os from 'node:os'
-import { chooseDevices, pickDevices } from './devices'
+import { chooseDevices } from './devices'
 import { asVcapError, abortedError, isRowError, VcapError, type RowErrorCode } from './errors'
 import { fitTiles } from './fit'
 import { Decoder } from './frames/decoder'
@@ -8,7 +7,7 @@ import { findVideoTools } from './frames/tools'
 import { Gate } from './gate'
 import { fittingSequences, memoryBudget } from './memory'
 import { findModel, type ModelFiles } from './models'
-import type { Addon, NativeCaption, NativeImage, NativeJob, NativeModel, NativeModelInfo } from './native/addon'
+import type { Addon, NativeCaption, NativeDevice, NativeImage, NativeJob, NativeModel, NativeModelInfo } from './native/addon'
 import { loadAddon } from './native/load'
 import {
   parseCaptionOptions, parseEmbedOptions, parseImageCaptionOptions, parseLoadOptions, pickCaptionOptions,
@@ -83,8 +82,8 @@ export class Captioner {
 
   /** @internal */
   constructor(addon: Addon, model: NativeModel, settings: LoadSettings, defaults: CaptionOptions) {
-    const decoders = settings.decoders || Math.max(2, os.availableParallelism())
-    const rows = model.info.sequences + decoders + 2
+    this.#decoder = new Decoder(settings.decoders)
+    const rows = model.info.sequences + this.#decoder.processes + 2
     this.info = model.info
     this.warnings = warnings(model.info)
     this.window = rows * 4
@@ -93,7 +92,6 @@ export class Captioner {
     this.#model = model
     this.#defaults = defaults
     this.#rows = new Gate(rows)
-    this.#decoder = new Decoder(decoders)
   }
 
   /**
@@ -241,11 +239,11 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
   findVideoTools(settings.ffmpeg)
   const addon = loadAddon()
   try {
-    const devices = chooseDevices(addon, settings.gpus, settings.rpc)
+    const { names, devices } = chooseDevices(addon, settings.gpus, settings.rpc)
     const job = addon.loadModel(
       {
         ...files,
-        devices,
+        devices: names,
         splitMode: settings.splitMode,
         sequences: settings.sequences ?? sequencesFor(addon, files, devices, settings),
         contextPerSequence: settings.contextPerSequence,
@@ -265,9 +263,9 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
 }
 
 /** What is left of the memory is shared out among captions when the model is loaded: each has a KV stream of its own. */
-function sequencesFor(addon: Addon, { model, mmproj }: ModelFiles, devices: string[], { rpc, kvType, chatTemplate, contextPerSequence }: LoadSettings): number {
+function sequencesFor(addon: Addon, { model, mmproj }: ModelFiles, devices: NativeDevice[], { kvType, chatTemplate, contextPerSequence }: LoadSettings): number {
   const facts = addon.inspect(model, mmproj, chatTemplate)
-  return fittingSequences(memoryBudget(facts, pickDevices(addon.devices(rpc), devices), kvType), contextPerSequence || facts.contextTrained)
+  return fittingSequences(memoryBudget(facts, devices, kvType), contextPerSequence || facts.contextTrained)
 }
 
 /** Loads, captions one file, closes. For more than one file `loadCaptioner` loads once. */

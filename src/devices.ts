@@ -1,30 +1,30 @@
 import { VcapError } from './errors'
 import type { Addon, NativeDevice } from './native/addon'
 
+export interface ChosenDevices {
+  /** ggml's names; none: the CPU. */
+  names: string[]
+  devices: NativeDevice[]
+}
+
 /**
- * Names of the devices asked for: local GPUs by number, then RPC servers. Empty: the CPU.
+ * The devices asked for: local GPUs by number, then RPC servers; the CPU where there are none.
  * `gpus` as in `0-7`, `0,2,4-5`, `all`, `none`; all that are there when undefined.
  * Throws `usage`, `device_unavailable`.
  */
-export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: string[]): string[] {
+export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: string[]): ChosenDevices {
   const wanted = gpus === undefined ? undefined : parseGpus(gpus)
   const devices = addon.devices(rpc)
   const isRemote = (device: NativeDevice) => device.name.startsWith('RPC')
   const local = devices.filter((device) => device.type === 'gpu' && !isRemote(device))
   const remote = devices.filter(isRemote)
   if (wanted === 'all' && local.length === 0) throw noGpu(addon, devices, 'all')
-  const chosen = wanted === undefined || wanted === 'all' ? local : wanted.map((number) => local[number] ?? refuse(number))
-  return [...chosen, ...remote].map((device) => device.name)
+  const chosen = [...(wanted === undefined || wanted === 'all' ? local : wanted.map((number) => local[number] ?? refuse(number))), ...remote]
+  return { names: chosen.map(({ name }) => name), devices: chosen.length > 0 ? chosen : devices.filter(({ type }) => type === 'cpu') }
 
   function refuse(number: number): never {
     throw noGpu(addon, devices, String(number))
   }
-}
-
-/** The devices of these names; the CPU where none is named. */
-export function pickDevices(all: NativeDevice[], names: string[]): NativeDevice[] {
-  const chosen = all.filter(({ name }) => names.includes(name))
-  return chosen.length > 0 ? chosen : all.filter(({ type }) => type === 'cpu')
 }
 
 /** Numbers of a list such as `0,2,4-5`, each once, in order; `none` is the empty list. */

@@ -1,4 +1,4 @@
-import type { NativeDevice, NativeModelFacts } from './native/addon'
+import type { NativeDevice, NativeLoadOptions, NativeModelFacts } from './native/addon'
 
 /** What a model leaves of its devices' memory to keys and values. */
 export interface MemoryBudget {
@@ -8,7 +8,7 @@ export interface MemoryBudget {
   kvPerPosition: number
 }
 
-export type KvType = 'f32' | 'f16' | 'q8_0'
+type KvType = NativeLoadOptions['kvType']
 
 /** Share of a device's memory that can be used, and what its buffers take: bytes for activations, graphs and the driver. */
 const usable = 0.94

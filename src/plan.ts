@@ -1,4 +1,4 @@
-import { chooseDevices, pickDevices } from './devices'
+import { chooseDevices } from './devices'
 import { VcapError } from './errors'
 import { fitTiles } from './fit'
 import { memoryBudget, type MemoryBudget } from './memory'
@@ -42,7 +42,7 @@ export function plan(options?: PlanOptions): Plan {
   const files = findModel(settings.model, settings.mmproj)
   const addon = loadAddon()
   const model = addon.inspect(files.model, files.mmproj, settings.chatTemplate)
-  const devices = pickDevices(addon.devices(settings.rpc), chooseDevices(addon, settings.gpus, settings.rpc))
+  const { devices } = chooseDevices(addon, settings.gpus, settings.rpc)
   const memory = memoryBudget(model, devices, settings.kvType)
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
   const budget = { promptTokens, maxTokens: settings.maxTokens }

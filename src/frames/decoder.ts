@@ -4,6 +4,7 @@ import path from 'node:path'
 import { abortedError, VcapError, type ErrorCode } from '../errors'
 import { Gate } from '../gate'
 import type { FrameSettings } from '../options'
+import { tookTooLong } from './reader'
 import type { SampledFrames, SampleSettings } from './sample'
 import { findVideoTools, type VideoTools } from './tools'
 
@@ -49,7 +50,8 @@ process.on('exit', () => {
  * threads then fault on every page that they write.
  */
 export class Decoder {
-  readonly #processes: number
+  /** At most. */
+  readonly processes: number
   readonly #places: Gate
   readonly #idle: DecoderProcess[] = []
   /** By the ffmpeg asked for: looking costs more than a row that is missing. */
@@ -57,17 +59,17 @@ export class Decoder {
   #underWay = 0
   #closed = false
 
-  /** With so many processes at most. */
-  constructor(processes: number) {
-    this.#processes = processes
-    this.#places = new Gate(processes)
+  /** 0 processes: by the number of cores. */
+  constructor(processes = 0) {
+    this.processes = processes || Math.max(2, os.availableParallelism())
+    this.#places = new Gate(this.processes)
   }
 
   /** As `sampleFrames`. Of the files `underWay`, this one among them, those being decoded share the cores. */
   async sample(file: string, { signal, ...settings }: FrameSettings, underWay = this.#underWay + 1): Promise<SampledFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
-    const threads = Math.min(mostThreads, Math.max(1, Math.floor(os.availableParallelism() / Math.min(underWay, this.#processes))))
+    const threads = Math.min(mostThreads, Math.max(1, Math.floor(os.availableParallelism() / Math.min(underWay, this.processes))))
     // The process may have been started in another folder than ours is now; an empty path is refused as such.
     const request = { path: file && path.resolve(file), settings, threads, tools }
     this.#underWay++
@@ -137,7 +139,7 @@ class DecoderProcess {
   async sample(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
     if (signal?.aborted) throw abortedError(signal)
     const abort = () => this.#lose(abortedError(signal!))
-    const overdue = setTimeout(() => this.#lose(new VcapError('unreadable', 'Decoding it took too long')), (request.settings.decodeTimeout + grace) * 1000)
+    const overdue = setTimeout(() => this.#lose(tookTooLong()), (request.settings.decodeTimeout + grace) * 1000)
     signal?.addEventListener('abort', abort, { once: true })
     this.#hold(true)
     if (request.tools.nodeAv) deaf.add(this.#child)

@@ -1,9 +1,8 @@
-import os from 'node:os'
 import { parseFrameOptions, type FrameOptions } from '../options'
 import { Decoder } from './decoder'
 import type { Frame } from './sample'
 
-const decoder = new Decoder(Math.max(2, os.availableParallelism()))
+const decoder = new Decoder()
 
 /**
  * Decoded frames of a local video or image file, upright, in order.

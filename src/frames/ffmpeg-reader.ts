@@ -3,13 +3,13 @@ import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
 import { indexFrames, inputArgs, reason } from './ffmpeg-index'
-import type { CountedFrames, FrameIndex, ReadLimits, VideoFile, VideoReader } from './reader'
+import { mostPixels, tookTooLong, type CountedFrames, type FrameIndex, type ReadLimits, type VideoFile, type VideoReader } from './reader'
 
 /** Inputs one ffmpeg process opens: each has its decoder and that decoder's memory. */
 const seeksPerProcess = 8
 
-/** What one pipe may carry: a picture of 16,384 × 16,384. */
-const pipeBytes = 16384 * 16384 * 3 + 64
+/** What one pipe may carry: the largest picture and its header. */
+const pipeBytes = mostPixels * 3 + 64
 
 /** A video by ffmpeg processes: one for the index, one or more for the frames. */
 export class FfmpegReader implements VideoReader {
@@ -117,7 +117,7 @@ function pictureTo(pipe: number): string[] {
 }
 
 function refuseTimeout(outcome: FfmpegOutcome): void {
-  if (outcome.timedOut) throw new VcapError('unreadable', 'Decoding it took too long')
+  if (outcome.timedOut) throw tookTooLong()
 }
 
 class PicturePipe {

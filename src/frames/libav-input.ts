@@ -1,6 +1,6 @@
 import { VcapError } from '../errors'
 import { check, type CodecContext, type FormatContext, type Libav, type Packet, type Stream } from './libav'
-import { demuxers, type ReadLimits, type VideoFile } from './reader'
+import { demuxers, tookTooLong, type ReadLimits, type VideoFile } from './reader'
 
 /** An open file and its video stream. */
 export class LibavInput {
@@ -98,8 +98,9 @@ export class LibavInput {
   }
 }
 
-function enforce({ deadline }: ReadLimits): void {
-  if (Date.now() >= deadline) throw new VcapError('unreadable', 'Decoding it took too long')
+/** Throws `unreadable` when the time is over. */
+export function enforce({ deadline }: ReadLimits): void {
+  if (Date.now() >= deadline) throw tookTooLong()
 }
 
 /** FFmpeg filters for a display matrix (3 × 3, fixed point, row by row), as the command applies it. */

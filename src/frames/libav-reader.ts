@@ -1,11 +1,8 @@
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { check, type AvFrame, type CodecContext, type Libav, type Packet } from './libav'
-import { LibavInput } from './libav-input'
-import type { CountedFrames, FrameIndex, ReadLimits, VideoFile, VideoReader } from './reader'
-
-/** Pixels of the largest picture taken. */
-const mostPixels = 16384 * 16384
+import { enforce, LibavInput } from './libav-input'
+import { mostPixels, type CountedFrames, type FrameIndex, type ReadLimits, type VideoFile, type VideoReader } from './reader'
 
 /** One packet of the stream: one frame, if it is as it should be. Times in the stream's time base. */
 interface Entry {
@@ -158,12 +155,14 @@ export class LibavReader implements VideoReader {
     frame.alloc()
     const { AVERROR_EAGAIN, AVERROR_EOF } = this.#libav.is
     // What is damaged is a frame less, and no end: with threads its error comes late, and sound frames behind it.
+    const limits = this.#limits
     const received = function* () {
       for (;;) {
         frame.unref()
         const status = decoder.receiveFrameSync(frame)
         if (status === AVERROR_EAGAIN || status === AVERROR_EOF) return
         if (status >= 0) yield frame
+        else enforce(limits)
       }
     }
     try {

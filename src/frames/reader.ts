@@ -1,4 +1,8 @@
+import { VcapError } from '../errors'
 import type { Picture } from '../picture'
+
+/** Pixels of the largest picture taken. */
+export const mostPixels = 16384 * 16384
 
 /** A local file and, where its first bytes decide it, the demuxer to read it with. */
 export interface VideoFile {
@@ -12,6 +16,10 @@ export interface ReadLimits {
   deadline: number
   /** Of a decoder. */
   threads: number
+}
+
+export function tookTooLong(): VcapError {
+  return new VcapError('unreadable', 'Decoding it took too long')
 }
 
 /** When each frame of a video is shown, in order of showing. */

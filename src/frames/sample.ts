@@ -1,4 +1,3 @@
-import path from 'node:path'
 import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import type { Picture } from '../picture'
@@ -36,15 +35,14 @@ export type SampleSettings = Pick<FrameSettings, 'numFrames' | 'resize' | 'decod
 
 /**
  * Decoded frames of a local video or image file, upright, in order; the file's length as well.
- * `threads`: of a decoder. Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`.
+ * `file`: absolute, or empty; `threads`: of a decoder. Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`.
  */
 export async function sampleFrames(file: string, settings: SampleSettings, threads: number, tools: VideoTools): Promise<SampledFrames> {
-  const absolute = path.resolve(file)
-  const kind = await identify(file === '' ? file : absolute)
+  const kind = await identify(file)
   const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, threads }
   const sampled = kind.type === 'image'
-    ? await sampleImage(absolute, kind.format, settings.numFrames, limits, tools)
-    : await sampleVideo({ path: absolute, demuxer: kind.demuxer }, settings.numFrames, limits, tools)
+    ? await sampleImage(file, kind.format, settings.numFrames, limits, tools)
+    : await sampleVideo({ path: file, demuxer: kind.demuxer }, settings.numFrames, limits, tools)
   if (settings.resize === undefined) return sampled
   const { resize } = settings
   return { ...sampled, frames: await Promise.all(sampled.frames.map(async (frame) => ({ ...frame, ...(await scaleShortSide(frame, resize)) }))) }

@@ -169,7 +169,7 @@ async function gone(pid) {
       assert.equal(error.code, 'ESRCH')
       return
     }
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await pause(50)
   }
   assert.fail(`process ${pid} is still there`)
 }
