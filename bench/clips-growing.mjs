@@ -28,26 +28,45 @@ const { values } = parseArgs({
 warnIfBusy()
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-clips-'))
 process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
-const { samples } = await writeSamples({ folder, clips: 100, images: 0, seed: 4711, ffmpeg: findFfmpeg(undefined).path })
+const { samples } = await writeSamples({
+  folder,
+  clips: 100,
+  images: 0,
+  seed: 4711,
+  ffmpeg: findFfmpeg(undefined).path
+})
 const counts = values.rows.split(',').map(Number)
 const captioner = await loadCaptioner({ model: 'demo', gpus: 'none', sequences: 16 })
 const results = counts.map((rows) => ({ rows, milliseconds: [], megabytes: 0 }))
 await measure({ rows: counts[0], milliseconds: [], megabytes: 0 }) // memory is touched before anything counts
 for (let round = 0; round < Number(values.rounds); round++) {
   // A short table's figure leans on little: it has as many goes as make a tenth of the longest.
-  for (const result of results) for (let passed = 0; passed < Math.max(...counts) / 10; passed += result.rows) await measure(result)
+  for (const result of results)
+    for (let passed = 0; passed < Math.max(...counts) / 10; passed += result.rows) await measure(result)
 }
 await captioner.close()
 
-const table = new Table({ head: ['rows', 'ms a clip', 'memory'], style: { head: [], border: [] }, colAligns: ['right', 'right', 'right'] })
-for (const result of results) table.push([result.rows, median(result.milliseconds).toFixed(1), `${result.megabytes.toFixed(0)} MB`])
+const table = new Table({
+  head: ['rows', 'ms a clip', 'memory'],
+  style: { head: [], border: [] },
+  colAligns: ['right', 'right', 'right']
+})
+for (const result of results)
+  table.push([result.rows, median(result.milliseconds).toFixed(1), `${result.megabytes.toFixed(0)} MB`])
 console.log(table.toString())
-if (values.json) fs.writeFileSync(values.json, `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), clips: results }, null, 2)}\n`)
+if (values.json)
+  fs.writeFileSync(
+    values.json,
+    `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), clips: results }, null, 2)}\n`
+  )
 process.exitCode = median(results.at(-1).milliseconds) <= 1.05 * median(results[0].milliseconds) ? 0 : 1
 
 async function measure(result) {
   const input = path.join(folder, `${result.rows}.csv`)
-  fs.writeFileSync(input, `path\n${Array.from({ length: result.rows }, (_, i) => path.join(folder, samples[i % samples.length].path)).join('\n')}\n`)
+  fs.writeFileSync(
+    input,
+    `path\n${Array.from({ length: result.rows }, (_, i) => path.join(folder, samples[i % samples.length].path)).join('\n')}\n`
+  )
   const { seconds, failed } = await run(input, `${input}.out`, { captioner, numFrames: 1 })
   if (failed > 0) throw new Error(`${failed} rows failed`)
   result.milliseconds.push((seconds / result.rows) * 1000)

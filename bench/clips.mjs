@@ -10,10 +10,33 @@ export function clip({ width, height, seconds, seed = 0 }) {
   if (existsSync(file)) return file
   const [x, y] = [-0.743643887 + seed * 1e-4, -0.131825904 - seed * 1e-4]
   const partial = inCache('clips', `partial-${process.pid}.mp4`)
-  const { status, stderr } = spawnSync(findFfmpeg(undefined).path, [
-    '-hide_banner', '-loglevel', 'error', '-y', '-f', 'lavfi', '-i', `mandelbrot=size=${width}x${height}:rate=30:start_x=${x}:start_y=${y}:maxiter=200`,
-    '-t', String(seconds), '-vf', `noise=alls=6:allf=t:all_seed=${seed}`, '-c:v', 'libx264', '-preset', 'veryfast', '-crf', '23', '-pix_fmt', 'yuv420p', partial
-  ], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync(
+    findFfmpeg(undefined).path,
+    [
+      '-hide_banner',
+      '-loglevel',
+      'error',
+      '-y',
+      '-f',
+      'lavfi',
+      '-i',
+      `mandelbrot=size=${width}x${height}:rate=30:start_x=${x}:start_y=${y}:maxiter=200`,
+      '-t',
+      String(seconds),
+      '-vf',
+      `noise=alls=6:allf=t:all_seed=${seed}`,
+      '-c:v',
+      'libx264',
+      '-preset',
+      'veryfast',
+      '-crf',
+      '23',
+      '-pix_fmt',
+      'yuv420p',
+      partial
+    ],
+    { encoding: 'utf8' }
+  )
   if (status !== 0) throw new Error(`ffmpeg could not render a clip: ${stderr}`)
   renameSync(partial, file)
   return file

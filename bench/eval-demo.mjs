@@ -34,23 +34,40 @@ if (!values.keep) process.on('exit', () => fs.rmSync(folder, { recursive: true, 
 
 const { csv, samples } = await render()
 const rows = caption(csv)
-const clips = score('clips', (i) => samples[i].scene.subject.motion !== undefined, ['shape', 'colour', 'background', 'motion'])
+const clips = score('clips', (i) => samples[i].scene.subject.motion !== undefined, [
+  'shape',
+  'colour',
+  'background',
+  'motion'
+])
 const images = score('images', (i) => samples[i].scene.subject.motion === undefined, ['shape', 'colour', 'background'])
 if (values.json) fs.writeFileSync(values.json, JSON.stringify({ clips, images }))
 process.exitCode = clips >= wanted && images >= wanted ? 0 : 1
 
 async function render() {
   const started = Date.now()
-  const options = { folder, clips: Number(values.clips), images: Number(values.images), seed: Number(values.seed), ffmpeg: findFfmpeg(undefined).path }
+  const options = {
+    folder,
+    clips: Number(values.clips),
+    images: Number(values.images),
+    seed: Number(values.seed),
+    ffmpeg: findFfmpeg(undefined).path
+  }
   const written = await writeSamples(options)
-  console.log(`Rendered ${written.samples.length} files in ${((Date.now() - started) / 1000).toFixed(0)} s into ${folder}`)
+  console.log(
+    `Rendered ${written.samples.length} files in ${((Date.now() - started) / 1000).toFixed(0)} s into ${folder}`
+  )
   return written
 }
 
 function caption(csv) {
   const command = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
   const output = path.join(folder, 'captions.csv')
-  const { status } = spawnSync(process.execPath, [command, 'run', csv, output, ...(positionals.includes('--model') ? [] : ['--model', 'demo']), ...positionals], { stdio: 'inherit' })
+  const { status } = spawnSync(
+    process.execPath,
+    [command, 'run', csv, output, ...(positionals.includes('--model') ? [] : ['--model', 'demo']), ...positionals],
+    { stdio: 'inherit' }
+  )
   if (status !== 0 && status !== 3) process.exit(status ?? 1)
   return parse(fs.readFileSync(output), { columns: true })
 }
@@ -65,6 +82,8 @@ function score(name, belongs, attributes) {
     const agree = own.filter((row) => subjectOf(row.text)?.[attribute] === subjectOf(row.expected)[attribute])
     console.log(`  ${attribute.padEnd(10)} ${percent(agree.length / own.length)}`)
   }
-  for (const row of own) if (row.text !== row.expected) console.log(`  ${row.path}: ${row.error || row.text}\n${' '.repeat(row.path.length + 4)}${row.expected}`)
+  for (const row of own)
+    if (row.text !== row.expected)
+      console.log(`  ${row.path}: ${row.error || row.text}\n${' '.repeat(row.path.length + 4)}${row.expected}`)
   return right.length / own.length
 }

@@ -33,7 +33,9 @@ const points = samplePoints(3)
 /** Of the bytes that are compared; opencv.py has it as well. */
 const stride = 997
 const [width, height] = sizes[values.size]
-const files = Array.from({ length: Number(values.clips) }, (_, seed) => clip({ width, height, seconds: Number(values.seconds), seed }))
+const files = Array.from({ length: Number(values.clips) }, (_, seed) =>
+  clip({ width, height, seconds: Number(values.seconds), seed })
+)
 const { cores } = machine()
 
 warnIfBusy()
@@ -49,18 +51,40 @@ for (const way of running) way.samples = (await way.extract(files)).samples
 const rounds = await interleave(running, Number(values.rounds), ({ extract }) => extract(files))
 const results = ways.map(({ name, skipped, samples }) => {
   const own = rounds[running.findIndex((way) => way.name === name)]
-  return own ? { name, difference: differ(samples, ways[0].samples), clipsPerSecond: files.length / median(own.map(({ seconds }) => seconds)), cpu: own[0].cpu === undefined ? undefined : median(own.map(({ cpu }) => cpu)) / files.length } : { name, skipped }
+  return own
+    ? {
+        name,
+        difference: differ(samples, ways[0].samples),
+        clipsPerSecond: files.length / median(own.map(({ seconds }) => seconds)),
+        cpu: own[0].cpu === undefined ? undefined : median(own.map(({ cpu }) => cpu)) / files.length
+      }
+    : { name, skipped }
 })
 for (const { stop } of running) stop?.()
 
 const reference = results.find(({ name, skipped }) => name.startsWith('OpenCV') && !skipped)
-const table = new Table({ head: ['way', 'clips/s', 'over OpenCV', 'CPU s a clip', 'difference'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'right', 'right'] })
+const table = new Table({
+  head: ['way', 'clips/s', 'over OpenCV', 'CPU s a clip', 'difference'],
+  style: { head: [], border: [] },
+  colAligns: ['left', 'right', 'right', 'right', 'right']
+})
 for (const { name, skipped, clipsPerSecond, cpu, difference } of results) {
   if (skipped) table.push([name, { colSpan: 4, content: skipped }])
-  else table.push([name, clipsPerSecond.toPrecision(3), reference ? (clipsPerSecond / reference.clipsPerSecond).toFixed(2) : '', cpu?.toFixed(2) ?? '', difference.toFixed(2)])
+  else
+    table.push([
+      name,
+      clipsPerSecond.toPrecision(3),
+      reference ? (clipsPerSecond / reference.clipsPerSecond).toFixed(2) : '',
+      cpu?.toFixed(2) ?? '',
+      difference.toFixed(2)
+    ])
 }
 console.log(`3 frames of ${files.length} clips of ${values.seconds} s, ${values.size}, H.264\n${table.toString()}`)
-if (values.json) fs.writeFileSync(values.json, `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, results, rounds }, null, 2)}\n`)
+if (values.json)
+  fs.writeFileSync(
+    values.json,
+    `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, results, rounds }, null, 2)}\n`
+  )
 process.exitCode = !reference || results[0].clipsPerSecond >= 1.2 * reference.clipsPerSecond ? 0 : 1
 
 async function add(name, start) {
@@ -77,9 +101,12 @@ function ours(atOnce, options) {
     const [started, cpu] = [performance.now(), cpuSeconds()]
     const frames = Array(all.length)
     let next = 0
-    await Promise.all(Array.from({ length: atOnce }, async () => {
-      for (let place = next++; place < all.length; place = next++) frames[place] = await extractFrames(all[place], options)
-    }))
+    await Promise.all(
+      Array.from({ length: atOnce }, async () => {
+        for (let place = next++; place < all.length; place = next++)
+          frames[place] = await extractFrames(all[place], options)
+      })
+    )
     const seconds = (performance.now() - started) / 1000
     return { seconds, cpu: cpuSeconds() - cpu, samples: frames.flat().map(({ data }) => sample(data)) }
   }
@@ -95,9 +122,14 @@ async function startOpenCv() {
 
 /** Of this process and all below it, those that have ended too, in seconds; of this process alone where /proc is missing. */
 function cpuSeconds() {
-  if (!fs.existsSync('/proc/self/stat')) return Object.values(process.cpuUsage()).reduce((sum, microseconds) => sum + microseconds / 1e6, 0)
-  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(readStat)
-  const below = (pid) => processes.filter((each) => each?.parent === pid).reduce((sum, each) => sum + each.ticks + below(each.pid), 0)
+  if (!fs.existsSync('/proc/self/stat'))
+    return Object.values(process.cpuUsage()).reduce((sum, microseconds) => sum + microseconds / 1e6, 0)
+  const processes = fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(readStat)
+  const below = (pid) =>
+    processes.filter((each) => each?.parent === pid).reduce((sum, each) => sum + each.ticks + below(each.pid), 0)
   return (readStat(process.pid).ticks + below(process.pid)) / 100
 }
 

@@ -1,5 +1,6 @@
 // How fast this machine multiplies matrices, with ggml's own kernels and with ours: gemm THREADS TYPE K M N [K M N ...]
-// For each product of TYPE weights [K x M] with F32 activations [K x N], best of several runs, prints both GFLOP/s on a line.
+// For each product of TYPE weights [K x M] with F32 activations [K x N], best of several runs, prints both GFLOP/s on a
+// line.
 
 #include <algorithm>
 #include <chrono>
@@ -58,7 +59,7 @@ double measure(ggml_backend_t backend, ggml_backend_t memory, ggml_type type, in
     return best;
 }
 
-}  // namespace
+}   // namespace
 
 int main(int argc, char ** argv) {
     if (argc < 6 || (argc - 3) % 3 != 0) {

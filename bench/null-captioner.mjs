@@ -12,7 +12,15 @@ export function nullCaptioner(sequences = 16) {
     timings: { frames: 0, tiles: 0, queued: 0, vision: 0, prefill: 0, decode: 0 }
   }
   return {
-    info: { name: 'null', parameters: 0, devices: [], sequences, contextPerSequence: 4096, chatTemplate: 'none', chatTemplateReason: 'null engine' },
+    info: {
+      name: 'null',
+      parameters: 0,
+      devices: [],
+      sequences,
+      contextPerSequence: 4096,
+      chatTemplate: 'none',
+      chatTemplateReason: 'null engine'
+    },
     warnings: [],
     window: (sequences + 4) * 4,
     captionOrError: async (path) => ({ path, ...caption })

@@ -15,7 +15,10 @@ export function pair(name, type = 'F16') {
   if (!shapes[name]) throw new Error(`Expected one of ${pairNames.join(', ')} as a model but received ${name}`)
   // What writes them is part of their name: a change there makes new files.
   const folder = inCache('models', 'v3')
-  const files = { model: path.join(folder, `random-${name}-${type}.gguf`), mmproj: path.join(folder, `random-${name}-mmproj.gguf`) }
+  const files = {
+    model: path.join(folder, `random-${name}-${type}.gguf`),
+    mmproj: path.join(folder, `random-${name}-mmproj.gguf`)
+  }
   if (!Object.values(files).every((file) => existsSync(file))) writeRandomPair(name, folder, type)
   return { name, ...files, shape: shapes[name] }
 }

@@ -35,7 +35,12 @@ const { values } = parseArgs({
 const [width, height] = sizes[values.size]
 const { name, model, mmproj } = pair(values.model)
 const loading = {
-  model, mmproj, gpus: 'none', sequences: Number(values.batch), contextPerSequence: name === 'demo' ? 0 : context, threads: Number(values.threads),
+  model,
+  mmproj,
+  gpus: 'none',
+  sequences: Number(values.batch),
+  contextPerSequence: name === 'demo' ? 0 : context,
+  threads: Number(values.threads),
   chatTemplate: name === 'demo' ? '' : 'vicuna_v1'
 }
 const answering = { maxTokens: Number(values.tokens), ignoreEos: true }
@@ -56,15 +61,24 @@ await Promise.all([captioner.caption(files[0], answering), engine.caption(reques
 const waits = []
 const [whole, bare] = await interleave([fromFiles, fromMemory], Number(values.rounds), (measure) => measure())
 const ratio = median(whole) / median(bare)
-const wait = { idle: median(waits.map(({ idle }) => idle)), emptyPlaces: median(waits.map(({ emptyPlaces }) => emptyPlaces)) }
-console.log([
-  `${name}, ${values.clips} clips of ${values.size}, 3 frames, ${values.tokens} tokens, batch ${values.batch}`,
-  `run from files     ${median(whole).toFixed(1)} output tokens/s`,
-  `engine alone       ${median(bare).toFixed(1)} output tokens/s`,
-  `ratio              ${percent(ratio)}`,
-  `engine waited      ${percent(wait.idle)} of the time; ${percent(wait.emptyPlaces)} of its places stood empty for frames`
-].join('\n'))
-if (values.json) fs.writeFileSync(values.json, `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, whole, bare, ratio, waits }, null, 2)}\n`)
+const wait = {
+  idle: median(waits.map(({ idle }) => idle)),
+  emptyPlaces: median(waits.map(({ emptyPlaces }) => emptyPlaces))
+}
+console.log(
+  [
+    `${name}, ${values.clips} clips of ${values.size}, 3 frames, ${values.tokens} tokens, batch ${values.batch}`,
+    `run from files     ${median(whole).toFixed(1)} output tokens/s`,
+    `engine alone       ${median(bare).toFixed(1)} output tokens/s`,
+    `ratio              ${percent(ratio)}`,
+    `engine waited      ${percent(wait.idle)} of the time; ${percent(wait.emptyPlaces)} of its places stood empty for frames`
+  ].join('\n')
+)
+if (values.json)
+  fs.writeFileSync(
+    values.json,
+    `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, whole, bare, ratio, waits }, null, 2)}\n`
+  )
 await Promise.all([captioner.close(), engine.close()])
 process.exitCode = ratio >= 0.95 ? 0 : 1
 
@@ -87,7 +101,10 @@ async function request(file) {
   const addon = loadAddon()
   const frames = await extractFrames(file)
   const prompt = buildPrompt(undefined, frames.length, undefined)
-  const maxTiles = fitTiles(addon, engine.info, 'auto', frames, { promptTokens: engine.countPromptTokens(prompt, frames.length), maxTokens: answering.maxTokens })
+  const maxTiles = fitTiles(addon, engine.info, 'auto', frames, {
+    promptTokens: engine.countPromptTokens(prompt, frames.length),
+    maxTokens: answering.maxTokens
+  })
   const images = await Promise.all(frames.map((frame) => cutTiles(addon, engine.info.vision, frame, maxTiles)))
   return { images, prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
 }

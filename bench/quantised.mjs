@@ -36,18 +36,42 @@ const load = workload({ frames: 3, size: '640x360', tokens: 32, batch, anyres: '
 buildLlamaTools()
 warnIfBusy()
 
-const ways = values.weights.split(',').flatMap((weights) => values.caches.split(',').map((cache) => ({ weights, cache })))
+const ways = values.weights
+  .split(',')
+  .flatMap((weights) => values.caches.split(',').map((cache) => ({ weights, cache })))
 for (const way of ways) {
-  way.running = await startHosted(new URL('peers/ours.mjs', import.meta.url).href, { pair: quantised('60m', way.weights), batch, threads: machine().cores, kvType: way.cache })
+  way.running = await startHosted(new URL('peers/ours.mjs', import.meta.url).href, {
+    pair: quantised('60m', way.weights),
+    batch,
+    threads: machine().cores,
+    kvType: way.cache
+  })
 }
-const seconds = await interleave(ways, Number(values.rounds), async ({ running }, round) => (await running.caption(await requests(load, round), load)).seconds)
+const seconds = await interleave(
+  ways,
+  Number(values.rounds),
+  async ({ running }, round) => (await running.caption(await requests(load, round), load)).seconds
+)
 for (const { running } of ways) await running.stop()
-const results = ways.map(({ weights, cache }, place) => ({ weights, cache, videosPerSecond: batch / median(seconds[place]), ...accuracy(weights, cache) }))
+const results = ways.map(({ weights, cache }, place) => ({
+  weights,
+  cache,
+  videosPerSecond: batch / median(seconds[place]),
+  ...accuracy(weights, cache)
+}))
 
-const table = new Table({ head: ['weights', 'cache', 'videos/s', 'clips right', 'images right'], style: { head: [], border: [] } })
-for (const { weights, cache, videosPerSecond, clips, images } of results) table.push([weights, cache, videosPerSecond.toPrecision(3), percent(clips), percent(images)])
+const table = new Table({
+  head: ['weights', 'cache', 'videos/s', 'clips right', 'images right'],
+  style: { head: [], border: [] }
+})
+for (const { weights, cache, videosPerSecond, clips, images } of results)
+  table.push([weights, cache, videosPerSecond.toPrecision(3), percent(clips), percent(images)])
 console.log(table.toString())
-if (values.json) fs.writeFileSync(values.json, `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, quantised: results }, null, 2)}\n`)
+if (values.json)
+  fs.writeFileSync(
+    values.json,
+    `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, quantised: results }, null, 2)}\n`
+  )
 
 /** The pair with its language model's weights in another type. */
 function quantised(name, type) {
@@ -55,7 +79,11 @@ function quantised(name, type) {
   if (type === 'F16') return own
   const model = inCache('models', 'quantised', `${name}-${type}.gguf`)
   if (!fs.existsSync(model)) {
-    const { status, stderr } = spawnSync(llamaTool('llama-quantize'), [own.model, `${model}.partial`, type, String(machine().cores)], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync(
+      llamaTool('llama-quantize'),
+      [own.model, `${model}.partial`, type, String(machine().cores)],
+      { encoding: 'utf8' }
+    )
     if (status !== 0) throw new Error(`llama-quantize failed: ${stderr.trim().split('\n').at(-1)}`)
     fs.renameSync(`${model}.partial`, model)
   }
@@ -66,7 +94,26 @@ function accuracy(weights, cache) {
   const { model, mmproj } = quantised('demo', weights)
   const file = path.join(os.tmpdir(), `vcap-quantised-${process.pid}.json`)
   const script = fileURLToPath(new URL('eval-demo.mjs', import.meta.url))
-  spawnSync(process.execPath, [script, '--clips', values.files, '--images', values.files, '--json', file, '--', '--model', model, '--mmproj', mmproj, '--kv-type', cache], { stdio: ['ignore', 'ignore', 'inherit'] })
+  spawnSync(
+    process.execPath,
+    [
+      script,
+      '--clips',
+      values.files,
+      '--images',
+      values.files,
+      '--json',
+      file,
+      '--',
+      '--model',
+      model,
+      '--mmproj',
+      mmproj,
+      '--kv-type',
+      cache
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] }
+  )
   const right = JSON.parse(fs.readFileSync(file, 'utf8'))
   fs.rmSync(file)
   return right

@@ -8,7 +8,10 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const { values, positionals: [folder] } = parseArgs({ allowPositionals: true, options: { python: { type: 'string' } } })
+const {
+  values,
+  positionals: [folder]
+} = parseArgs({ allowPositionals: true, options: { python: { type: 'string' } } })
 if (!folder) {
   console.error('usage: npm run bench:record -- FOLDER [--python FILE]')
   process.exit(2)
@@ -29,12 +32,24 @@ const steps = [
   ['frames', 'frames', python],
   ['quantised', 'quantised', ['--rounds', '2', '--files', '50']],
   ['60m-hf', 'run', cells(...one, '--peers', 'hf,hf-bf16')],
-  ['60m-sizes', 'run', cells(...one, '--sizes', '1280x720,square', '--anyres', 'full', '--peers', 'llama-server,hf-bf16')],
+  [
+    '60m-sizes',
+    'run',
+    cells(...one, '--sizes', '1280x720,square', '--anyres', 'full', '--peers', 'llama-server,hf-bf16')
+  ],
   ['60m-one-frame', 'run', cells(...both, '--frames', '1', '--anyres', 'full', '--peers', 'llama-server,hf-bf16')],
-  ['60m-long', 'run', cells(...both, '--tokens', '128', '--anyres', 'off', '--peers', 'llama-server,hf-bf16,hf-bf16-batch')],
+  [
+    '60m-long',
+    'run',
+    cells(...both, '--tokens', '128', '--anyres', 'off', '--peers', 'llama-server,hf-bf16,hf-bf16-batch')
+  ],
   ['demo', 'run', cells(...both, '--models', 'demo', '--anyres', 'full', '--peers', 'llama-server')],
   ['300m', 'run', cells(...one, '--models', '300m', '--peers', 'llama-server,hf-bf16')],
-  ['60m-batch-4', 'run', cells('--batch', '4', '--anyres', 'full', '--peers', 'llama-server,hf,hf-batch,hf-bf16,hf-bf16-batch')],
+  [
+    '60m-batch-4',
+    'run',
+    cells('--batch', '4', '--anyres', 'full', '--peers', 'llama-server,hf,hf-batch,hf-bf16,hf-bf16-batch')
+  ],
   ['clips', 'clips-growing', []]
 ]
 
@@ -44,6 +59,8 @@ for (const [name, script, args] of steps) {
   if (fs.existsSync(file)) continue
   console.log(`\n== ${name}`)
   const partial = `${file}.partial`
-  spawnSync(process.execPath, [fileURLToPath(new URL(`${script}.mjs`, import.meta.url)), ...args, '--json', partial], { stdio: 'inherit' })
+  spawnSync(process.execPath, [fileURLToPath(new URL(`${script}.mjs`, import.meta.url)), ...args, '--json', partial], {
+    stdio: 'inherit'
+  })
   if (fs.existsSync(partial)) fs.renameSync(partial, file)
 }

@@ -17,7 +17,13 @@ export function report(cells) {
         table.push([...head, { colSpan: 4, content: peer.skipped }])
         continue
       }
-      table.push([...head, peer.promptTokens, median(rates[place]).toPrecision(3), spread(rates[place]), place === 0 || ours.length === 0 ? '' : (median(ours) / median(rates[place])).toFixed(2)])
+      table.push([
+        ...head,
+        peer.promptTokens,
+        median(rates[place]).toPrecision(3),
+        spread(rates[place]),
+        place === 0 || ours.length === 0 ? '' : (median(ours) / median(rates[place])).toFixed(2)
+      ])
     }
   }
   return table.toString()

@@ -37,7 +37,9 @@ else await compare()
 /** In the child: the speed of one run, the last, and the most memory held. */
 async function measure(input) {
   let rss = 0
-  const look = () => { rss = Math.max(rss, process.memoryUsage.rss()) }
+  const look = () => {
+    rss = Math.max(rss, process.memoryUsage.rss())
+  }
   const timer = setInterval(look, 50)
   let summary
   for (let passed = 0; passed < warmRows; passed += summary.rows) {
@@ -58,7 +60,11 @@ async function compare() {
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const result of results) result.rounds.push(await inChild(path.join(folder, `${result.rows}.csv`)))
   }
-  const table = new Table({ head: ['rows', 'rows/s', 'memory'], style: { head: [], border: [] }, colAligns: ['right', 'right', 'right'] })
+  const table = new Table({
+    head: ['rows', 'rows/s', 'memory'],
+    style: { head: [], border: [] },
+    colAligns: ['right', 'right', 'right']
+  })
   for (const result of results) {
     result.rowsPerSecond = median(result.rounds.map(({ rows, seconds }) => rows / seconds))
     result.megabytes = median(result.rounds.map(({ rss }) => rss / 1e6))
@@ -78,7 +84,8 @@ async function writeTable(file, rows) {
   stream.write('path,id,text\n')
   for (let first = 0; first < rows; first += 1000) {
     let block = ''
-    for (let i = first; i < Math.min(rows, first + 1000); i++) block += `clips/${i % 977}/clip-${i}.mp4,${i},"a text, as it came with clip ${i}"\n`
+    for (let i = first; i < Math.min(rows, first + 1000); i++)
+      block += `clips/${i % 977}/clip-${i}.mp4,${i},"a text, as it came with clip ${i}"\n`
     if (!stream.write(block)) await once(stream, 'drain')
   }
   stream.end()
@@ -88,7 +95,9 @@ async function writeTable(file, rows) {
 async function inChild(input) {
   const child = fork(fileURLToPath(import.meta.url), ['--one', input])
   let result
-  child.on('message', (message) => { result = message })
+  child.on('message', (message) => {
+    result = message
+  })
   const [status] = await once(child, 'exit')
   if (!result) throw new Error(`The process for ${input} ended with status ${status}`)
   return result

@@ -61,8 +61,10 @@ function hosted(name, file) {
   return { name, start: (options) => startHosted(new URL(file, import.meta.url).href, options) }
 }
 
-const chosen = values.peers === 'all' ? Object.keys(known) : ['ours', ...list(values.peers).filter((peer) => peer !== 'ours')]
-for (const peer of chosen) if (!known[peer]) throw new Error(`Expected one of ${Object.keys(known).join(', ')} as a peer but received ${peer}`)
+const chosen =
+  values.peers === 'all' ? Object.keys(known) : ['ours', ...list(values.peers).filter((peer) => peer !== 'ours')]
+for (const peer of chosen)
+  if (!known[peer]) throw new Error(`Expected one of ${Object.keys(known).join(', ')} as a peer but received ${peer}`)
 for (const { name, prepare } of chosen.map((peer) => known[peer])) {
   try {
     prepare?.()
@@ -72,7 +74,13 @@ for (const { name, prepare } of chosen.map((peer) => known[peer])) {
 }
 
 warnIfBusy()
-const results = { machine: machine(), date: new Date().toISOString(), rounds: Number(values.rounds), threads: Number(values.threads), cells: [] }
+const results = {
+  machine: machine(),
+  date: new Date().toISOString(),
+  rounds: Number(values.rounds),
+  threads: Number(values.threads),
+  cells: []
+}
 for (const model of list(values.models)) {
   for (const batch of numbers(values.batch)) await measure(pair(model), batch)
 }
@@ -84,7 +92,8 @@ async function measure(models, batch) {
     for (const frames of numbers(values.frames)) {
       for (const size of list(values.sizes)) {
         for (const tokens of numbers(values.tokens)) {
-          for (const anyres of list(values.anyres)) await measureCell(models, peers, workload({ frames, size, tokens, batch, anyres }))
+          for (const anyres of list(values.anyres))
+            await measureCell(models, peers, workload({ frames, size, tokens, batch, anyres }))
         }
       }
     }
@@ -116,7 +125,11 @@ async function warmUp(running) {
 }
 
 async function measureCell(models, peers, load) {
-  const cell = { model: models.name, ...load, peers: peers.map(({ name, skipped }) => ({ name, skipped, seconds: [] })) }
+  const cell = {
+    model: models.name,
+    ...load,
+    peers: peers.map(({ name, skipped }) => ({ name, skipped, seconds: [] }))
+  }
   let textTokens
   await interleave(peers, Number(values.rounds), async ({ name, running }, round) => {
     const own = cell.peers.find((peer) => peer.name === name)
@@ -128,12 +141,17 @@ async function measureCell(models, peers, load) {
     }
     const size = load.anyres === 'off' && name !== known.ours.name ? 'tile' : load.size
     try {
-      const { seconds, captions } = await running.caption(await requests({ ...load, size }, round), { ...load, textTokens })
+      const { seconds, captions } = await running.caption(await requests({ ...load, size }, round), {
+        ...load,
+        textTokens
+      })
       checkWork(captions, load)
       if (name === known.ours.name) textTokens ??= captions[0].textTokens
       own.seconds.push(seconds)
       own.promptTokens = captions[0].promptTokens
-      console.error(`bench: ${models.name}, ${load.name}, round ${round + 1}, ${name}: ${seconds.toFixed(2)} s, ${captions[0].promptTokens} prompt tokens`)
+      console.error(
+        `bench: ${models.name}, ${load.name}, round ${round + 1}, ${name}: ${seconds.toFixed(2)} s, ${captions[0].promptTokens} prompt tokens`
+      )
     } catch (error) {
       own.skipped = error.message
       console.error(`bench: ${models.name}, ${load.name}: ${name} failed: ${error.message}`)
@@ -146,8 +164,12 @@ async function measureCell(models, peers, load) {
 
 /** What the peer took for one of these requests, where it has been measured. */
 function secondsAlone(model, { batch, name, ...load }, peer) {
-  const alone = batch > 1 && results.cells.find((cell) => cell.model === model && cell.batch === 1 && Object.keys(load).every((part) => cell[part] === load[part]))
-  return alone ? alone.peers.find((each) => each.name === peer)?.seconds[0] ?? 0 : 0
+  const alone =
+    batch > 1 &&
+    results.cells.find(
+      (cell) => cell.model === model && cell.batch === 1 && Object.keys(load).every((part) => cell[part] === load[part])
+    )
+  return alone ? (alone.peers.find((each) => each.name === peer)?.seconds[0] ?? 0) : 0
 }
 
 /** Who makes fewer tokens than asked is not compared. */

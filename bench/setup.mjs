@@ -35,28 +35,45 @@ export function buildLlamaTools() {
 function configuration() {
   const has = (command) => spawnSync(command, ['--version']).status === 0
   const options = {
-    CMAKE_BUILD_TYPE: 'Release', BUILD_SHARED_LIBS: 'OFF', GGML_NATIVE: 'ON', LLAMA_CURL: 'OFF', LLAMA_OPENSSL: 'OFF',
-    LLAMA_BUILD_UI: 'OFF', LLAMA_USE_PREBUILT_UI: 'OFF', LLAMA_BUILD_TESTS: 'OFF', LLAMA_BUILD_EXAMPLES: 'OFF', LLAMA_BUILD_APP: 'OFF'
+    CMAKE_BUILD_TYPE: 'Release',
+    BUILD_SHARED_LIBS: 'OFF',
+    GGML_NATIVE: 'ON',
+    LLAMA_CURL: 'OFF',
+    LLAMA_OPENSSL: 'OFF',
+    LLAMA_BUILD_UI: 'OFF',
+    LLAMA_USE_PREBUILT_UI: 'OFF',
+    LLAMA_BUILD_TESTS: 'OFF',
+    LLAMA_BUILD_EXAMPLES: 'OFF',
+    LLAMA_BUILD_APP: 'OFF'
   }
-  if (has('ccache')) Object.assign(options, { CMAKE_C_COMPILER_LAUNCHER: 'ccache', CMAKE_CXX_COMPILER_LAUNCHER: 'ccache' })
+  if (has('ccache'))
+    Object.assign(options, { CMAKE_C_COMPILER_LAUNCHER: 'ccache', CMAKE_CXX_COMPILER_LAUNCHER: 'ccache' })
   // As in our CMakeLists.txt: GCC before 14 breaks ggml's AMX kernels.
   if (gccVersion() < 14 && os.arch() === 'x64') {
     const flags = '-mno-amx-tile -mno-amx-int8 -mno-amx-bf16'
     Object.assign(options, { CMAKE_C_FLAGS: flags, CMAKE_CXX_FLAGS: flags })
   }
-  return [...(has('ninja') ? ['-G', 'Ninja'] : []), ...Object.entries(options).map(([name, value]) => `-D${name}=${value}`)]
+  return [
+    ...(has('ninja') ? ['-G', 'Ninja'] : []),
+    ...Object.entries(options).map(([name, value]) => `-D${name}=${value}`)
+  ]
 }
 
 /** GCC's major version; infinite where the compiler is another. */
 function gccVersion() {
   const { stdout } = spawnSync(process.env.CXX ?? 'c++', ['-dumpfullversion', '-dumpversion'], { encoding: 'utf8' })
-  const isGcc = /Free Software Foundation/.test(spawnSync(process.env.CXX ?? 'c++', ['--version'], { encoding: 'utf8' }).stdout ?? '')
+  const isGcc = /Free Software Foundation/.test(
+    spawnSync(process.env.CXX ?? 'c++', ['--version'], { encoding: 'utf8' }).stdout ?? ''
+  )
   return isGcc ? parseInt(stdout, 10) : Infinity
 }
 
 function cmake(...args) {
   const { status, error, stdout, stderr } = spawnSync('cmake', args, { encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (error || status !== 0) throw new Error(`cmake ${args[0]} failed: ${error?.message ?? `${stdout}${stderr}`.trim().split('\n').slice(-15).join('\n')}`)
+  if (error || status !== 0)
+    throw new Error(
+      `cmake ${args[0]} failed: ${error?.message ?? `${stdout}${stderr}`.trim().split('\n').slice(-15).join('\n')}`
+    )
 }
 
 export function installPackages() {

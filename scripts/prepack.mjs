@@ -18,7 +18,8 @@ const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
 if (spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' }).status !== 0) process.exit(1)
 
 // node-gyp-build's tags: any Node-API runtime, this C library.
-const libc = process.platform === 'linux' ? (process.report.getReport().header.glibcVersionRuntime ? '.glibc' : '.musl') : ''
+const libc =
+  process.platform === 'linux' ? (process.report.getReport().header.glibcVersionRuntime ? '.glibc' : '.musl') : ''
 const folder = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`)
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })

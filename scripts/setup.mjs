@@ -34,17 +34,24 @@ function missingPackages() {
 }
 
 function hasCmake() {
-  const [, major, minor] = /version (\d+)\.(\d+)/.exec(spawnSync('cmake', ['--version'], { encoding: 'utf8' }).stdout ?? '') ?? []
+  const [, major, minor] =
+    /version (\d+)\.(\d+)/.exec(spawnSync('cmake', ['--version'], { encoding: 'utf8' }).stdout ?? '') ?? []
   return Number(major) > 3 || (Number(major) === 3 && Number(minor) >= 21)
 }
 
 function installTools() {
   const packages = missingPackages()
   // They make the native build quicker; it works without them.
-  for (const [command, name] of [['ninja', 'ninja-build'], ['ccache', 'ccache']]) if (!onPath(command)) packages.push(name)
+  for (const [command, name] of [
+    ['ninja', 'ninja-build'],
+    ['ccache', 'ccache']
+  ])
+    if (!onPath(command)) packages.push(name)
   const command = `apt-get install -y --no-install-recommends ${packages.join(' ')}`
   if (process.getuid?.() !== 0 || !onPath('apt-get')) {
-    const asUser = onPath('apt-get') ? `sudo apt-get update && sudo ${command}` : `install ${packages.join(', ')} with this system's package manager`
+    const asUser = onPath('apt-get')
+      ? `sudo apt-get update && sudo ${command}`
+      : `install ${packages.join(', ')} with this system's package manager`
     fail(2, `These tools are missing: ${missingPackages().join(', ')}. Then run this again:\n  ${asUser}`)
   }
   console.log(`setup: ${command}`)
@@ -58,7 +65,11 @@ function installTools() {
 
 function installDependencies() {
   // No install scripts: nothing of ours depends on one.
-  run(npm(), ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci failed: the message is above')
+  run(
+    npm(),
+    ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+    'npm ci failed: the message is above'
+  )
   writeFileSync(at('node_modules', '.vcap-setup'), hashOf('package-lock.json'))
 }
 
@@ -70,7 +81,11 @@ function buildAddon() {
 }
 
 function compile() {
-  run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', root], 'TypeScript could not be compiled: the message is above')
+  run(
+    process.execPath,
+    [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', root],
+    'TypeScript could not be compiled: the message is above'
+  )
   writeFileSync(at('dist', '.vcap-setup'), sourcesHash())
 }
 
@@ -91,13 +106,20 @@ function isFresh(stamp, hash) {
 }
 
 function sourcesHash() {
-  const sources = readdirSync(at('src'), { recursive: true }).map((name) => path.join('src', name)).filter((name) => statSync(at(name)).isFile())
+  const sources = readdirSync(at('src'), { recursive: true })
+    .map((name) => path.join('src', name))
+    .filter((name) => statSync(at(name)).isFile())
   return hashOf(...sources.sort(), 'tsconfig.json', 'package-lock.json')
 }
 
 function hashOf(...files) {
   const hash = createHash('sha256')
-  for (const file of files) hash.update(file).update('\0').update(readFileSync(at(file))).update('\0')
+  for (const file of files)
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(at(file)))
+      .update('\0')
   return hash.digest('hex')
 }
 

@@ -11,18 +11,32 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const build = join(root, 'build-core')
 
 function run(command, args, env = {}) {
-  const { error, status } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } })
+  const { error, status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env }
+  })
   if (error) console.error(`test-core: ${command} could not be run (${error.message}); npm run setup brings it`)
   if (error || status !== 0) process.exit(status || 1)
 }
 
 const generator = spawnSync('ninja', ['--version']).status === 0 ? ['-G', 'Ninja'] : []
 const started = Date.now()
-run('cmake', ['-S', root, '-B', build, ...generator, '-DVCAP_SANITIZE=ON', `-DVCAP_LLAMA_CPP_DIR=${llamaCppDir()}`, '--log-level=ERROR', '-Wno-dev'])
+run('cmake', [
+  '-S',
+  root,
+  '-B',
+  build,
+  ...generator,
+  '-DVCAP_SANITIZE=ON',
+  `-DVCAP_LLAMA_CPP_DIR=${llamaCppDir()}`,
+  '--log-level=ERROR',
+  '-Wno-dev'
+])
 run('cmake', ['--build', build, '--target', 'vcap_core_test', '--parallel'])
 console.log(`test-core: built in ${Math.round((Date.now() - started) / 1000)} s`)
 run(join(build, 'vcap_core_test'), process.argv.slice(2), {
   ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=0:max_allocation_size_mb=4096',
   UBSAN_OPTIONS: 'print_stacktrace=1',
-  GOMP_SPINCOUNT: '1000',
+  GOMP_SPINCOUNT: '1000'
 })

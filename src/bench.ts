@@ -47,8 +47,19 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
   if (files.length > 0) return measure(await listClips(files, settings.clips ?? mostClips, settings.root), options)
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'vcap-bench-'))
   try {
-    const { samples } = await writeSamples({ folder, clips: demoClips, images: 0, seed: 1, ffmpeg: findFfmpeg(settings.ffmpeg).path, largest: 480, signal: settings.signal })
-    return await measure(samples.map((sample) => ({ path: path.join(folder, sample.path), text: undefined })), options)
+    const { samples } = await writeSamples({
+      folder,
+      clips: demoClips,
+      images: 0,
+      seed: 1,
+      ffmpeg: findFfmpeg(settings.ffmpeg).path,
+      largest: 480,
+      signal: settings.signal
+    })
+    return await measure(
+      samples.map((sample) => ({ path: path.join(folder, sample.path), text: undefined })),
+      options
+    )
   } finally {
     await fs.rm(folder, { recursive: true, force: true })
   }
@@ -57,7 +68,8 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
 /** The first `most` of the files, or of the rows of the one CSV. */
 async function listClips(files: string[], most: number, root: string | undefined): Promise<Clip[]> {
   const [table] = files
-  if (files.length > 1 || !/\.csv$/i.test(table!)) return files.slice(0, most).map((file) => ({ path: path.resolve(file), text: undefined }))
+  if (files.length > 1 || !/\.csv$/i.test(table!))
+    return files.slice(0, most).map((file) => ({ path: path.resolve(file), text: undefined }))
   const { columns, rows } = await openTable(table!)
   const pathColumn = requireColumn(table!, columns, 'path')
   const textColumn = columns.indexOf('text')
@@ -74,7 +86,8 @@ async function measure(clips: Clip[], options: BenchOptions): Promise<BenchResul
   const count = options.clips ?? clips.length
   const captioner = await loadCaptioner(pickLoadOptions(options))
   try {
-    const caption = ({ path, text }: Clip) => captioner.captionOrError(path, { ...pickCaptionOptions(options), text: text ?? options.text })
+    const caption = ({ path, text }: Clip) =>
+      captioner.captionOrError(path, { ...pickCaptionOptions(options), text: text ?? options.text })
     await caption(clips[0]!) // memory is touched and graphs are built before anything counts
     captioner.occupancy.reset()
     const started = performance.now()
@@ -109,5 +122,12 @@ function* takeTurns<T>(items: T[], count: number): Generator<T> {
 
 function medians(timings: Timings[]): Timings {
   const middle = (step: keyof Timings) => timings.map((each) => each[step]).sort((a, b) => a - b)[timings.length >> 1]!
-  return { frames: middle('frames'), tiles: middle('tiles'), queued: middle('queued'), vision: middle('vision'), prefill: middle('prefill'), decode: middle('decode') }
+  return {
+    frames: middle('frames'),
+    tiles: middle('tiles'),
+    queued: middle('queued'),
+    vision: middle('vision'),
+    prefill: middle('prefill'),
+    decode: middle('decode')
+  }
 }

@@ -7,11 +7,29 @@ import { findVideoTools } from './frames/tools'
 import { Gate } from './gate'
 import { fittingSequences, memoryBudget } from './memory'
 import { findModel, type ModelFiles } from './models'
-import type { Addon, NativeCaption, NativeDevice, NativeImage, NativeJob, NativeModel, NativeModelInfo } from './native/addon'
+import type {
+  Addon,
+  NativeCaption,
+  NativeDevice,
+  NativeImage,
+  NativeJob,
+  NativeModel,
+  NativeModelInfo
+} from './native/addon'
 import { loadAddon } from './native/load'
 import {
-  parseCaptionOptions, parseEmbedOptions, parseImageCaptionOptions, parseLoadOptions, pickCaptionOptions,
-  type CaptionOptions, type CaptionSettings, type EmbedOptions, type ImageCaptionOptions, type ImageCaptionSettings, type LoadOptions, type LoadSettings
+  parseCaptionOptions,
+  parseEmbedOptions,
+  parseImageCaptionOptions,
+  parseLoadOptions,
+  pickCaptionOptions,
+  type CaptionOptions,
+  type CaptionSettings,
+  type EmbedOptions,
+  type ImageCaptionOptions,
+  type ImageCaptionSettings,
+  type LoadOptions,
+  type LoadSettings
 } from './options'
 import { Occupancy } from './occupancy'
 import { mapInOrder } from './ordered'
@@ -108,8 +126,13 @@ export class Captioner {
    * its error. Takes from `paths` only as fast as the results are read. Throws what concerns
    * all of them (`ffmpeg_missing`, `decoder_lost`, `aborted`, `closed`, `usage`).
    */
-  captionAll(paths: Iterable<string> | AsyncIterable<string>, options?: CaptionOptions): AsyncGenerator<PathCaption, void, undefined> {
-    return this.#withOwnSignal(options?.signal, (signal) => mapInOrder(paths, this.window, (path) => this.captionOrError(path, { ...options, signal })))
+  captionAll(
+    paths: Iterable<string> | AsyncIterable<string>,
+    options?: CaptionOptions
+  ): AsyncGenerator<PathCaption, void, undefined> {
+    return this.#withOwnSignal(options?.signal, (signal) =>
+      mapInOrder(paths, this.window, (path) => this.captionOrError(path, { ...options, signal }))
+    )
   }
 
   /** As `caption`, with an error of this one file as a result instead of a throw. */
@@ -119,7 +142,14 @@ export class Captioner {
     } catch (thrown) {
       const error = asVcapError(thrown)
       if (!isRowError(error.code)) throw error
-      return { path, error, status: error.code, text: '', tokens: [], numFrames: error instanceof FramesKnownError ? error.numFrames : null }
+      return {
+        path,
+        error,
+        status: error.code,
+        text: '',
+        tokens: [],
+        numFrames: error instanceof FramesKnownError ? error.numFrames : null
+      }
     }
   }
 
@@ -128,7 +158,9 @@ export class Captioner {
     const { numFrames, resize, ffmpeg, decodeTimeout, ...defaults } = this.#defaults
     const settings = parseImageCaptionOptions({ ...defaults, ...options })
     requirePictures(images)
-    return this.#track(settings.signal, () => this.#rows.run(settings.signal, () => this.#captionPictures(images, settings, 0)))
+    return this.#track(settings.signal, () =>
+      this.#rows.run(settings.signal, () => this.#captionPictures(images, settings, 0))
+    )
   }
 
   /** The packed image features of pictures, as the language model would get them. */
@@ -138,7 +170,10 @@ export class Captioner {
     return this.#track(signal, () =>
       this.#rows.run(signal, async () => {
         // Features alone need no place in a context: everything fits.
-        const maxTiles = fitTiles(this.#addon, { ...this.info, contextPerSequence: Infinity }, anyres, images, { promptTokens: 0, maxTokens: 0 })
+        const maxTiles = fitTiles(this.#addon, { ...this.info, contextPerSequence: Infinity }, anyres, images, {
+          promptTokens: 0,
+          maxTokens: 0
+        })
         const tiles = await this.#cutTiles(images, maxTiles)
         return finish(this.#model.embed(tiles), signal)
       })
@@ -157,7 +192,9 @@ export class Captioner {
 
   async #captionFile(path: string, settings: CaptionSettings): Promise<VideoCaption> {
     const started = performance.now()
-    const { frames, length } = await this.occupancy.preparing(() => this.#decoder.sample(path, settings, this.#active.size))
+    const { frames, length } = await this.occupancy.preparing(() =>
+      this.#decoder.sample(path, settings, this.#active.size)
+    )
     try {
       return { ...(await this.#captionPictures(frames, settings, performance.now() - started)), numFrames: length }
     } catch (thrown) {
@@ -201,7 +238,10 @@ export class Captioner {
   }
 
   /** A reader that leaves early ends the work it asked for. */
-  async *#withOwnSignal<T>(outer: AbortSignal | undefined, start: (signal: AbortSignal) => AsyncGenerator<T>): AsyncGenerator<T, void, undefined> {
+  async *#withOwnSignal<T>(
+    outer: AbortSignal | undefined,
+    start: (signal: AbortSignal) => AsyncGenerator<T>
+  ): AsyncGenerator<T, void, undefined> {
     const own = new AbortController()
     const signal = outer ? AbortSignal.any([outer, own.signal]) : own.signal
     const results = start(signal)
@@ -263,7 +303,12 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
 }
 
 /** What is left of the memory is shared out among captions when the model is loaded: each has a KV stream of its own. */
-function sequencesFor(addon: Addon, { model, mmproj }: ModelFiles, devices: NativeDevice[], { kvType, chatTemplate, contextPerSequence }: LoadSettings): number {
+function sequencesFor(
+  addon: Addon,
+  { model, mmproj }: ModelFiles,
+  devices: NativeDevice[],
+  { kvType, chatTemplate, contextPerSequence }: LoadSettings
+): number {
   const facts = addon.inspect(model, mmproj, chatTemplate)
   return fittingSequences(memoryBudget(facts, devices, kvType), contextPerSequence || facts.contextTrained)
 }
@@ -305,7 +350,9 @@ function toCaption(answer: NativeCaption, tiles: number, before: { frames: numbe
 
 function warnings({ contextPerSequence, contextTrained }: NativeModelInfo): string[] {
   return contextPerSequence > contextTrained
-    ? [`The context of ${contextPerSequence} positions is more than the ${contextTrained} the model was trained on: captions that use them may be worse`]
+    ? [
+        `The context of ${contextPerSequence} positions is more than the ${contextTrained} the model was trained on: captions that use them may be worse`
+      ]
     : []
 }
 

@@ -19,8 +19,14 @@ export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: strin
   const local = devices.filter((device) => device.type === 'gpu' && !isRemote(device))
   const remote = devices.filter(isRemote)
   if (wanted === 'all' && local.length === 0) throw noGpu(addon, devices, 'all')
-  const chosen = [...(wanted === undefined || wanted === 'all' ? local : wanted.map((number) => local[number] ?? refuse(number))), ...remote]
-  return { names: chosen.map(({ name }) => name), devices: chosen.length > 0 ? chosen : devices.filter(({ type }) => type === 'cpu') }
+  const chosen = [
+    ...(wanted === undefined || wanted === 'all' ? local : wanted.map((number) => local[number] ?? refuse(number))),
+    ...remote
+  ]
+  return {
+    names: chosen.map(({ name }) => name),
+    devices: chosen.length > 0 ? chosen : devices.filter(({ type }) => type === 'cpu')
+  }
 
   function refuse(number: number): never {
     throw noGpu(addon, devices, String(number))
@@ -36,7 +42,10 @@ export function parseGpus(list: string): number[] | 'all' {
     const first = Number(range?.[1])
     const last = Number(range?.[2] ?? range?.[1])
     if (!range || last < first) {
-      throw new VcapError('usage', `Expected a list such as 0-7 or 0,2,4-5, all or none for gpus but received ${JSON.stringify(list)}`)
+      throw new VcapError(
+        'usage',
+        `Expected a list such as 0-7 or 0,2,4-5, all or none for gpus but received ${JSON.stringify(list)}`
+      )
     }
     return Array.from({ length: last - first + 1 }, (_, i) => first + i)
   })

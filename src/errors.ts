@@ -68,7 +68,8 @@ export class VcapError extends Error {
 /** An error of the addon, of Node or of a library as a `VcapError`; known codes are kept. */
 export function asVcapError(error: unknown, otherwise: ErrorCode = 'internal'): VcapError {
   if (error instanceof VcapError) return error
-  const { code, name, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, name: '', message: String(error) }
+  const { code, name, message } =
+    error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, name: '', message: String(error) }
   if (name === 'AbortError') return new VcapError('aborted', 'Aborted', { cause: error })
   const known = typeof code === 'string' && Object.hasOwn(errors, code)
   return new VcapError(known ? (code as ErrorCode) : otherwise, message, { cause: error })

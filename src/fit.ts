@@ -26,7 +26,13 @@ const everyTile = 0x7fffffff
  * the context with prompt and answer, the same bound for all images. Throws
  * `context_overflow` with the numbers where even the least asked for does not fit.
  */
-export function fitTiles(addon: Addon, info: Context, anyres: 'auto' | 'full' | 'off', images: Size[], budget: Budget): number {
+export function fitTiles(
+  addon: Addon,
+  info: Context,
+  anyres: 'auto' | 'full' | 'off',
+  images: Size[],
+  budget: Budget
+): number {
   const room = info.contextPerSequence - budget.promptTokens - budget.maxTokens
   const tokens = (maxTiles: number) =>
     images.reduce((sum, { width, height }) => sum + addon.tileLayout(info.vision, width, height, maxTiles).tokens, 0)

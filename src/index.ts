@@ -8,6 +8,14 @@ export { run, type RowStatus, type RowUsage, type RunEvent, type RunOptions, typ
 export { models, type ListedModel } from './models'
 export { prompts, type PromptName } from './prompts'
 export { VcapError, type ErrorCode } from './errors'
-export type { BenchOptions, CaptionOptions, EmbedOptions, FrameOptions, ImageCaptionOptions, LoadOptions, PlanOptions } from './options'
+export type {
+  BenchOptions,
+  CaptionOptions,
+  EmbedOptions,
+  FrameOptions,
+  ImageCaptionOptions,
+  LoadOptions,
+  PlanOptions
+} from './options'
 export type { NativeModelInfo as ModelInfo } from './native/addon'
 export type { Picture } from './picture'

@@ -19,9 +19,17 @@ const kvScale: Record<KvType, number> = { f32: 2, f16: 1, q8_0: 34 / 64 }
 const mostSequences = 16
 
 /** Over all `devices` together. A device that does not say how much it has counts for nothing. */
-export function memoryBudget({ modelBytes, mmprojBytes, kvBytesPerPosition }: NativeModelFacts, devices: NativeDevice[], kvType: KvType): MemoryBudget {
+export function memoryBudget(
+  { modelBytes, mmprojBytes, kvBytesPerPosition }: NativeModelFacts,
+  devices: NativeDevice[],
+  kvType: KvType
+): MemoryBudget {
   const weights = modelBytes + mmprojBytes
-  const total = devices.reduce((sum, { type, memoryTotal }) => sum + Math.max(0, memoryTotal * usable - (type === 'cpu' ? buffers.cpu : buffers.gpu)), 0)
+  const total = devices.reduce(
+    (sum, { type, memoryTotal }) =>
+      sum + Math.max(0, memoryTotal * usable - (type === 'cpu' ? buffers.cpu : buffers.gpu)),
+    0
+  )
   return { weights, left: Math.max(0, total - weights), kvPerPosition: kvBytesPerPosition * kvScale[kvType] }
 }
 

@@ -52,10 +52,14 @@ export function findModel(model: string, mmproj: string | undefined): ModelFiles
   if (listed) return findListed(listed, mmproj)
   const looksLikeFile = model.endsWith('.gguf') || model.includes(path.sep)
   if (!looksLikeFile && !fs.existsSync(model)) {
-    throw new VcapError('model_not_found', `Expected one of ${models.map((m) => m.name).join(', ')} or a GGUF file as the model but received ${model}`)
+    throw new VcapError(
+      'model_not_found',
+      `Expected one of ${models.map((m) => m.name).join(', ')} or a GGUF file as the model but received ${model}`
+    )
   }
   requireFile(model, 'Model')
-  if (!mmproj) throw new VcapError('usage', `A model file needs its projector: pass mmproj (--mmproj FILE.gguf) with ${model}`)
+  if (!mmproj)
+    throw new VcapError('usage', `A model file needs its projector: pass mmproj (--mmproj FILE.gguf) with ${model}`)
   requireFile(mmproj, 'Projector')
   return { model: path.resolve(model), mmproj: path.resolve(mmproj) }
 }

@@ -47,7 +47,10 @@ const loadFields = {
   /** `0-7`, `0,2,4-5`, `all`, `none`; all that are there when left out. */
   gpus: z.string().optional().describe('GPU list such as 0-7, all or none'),
   /** ggml RPC servers as further devices, `host:port`. */
-  rpc: z.array(z.string().regex(/^[^\s,]+:\d+$/)).default([]).describe('list of host:port'),
+  rpc: z
+    .array(z.string().regex(/^[^\s,]+:\d+$/))
+    .default([])
+    .describe('list of host:port'),
   splitMode: z.enum(['layer', 'tensor']).default('layer').describe('one of layer, tensor'),
   /** Captions in flight, each with its own KV sequence; as many as fit, up to 16, when left out. */
   sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
@@ -61,7 +64,10 @@ const loadFields = {
   chatTemplate: z.string().default('').describe('chat template name'),
   /** Videos decoded at once; 0: by the number of cores. */
   decoders: z.int().min(0).max(256).default(0).describe('integer between 0 and 256'),
-  onProgress: z.custom<(fraction: number) => void>((value) => typeof value === 'function').optional().describe('function')
+  onProgress: z
+    .custom<(fraction: number) => void>((value) => typeof value === 'function')
+    .optional()
+    .describe('function')
 }
 
 const frames = z.strictObject(frameFields)
@@ -70,7 +76,17 @@ const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signa
 const caption = z.strictObject({ ...answerFields, ...frameFields })
 const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
 const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
-const plan = z.strictObject({ model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate, anyres: answerFields.anyres, maxTokens: answerFields.maxTokens })
+const plan = z.strictObject({
+  model,
+  mmproj,
+  gpus,
+  rpc,
+  contextPerSequence,
+  kvType,
+  chatTemplate,
+  anyres: answerFields.anyres,
+  maxTokens: answerFields.maxTokens
+})
 const run = z.strictObject({
   ...loadFields,
   ...answerFields,
@@ -79,8 +95,14 @@ const run = z.strictObject({
   root: name.optional().describe('folder'),
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
-  captioner: z.custom<object>((value) => typeof (value as { captionOrError?: unknown } | null)?.captionOrError === 'function').optional().describe('captioner made by loadCaptioner'),
-  onEvent: z.custom<(event: never) => void>((value) => typeof value === 'function').optional().describe('function')
+  captioner: z
+    .custom<object>((value) => typeof (value as { captionOrError?: unknown } | null)?.captionOrError === 'function')
+    .optional()
+    .describe('captioner made by loadCaptioner'),
+  onEvent: z
+    .custom<(event: never) => void>((value) => typeof value === 'function')
+    .optional()
+    .describe('function')
 })
 const bench = z.strictObject({
   ...loadFields,

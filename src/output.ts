@@ -45,7 +45,9 @@ export class OutputFile {
       fs.renameSync(this.#temporary, this.path)
       flushFolder(path.dirname(this.path))
     } catch (error) {
-      throw new VcapError('write_failed', `Output ${this.path} could not be finished: ${(error as Error).message}`, { cause: error })
+      throw new VcapError('write_failed', `Output ${this.path} could not be finished: ${(error as Error).message}`, {
+        cause: error
+      })
     }
     this.#open = false
     process.removeListener('exit', this.#discard)

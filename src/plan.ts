@@ -3,7 +3,7 @@ import { VcapError } from './errors'
 import { fitTiles } from './fit'
 import { memoryBudget, type MemoryBudget } from './memory'
 import { findModel } from './models'
-import type { NativeDevice, NativeModelFacts } from './native/addon'
+import type { NativeDevice, NativeModelFacts, NativeTileLayout } from './native/addon'
 import { loadAddon } from './native/load'
 import { parsePlanOptions, type PlanOptions } from './options'
 
@@ -31,7 +31,12 @@ export interface Plan {
 
 /** A long question in tokens: the reference's own is about that. */
 const promptTokens = 400
-const sizes = [[1280, 720], [720, 1280], [640, 480], [597, 336]] as const
+const sizes = [
+  [1280, 720],
+  [720, 1280],
+  [640, 480],
+  [597, 336]
+] as const
 
 /**
  * What a model needs on the devices asked for, from its files' headers: nothing is loaded.
@@ -47,19 +52,31 @@ export function plan(options?: PlanOptions): Plan {
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
   const budget = { promptTokens, maxTokens: settings.maxTokens }
 
-  const frames = sizes.flatMap(([width, height]) => [1, 3].map((count) => {
-    const images = Array.from({ length: count }, () => ({ width, height }))
-    let layout
-    try {
-      const maxTiles = fitTiles(addon, { ...model, contextPerSequence }, settings.anyres, images, budget)
-      layout = addon.tileLayout(model.vision, width, height, maxTiles)
-    } catch (error) {
-      if (error instanceof VcapError && error.code === 'context_overflow') return undefined
-      throw error
-    }
-    const imageTokens = layout.tokens * count
-    const positions = imageTokens + promptTokens + settings.maxTokens
-    return { width, height, frames: count, tiles: layout.tiles * count, imageTokens, positions, sequences: Math.floor(memory.left / (positions * memory.kvPerPosition)) }
-  })).filter((row) => row !== undefined)
+  const frames = sizes
+    .flatMap(([width, height]) =>
+      [1, 3].map((count) => {
+        const images = Array.from({ length: count }, () => ({ width, height }))
+        let layout: NativeTileLayout
+        try {
+          const maxTiles = fitTiles(addon, { ...model, contextPerSequence }, settings.anyres, images, budget)
+          layout = addon.tileLayout(model.vision, width, height, maxTiles)
+        } catch (error) {
+          if (error instanceof VcapError && error.code === 'context_overflow') return undefined
+          throw error
+        }
+        const imageTokens = layout.tokens * count
+        const positions = imageTokens + promptTokens + settings.maxTokens
+        return {
+          width,
+          height,
+          frames: count,
+          tiles: layout.tiles * count,
+          imageTokens,
+          positions,
+          sequences: Math.floor(memory.left / (positions * memory.kvPerPosition))
+        }
+      })
+    )
+    .filter((row) => row !== undefined)
   return { model, devices, contextPerSequence, memory, frames }
 }

@@ -8,7 +8,13 @@ import { findVideoTools } from './frames/tools'
 import { findModel } from './models'
 import type { NativeModelInfo } from './native/addon'
 import { loadAddon } from './native/load'
-import { parseRunOptions, pickCaptionOptions, pickLoadOptions, type CaptionOptions, type RunOptions as RunFields } from './options'
+import {
+  parseRunOptions,
+  pickCaptionOptions,
+  pickLoadOptions,
+  type CaptionOptions,
+  type RunOptions as RunFields
+} from './options'
 import { mapInOrder } from './ordered'
 import { isSameFile, OutputFile } from './output'
 import { countRows, openTable, requireColumn, type Row, type Table } from './table'
@@ -35,7 +41,16 @@ export type RunEvent =
   | { type: 'warning'; message: string }
   | { type: 'total'; rows: number }
   /** In the order rows finish; `error` is null where there is a caption. */
-  | { type: 'row'; index: number; path: string; status: RowStatus; text: string; numFrames: number | null; error: string | null; usage: RowUsage | null }
+  | {
+      type: 'row'
+      index: number
+      path: string
+      status: RowStatus
+      text: string
+      numFrames: number | null
+      error: string | null
+      usage: RowUsage | null
+    }
   | ({ type: 'finished' } & RunSummary)
 
 /** What a caption took: the tiling chosen for its frames, and its tokens. */
@@ -82,10 +97,12 @@ export async function run(input: string, output: string, options: RunOptions = {
   const file = new OutputFile(output)
   let loaded: Captioner | undefined
   try {
-    const captioner = options.captioner ?? (loaded = await loadCaptioner({
-      ...pickLoadOptions(options),
-      onProgress: (fraction) => emit({ type: 'loading', fraction })
-    }))
+    const captioner =
+      options.captioner ??
+      (loaded = await loadCaptioner({
+        ...pickLoadOptions(options),
+        onProgress: (fraction) => emit({ type: 'loading', fraction })
+      }))
     emit({ type: 'started', input, output: file.path, model: captioner.info })
     for (const message of captioner.warnings) emit({ type: 'warning', message })
     const work = new Run(input, table, pathColumn, captioner, options, emit)
@@ -116,7 +133,14 @@ class Run {
   #tokens = 0
   #engineErrorsInARow = 0
 
-  constructor(input: string, table: Table, pathColumn: number, captioner: RowCaptioner, options: RunOptions, emit: (event: RunEvent) => void) {
+  constructor(
+    input: string,
+    table: Table,
+    pathColumn: number,
+    captioner: RowCaptioner,
+    options: RunOptions,
+    emit: (event: RunEvent) => void
+  ) {
     this.#input = input
     this.#table = table
     this.#captioner = captioner
@@ -163,7 +187,9 @@ class Run {
 
   async *#lines(): AsyncGenerator<string[], void, undefined> {
     yield this.#layout.header
-    for await (const [row, caption] of mapInOrder(this.#table.rows, this.#captioner.window, (row) => this.#caption(row))) {
+    for await (const [row, caption] of mapInOrder(this.#table.rows, this.#captioner.window, (row) =>
+      this.#caption(row)
+    )) {
       yield this.#layout.line(row.cells, caption)
     }
   }
@@ -181,7 +207,16 @@ class Run {
     this.#rows++
     this.#tokens += caption.tokens.length
     this.#statuses[status] = (this.#statuses[status] ?? 0) + 1
-    this.#emit({ type: 'row', index: row.index, path: name, status, text, numFrames, error: caption.error?.message ?? null, usage: usageOf(caption) })
+    this.#emit({
+      type: 'row',
+      index: row.index,
+      path: name,
+      status,
+      text,
+      numFrames,
+      error: caption.error?.message ?? null,
+      usage: usageOf(caption)
+    })
     this.#engineErrorsInARow = status === 'engine_error' ? this.#engineErrorsInARow + 1 : 0
     if (this.#engineErrorsInARow > this.#captioner.info.sequences) {
       throw new VcapError('engine_lost', `The engine fails on every row: ${caption.error?.message}`)
@@ -232,8 +267,13 @@ function chooseLayout(columns: string[], pathColumn: number, compat: 'open-sora'
   const kept = columns.flatMap((name, place) => (ownColumns.includes(name) ? [] : [place]))
   return {
     header: [...kept.map((place) => columns[place]!), ...ownColumns],
-    line: (cells, { text, numFrames, status, error }) =>
-      [...kept.map((place) => cells[place]!), text, String(numFrames ?? ''), status, error?.message.replace(/\s+/g, ' ') ?? '']
+    line: (cells, { text, numFrames, status, error }) => [
+      ...kept.map((place) => cells[place]!),
+      text,
+      String(numFrames ?? ''),
+      status,
+      error?.message.replace(/\s+/g, ' ') ?? ''
+    ]
   }
 }
 

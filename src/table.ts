@@ -20,7 +20,13 @@ export interface Table {
 /** Longer cells are an unclosed quote that swallows the file. */
 const maxRecordBytes = 16 * 1024 * 1024
 
-const dialect = { bom: true, relax_column_count: true, relax_quotes: true, skip_empty_lines: true, max_record_size: maxRecordBytes }
+const dialect = {
+  bom: true,
+  relax_column_count: true,
+  relax_quotes: true,
+  skip_empty_lines: true,
+  max_record_size: maxRecordBytes
+}
 
 /**
  * Opens a CSV file and reads its header. A byte-order mark, CRLF, quoted newlines, blank
@@ -30,7 +36,8 @@ const dialect = { bom: true, relax_column_count: true, relax_quotes: true, skip_
 export async function openTable(file: string): Promise<Table> {
   const records = readRecords(file)
   const header = await records.next()
-  if (header.done) throw new VcapError('csv_invalid', `${file} is empty: expected a CSV with a header and a column named path`)
+  if (header.done)
+    throw new VcapError('csv_invalid', `${file} is empty: expected a CSV with a header and a column named path`)
   const columns = header.value
   return { columns, rows: toRows(records, columns.length) }
 }
@@ -48,8 +55,14 @@ export async function countRows(file: string, signal?: AbortSignal): Promise<num
 export function requireColumn(file: string, columns: string[], name: string): number {
   const place = columns.indexOf(name)
   if (place >= 0) return place
-  const seen = columns.map((column) => JSON.stringify(column.length > 40 ? `${column.slice(0, 37)}...` : column)).slice(0, 12).join(', ')
-  throw new VcapError('csv_invalid', `${file} has no column named path: its columns are ${seen}. Rename the column that holds the files to path.`)
+  const seen = columns
+    .map((column) => JSON.stringify(column.length > 40 ? `${column.slice(0, 37)}...` : column))
+    .slice(0, 12)
+    .join(', ')
+  throw new VcapError(
+    'csv_invalid',
+    `${file} has no column named path: its columns are ${seen}. Rename the column that holds the files to path.`
+  )
 }
 
 async function* toRows(records: AsyncGenerator<string[]>, width: number): AsyncGenerator<Row> {

@@ -13,7 +13,12 @@ const squarePadding = [122, 116, 104] as const
 const black = [0, 0, 0] as const
 
 /** Cuts one picture into tiles of `tileSize` × `tileSize`; `maxTiles` bounds the grid (0: overview only). */
-export async function cutTiles(addon: Addon, vision: NativeVision, picture: Picture, maxTiles: number): Promise<NativeImage> {
+export async function cutTiles(
+  addon: Addon,
+  vision: NativeVision,
+  picture: Picture,
+  maxTiles: number
+): Promise<NativeImage> {
   const layout = addon.tileLayout(vision, picture.width, picture.height, maxTiles)
   const { cols, rows } = layout
   const size = vision.tileSize
@@ -42,11 +47,21 @@ async function overview({ aspect, tileSize: size }: NativeVision, picture: Pictu
     copyRect(picture, 0, 0, square, Math.floor((side - width) / 2), Math.floor((side - height) / 2), width, height)
     return stretch(square, size, size)
   }
-  const scaled = width <= height
-    ? await stretch(picture, size, Math.trunc((size * height) / width))
-    : await stretch(picture, Math.trunc((size * width) / height), size)
+  const scaled =
+    width <= height
+      ? await stretch(picture, size, Math.trunc((size * height) / width))
+      : await stretch(picture, Math.trunc((size * width) / height), size)
   const tile = canvas(size, size, black)
-  copyRect(scaled, Math.floor((scaled.width - size) / 2), Math.floor((scaled.height - size) / 2), tile, 0, 0, size, size)
+  copyRect(
+    scaled,
+    Math.floor((scaled.width - size) / 2),
+    Math.floor((scaled.height - size) / 2),
+    tile,
+    0,
+    0,
+    size,
+    size
+  )
   return tile
 }
 
@@ -70,7 +85,16 @@ function canvas(width: number, height: number, [r, g, b]: readonly [number, numb
   return { data, width, height }
 }
 
-function copyRect(from: Picture, fromX: number, fromY: number, to: Picture, toX: number, toY: number, width: number, height: number): void {
+function copyRect(
+  from: Picture,
+  fromX: number,
+  fromY: number,
+  to: Picture,
+  toX: number,
+  toY: number,
+  width: number,
+  height: number
+): void {
   for (let y = 0; y < height; y++) {
     const start = ((fromY + y) * from.width + fromX) * 3
     to.data.set(from.data.subarray(start, start + width * 3), ((toY + y) * to.width + toX) * 3)

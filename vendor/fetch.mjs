@@ -40,25 +40,29 @@ function fetchCheckout() {
   try {
     const packed = run('npm', ['pack', spec, '--json', '--ignore-scripts', '--pack-destination', work], {
       missing: 'npm was not found; it comes with Node',
-      failed: `npm could not download ${spec}; check the network and the registry that npm is set to`,
+      failed: `npm could not download ${spec}; check the network and the registry that npm is set to`
     })
     const tarball = join(work, JSON.parse(packed)[0].filename)
-    const integrity = 'sha512-' + createHash('sha512').update(readFileSync(tarball)).digest('base64')
+    const integrity = `sha512-${createHash('sha512').update(readFileSync(tarball)).digest('base64')}`
     if (integrity !== pin.integrity) {
-      throw new Error(`${spec} has the checksum ${integrity}, but vendor/llama.cpp.json pins ${pin.integrity}; it was not used`)
+      throw new Error(
+        `${spec} has the checksum ${integrity}, but vendor/llama.cpp.json pins ${pin.integrity}; it was not used`
+      )
     }
     run('tar', ['-xzf', tarball, '-C', work, pin.bundle], {
       missing: 'tar was not found; install it',
-      failed: `${spec} holds no ${pin.bundle}`,
+      failed: `${spec} holds no ${pin.bundle}`
     })
     const clone = join(work, 'llama.cpp')
     run('git', ['-c', 'advice.detachedHead=false', 'clone', '--quiet', join(work, pin.bundle), clone], {
       missing: 'git was not found; install it (Debian: apt-get install git)',
-      failed: 'git could not clone the bundle',
+      failed: 'git could not clone the bundle'
     })
     const commit = run('git', ['-C', clone, 'rev-parse', 'HEAD'], { failed: 'git could not read the clone' }).trim()
     if (commit !== pin.commit) {
-      throw new Error(`the bundle is at commit ${commit}, but vendor/llama.cpp.json pins ${pin.commit}; it was not used`)
+      throw new Error(
+        `the bundle is at commit ${commit}, but vendor/llama.cpp.json pins ${pin.commit}; it was not used`
+      )
     }
     writeFileSync(join(clone, '.vcap-pin'), pin.commit)
     rmSync(checkout, { recursive: true, force: true })

@@ -20,10 +20,16 @@ export const hf = (together, dtype) => ({
       throw error
     }
     return {
-      caption: (requests, { anyres, textTokens }) => process.ask({
-        requests: requests.map(({ images, tokens }) => ({ images: images.map((image) => image.toString('base64')), tokens })),
-        text_tokens: textTokens, together: Math.min(together, batch), anyres
-      }),
+      caption: (requests, { anyres, textTokens }) =>
+        process.ask({
+          requests: requests.map(({ images, tokens }) => ({
+            images: images.map((image) => image.toString('base64')),
+            tokens
+          })),
+          text_tokens: textTokens,
+          together: Math.min(together, batch),
+          anyres
+        }),
       stop: async () => process.stop()
     }
   }

@@ -7,16 +7,24 @@ import { fileURLToPath } from 'node:url'
 
 /** The peer of `module` (a URL), started in a child. Times are taken there, around the work alone. */
 export async function startHosted(module, options) {
-  const child = fork(fileURLToPath(import.meta.url), [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
-  let tail = ''
-  child.stderr.on('data', (chunk) => { tail = (tail + chunk).slice(-2000) })
-  let settle
-  const call = (message) => new Promise((resolve, reject) => {
-    settle = { resolve, reject }
-    child.send(message)
+  const child = fork(fileURLToPath(import.meta.url), [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc']
   })
+  let tail = ''
+  child.stderr.on('data', (chunk) => {
+    tail = (tail + chunk).slice(-2000)
+  })
+  let settle
+  const call = (message) =>
+    new Promise((resolve, reject) => {
+      settle = { resolve, reject }
+      child.send(message)
+    })
   child.on('message', ({ error, result }) => (error ? settle.reject(new Error(error)) : settle.resolve(result)))
-  child.on('exit', (status, signal) => settle.reject(new Error(`its process ended with ${signal ?? status}: ${tail.trim().split('\n').at(-1)}`)))
+  child.on('exit', (status, signal) =>
+    settle.reject(new Error(`its process ended with ${signal ?? status}: ${tail.trim().split('\n').at(-1)}`))
+  )
   try {
     await call({ method: 'start', module, options })
   } catch (error) {
@@ -46,7 +54,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     stop: () => peer.stop()
   }
   process.on('message', (message) => {
-    methods[message.method](message).then((result) => process.send({ result }), (error) => process.send({ error: error.message ?? String(error) }))
+    methods[message.method](message).then(
+      (result) => process.send({ result }),
+      (error) => process.send({ error: error.message ?? String(error) })
+    )
   })
   process.on('disconnect', () => process.exit())
 }

@@ -12,16 +12,47 @@ export async function start({ pair, batch, threads }) {
   const program = llamaTool('llama-server')
   if (!existsSync(program)) throw new Error('not built: node bench/setup.mjs')
   const port = await freePort()
-  const server = spawn(program, [
-    '--model', pair.model, '--mmproj', pair.mmproj, '--host', '127.0.0.1', '--port', String(port),
-    '--threads', String(threads), '--threads-batch', String(threads), '--parallel', String(batch),
-    '--ctx-size', String(context * batch), '--flash-attn', 'on', '--no-jinja', '--chat-template', 'vicuna',
-    // Nothing of a request is to serve another: each is a new video. One KV stream a slot is the faster of its two.
-    '--no-cache-prompt', '--cache-ram', '0', '--no-kv-unified', '--no-webui', '--offline'
-  ], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const server = spawn(
+    program,
+    [
+      '--model',
+      pair.model,
+      '--mmproj',
+      pair.mmproj,
+      '--host',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--threads',
+      String(threads),
+      '--threads-batch',
+      String(threads),
+      '--parallel',
+      String(batch),
+      '--ctx-size',
+      String(context * batch),
+      '--flash-attn',
+      'on',
+      '--no-jinja',
+      '--chat-template',
+      'vicuna',
+      // Nothing of a request is to serve another: each is a new video. One KV stream a slot is the faster of its two.
+      '--no-cache-prompt',
+      '--cache-ram',
+      '0',
+      '--no-kv-unified',
+      '--no-webui',
+      '--offline'
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] }
+  )
   let tail = ''
-  server.stderr.on('data', (chunk) => { tail = (tail + chunk).slice(-4000) })
-  const ended = new Promise((_, reject) => server.on('exit', (status, signal) => reject(new Error(`it ended with ${signal ?? status}: ${lastLine(tail)}`))))
+  server.stderr.on('data', (chunk) => {
+    tail = (tail + chunk).slice(-4000)
+  })
+  const ended = new Promise((_, reject) =>
+    server.on('exit', (status, signal) => reject(new Error(`it ended with ${signal ?? status}: ${lastLine(tail)}`)))
+  )
   ended.catch(() => undefined)
   const agent = new http.Agent({ keepAlive: true, maxSockets: Infinity })
   const stop = async () => {
@@ -37,7 +68,10 @@ export async function start({ pair, batch, threads }) {
   return {
     async caption(requests) {
       const started = performance.now()
-      const captions = await Promise.race([ended, Promise.all(requests.map((request) => caption(agent, port, request)))])
+      const captions = await Promise.race([
+        ended,
+        Promise.all(requests.map((request) => caption(agent, port, request)))
+      ])
       return { seconds: (performance.now() - started) / 1000, captions }
     },
     stop
@@ -46,11 +80,21 @@ export async function start({ pair, batch, threads }) {
 
 async function caption(agent, port, { images, prompt, tokens }) {
   const content = [
-    ...images.map((image) => ({ type: 'image_url', image_url: { url: `data:image/jpeg;base64,${image.toString('base64')}` } })),
+    ...images.map((image) => ({
+      type: 'image_url',
+      image_url: { url: `data:image/jpeg;base64,${image.toString('base64')}` }
+    })),
     { type: 'text', text: prompt }
   ]
   const { usage, error } = await post(agent, port, '/v1/chat/completions', {
-    messages: [{ role: 'system', content: system }, { role: 'user', content }], max_tokens: tokens, temperature: 0, ignore_eos: true, cache_prompt: false
+    messages: [
+      { role: 'system', content: system },
+      { role: 'user', content }
+    ],
+    max_tokens: tokens,
+    temperature: 0,
+    ignore_eos: true,
+    cache_prompt: false
   })
   if (error) throw new Error(error.message)
   return { tokens: usage.completion_tokens, promptTokens: usage.prompt_tokens }
@@ -59,11 +103,14 @@ async function caption(agent, port, { images, prompt, tokens }) {
 /** fetch gives up on an answer after five minutes; a full batch may take longer. */
 function post(agent, port, path, body) {
   return new Promise((resolve, reject) => {
-    const request = http.request({ agent, port, path, host: '127.0.0.1', method: 'POST', headers: { 'content-type': 'application/json' } }, (response) => {
-      const chunks = []
-      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject)
-      response.on('end', () => resolve(JSON.parse(Buffer.concat(chunks).toString())))
-    })
+    const request = http.request(
+      { agent, port, path, host: '127.0.0.1', method: 'POST', headers: { 'content-type': 'application/json' } },
+      (response) => {
+        const chunks = []
+        response.on('data', (chunk) => chunks.push(chunk)).on('error', reject)
+        response.on('end', () => resolve(JSON.parse(Buffer.concat(chunks).toString())))
+      }
+    )
     request.on('error', reject).end(JSON.stringify(body))
   })
 }

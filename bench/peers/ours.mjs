@@ -8,15 +8,33 @@ export const name = 'vcap-native'
 export async function start({ pair, batch, threads, kvType }) {
   const { model, mmproj } = pair
   const captioner = await loadCaptioner({
-    model, mmproj, threads, kvType, gpus: 'none', sequences: batch, contextPerSequence: pair.name === 'demo' ? 0 : context, chatTemplate: pair.name === 'demo' ? '' : 'vicuna_v1'
+    model,
+    mmproj,
+    threads,
+    kvType,
+    gpus: 'none',
+    sequences: batch,
+    contextPerSequence: pair.name === 'demo' ? 0 : context,
+    chatTemplate: pair.name === 'demo' ? '' : 'vicuna_v1'
   })
   return {
     async caption(requests, { anyres }) {
-      const captions = await Promise.all(requests.map(async ({ images, prompt, tokens }) => {
-        const pictures = await Promise.all(images.map(decode))
-        return captioner.captionImages(pictures, { prompt, maxTokens: tokens, anyres: anyres === 'off' ? 'off' : 'auto', ignoreEos: true })
+      const captions = await Promise.all(
+        requests.map(async ({ images, prompt, tokens }) => {
+          const pictures = await Promise.all(images.map(decode))
+          return captioner.captionImages(pictures, {
+            prompt,
+            maxTokens: tokens,
+            anyres: anyres === 'off' ? 'off' : 'auto',
+            ignoreEos: true
+          })
+        })
+      )
+      return captions.map(({ tokens, promptTokens, imageTokens }) => ({
+        tokens: tokens.length,
+        promptTokens: promptTokens + imageTokens,
+        textTokens: promptTokens
       }))
-      return captions.map(({ tokens, promptTokens, imageTokens }) => ({ tokens: tokens.length, promptTokens: promptTokens + imageTokens, textTokens: promptTokens }))
     },
     stop: () => captioner.close()
   }

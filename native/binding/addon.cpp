@@ -82,5 +82,5 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 
 NODE_API_MODULE(vcap_native, init)
 
-}  // namespace
-}  // namespace vcap
+}   // namespace
+}   // namespace vcap

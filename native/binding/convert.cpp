@@ -27,7 +27,8 @@ double number(const Napi::Object & object, const char * name) {
 int integer(const Napi::Object & object, const char * name, int least) {
     const double value = number(object, name);
     if (!(value >= least)) {
-        throw Error("usage", std::string("Expected an integer of at least ") + std::to_string(least) + " for " + name + ".");
+        throw Error("usage",
+                    std::string("Expected an integer of at least ") + std::to_string(least) + " for " + name + ".");
     }
     return value >= INT32_MAX ? INT32_MAX : static_cast<int>(value);
 }
@@ -77,15 +78,15 @@ Napi::Object describe_vision(Napi::Env env, const VisionConfig & vision) {
     object.Set("tileSize", geometry.tile_size);
     object.Set("patchSize", geometry.patch_size);
     object.Set("pinpoints", to_array(env, geometry.pinpoints, [env](const std::pair<int, int> & pair) {
-        return to_numbers<int>(env, {pair.first, pair.second});
-    }));
+                   return to_numbers<int>(env, {pair.first, pair.second});
+               }));
     object.Set("aspect", geometry.aspect);
     object.Set("merge", geometry.merge);
     object.Set("width", vision.width);
     return object;
 }
 
-}  // namespace
+}   // namespace
 
 Napi::Value to_js_error(Napi::Env env, const Error & error) {
     Napi::Object object = Napi::Error::New(env, error.what()).Value();
@@ -121,7 +122,8 @@ EngineOptions to_engine_options(const Napi::Object & object) {
     options.split_tensors = text(object, "splitMode") == "tensor";
     options.sequences = integer(object, "sequences", 1);
     if (options.sequences > static_cast<int>(llama_max_parallel_sequences())) {
-        throw Error("usage", "llama.cpp runs at most " + std::to_string(llama_max_parallel_sequences()) + " captions at once, not " + std::to_string(options.sequences) + ".");
+        throw Error("usage", "llama.cpp runs at most " + std::to_string(llama_max_parallel_sequences()) +
+                                 " captions at once, not " + std::to_string(options.sequences) + ".");
     }
     options.context = integer(object, "contextPerSequence", 0);
     options.threads = integer(object, "threads", 0);
@@ -146,7 +148,8 @@ TileGeometry to_geometry(const Napi::Object & vision) {
         if (!pair.IsArray()) {
             throw Error("usage", "Expected a list of [width, height] for pinpoints.");
         }
-        geometry.pinpoints.emplace_back(pair.As<Napi::Object>().Get(0u).ToNumber().Int32Value(), pair.As<Napi::Object>().Get(1u).ToNumber().Int32Value());
+        geometry.pinpoints.emplace_back(pair.As<Napi::Object>().Get(0u).ToNumber().Int32Value(),
+                                        pair.As<Napi::Object>().Get(1u).ToNumber().Int32Value());
     }
     return geometry;
 }
@@ -255,8 +258,9 @@ Napi::Object describe(Napi::Env env, const Engine & engine) {
     Napi::Object object = to_js(env, engine.facts());
     object.Set("contextPerSequence", engine.language_model().context());
     object.Set("sequences", engine.language_model().sequences());
-    object.Set("devices", to_array(env, engine.devices(), [env](const std::string & name) { return Napi::String::New(env, name); }));
+    object.Set("devices", to_array(env, engine.devices(),
+                                   [env](const std::string & name) { return Napi::String::New(env, name); }));
     return object;
 }
 
-}  // namespace vcap
+}   // namespace vcap

@@ -48,4 +48,4 @@ Napi::Object to_js(Napi::Env env, const Embedding & embedding);
 /** NativeModelInfo. */
 Napi::Object describe(Napi::Env env, const Engine & engine);
 
-}  // namespace vcap
+}   // namespace vcap

@@ -22,4 +22,4 @@ struct Environment {
     static Environment & of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };
 
-}  // namespace vcap
+}   // namespace vcap

@@ -90,7 +90,7 @@ private:
     std::thread thread_;
 };
 
-}  // namespace
+}   // namespace
 
 Napi::Value load_model(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
@@ -98,9 +98,10 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
         if (!info[0].IsObject() || !info[1].IsFunction()) {
             throw Error("usage", "loadModel takes options and a function for its progress.");
         }
-        const auto * loading = new Loading(env, to_engine_options(info[0].As<Napi::Object>()), info[1].As<Napi::Function>());
+        const auto * loading =
+            new Loading(env, to_engine_options(info[0].As<Napi::Object>()), info[1].As<Napi::Function>());
         return make_job(env, loading->promise(), [cancelled = loading->cancelled()] { *cancelled = true; });
     });
 }
 
-}  // namespace vcap
+}   // namespace vcap

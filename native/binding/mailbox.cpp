@@ -34,4 +34,4 @@ void Mailbox::settle(Napi::Env env) {
     }
 }
 
-}  // namespace vcap
+}   // namespace vcap

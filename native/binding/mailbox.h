@@ -36,4 +36,4 @@ private:
     int expected_ = 0;
 };
 
-}  // namespace vcap
+}   // namespace vcap

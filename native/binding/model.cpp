@@ -12,17 +12,19 @@ Napi::Object make_job(Napi::Env env, Napi::Promise promise, std::function<void()
 }
 
 Napi::Function Model::define(Napi::Env env) {
-    return DefineClass(env, "NativeModel", {
-        InstanceMethod<&Model::count_prompt_tokens>("countPromptTokens"),
-        InstanceMethod<&Model::caption>("caption"),
-        InstanceMethod<&Model::embed>("embed"),
-        InstanceMethod<&Model::close>("close"),
-    });
+    return DefineClass(env, "NativeModel",
+                       {
+                           InstanceMethod<&Model::count_prompt_tokens>("countPromptTokens"),
+                           InstanceMethod<&Model::caption>("caption"),
+                           InstanceMethod<&Model::embed>("embed"),
+                           InstanceMethod<&Model::close>("close"),
+                       });
 }
 
 Napi::Object Model::create(Napi::Env env, std::unique_ptr<Engine> engine) {
     Napi::Object info = describe(env, *engine);
-    Napi::Object object = Environment::of(env).model_class.New({Napi::External<std::unique_ptr<Engine>>::New(env, &engine)});
+    Napi::Object object =
+        Environment::of(env).model_class.New({Napi::External<std::unique_ptr<Engine>>::New(env, &engine)});
     object.DefineProperty(Napi::PropertyDescriptor::Value("info", info, napi_enumerable));
     return object;
 }
@@ -138,4 +140,4 @@ Napi::Value Model::close(const Napi::CallbackInfo & info) {
     return deferred->Promise();
 }
 
-}  // namespace vcap
+}   // namespace vcap

@@ -46,4 +46,4 @@ private:
 /** `{ promise, cancel }`, NativeJob; `cancel` calls the function given, which may outlive the work. */
 Napi::Object make_job(Napi::Env env, Napi::Promise promise, std::function<void()> cancel);
 
-}  // namespace vcap
+}   // namespace vcap

@@ -15,7 +15,8 @@ constexpr double MAX_SIDE = 1 << 20;
 class Resampling : public Napi::AsyncWorker {
 public:
     Resampling(Napi::Env env, std::vector<uint8_t> pixels, int width, int height, int new_width, int new_height)
-        : Napi::AsyncWorker(env), deferred_(env), pixels_(std::move(pixels)), width_(width), height_(height), new_width_(new_width), new_height_(new_height) {}
+        : Napi::AsyncWorker(env), deferred_(env), pixels_(std::move(pixels)), width_(width), height_(height),
+          new_width_(new_width), new_height_(new_height) {}
 
     Napi::Promise promise() const { return deferred_.Promise(); }
 
@@ -26,7 +27,9 @@ private:
         std::memcpy(array.Data(), pixels_.data(), pixels_.size());
         deferred_.Resolve(array);
     }
-    void OnError(const Napi::Error & error) override { deferred_.Reject(to_js_error(Env(), Error("out_of_memory", error.Message()))); }
+    void OnError(const Napi::Error & error) override {
+        deferred_.Reject(to_js_error(Env(), Error("out_of_memory", error.Message())));
+    }
 
     Napi::Promise::Deferred deferred_;
     std::vector<uint8_t> pixels_;
@@ -36,12 +39,13 @@ private:
 int side(const Napi::Value & value) {
     const double length = value.ToNumber();
     if (!(length >= 1 && length <= MAX_SIDE)) {
-        throw Error("usage", "Expected a length in pixels from 1 to " + std::to_string(static_cast<int>(MAX_SIDE)) + ".");
+        throw Error("usage",
+                    "Expected a length in pixels from 1 to " + std::to_string(static_cast<int>(MAX_SIDE)) + ".");
     }
     return static_cast<int>(length);
 }
 
-}  // namespace
+}   // namespace
 
 Napi::Value resample(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
@@ -50,7 +54,8 @@ Napi::Value resample(const Napi::CallbackInfo & info) {
         const int height = side(info[2]);
         std::vector<uint8_t> pixels = to_bytes(info[0]);   // copied: JavaScript may change or detach its buffer
         if (pixels.size() != 3ull * width * height) {
-            throw Error("usage", "Expected " + std::to_string(3ull * width * height) + " bytes of RGB, not " + std::to_string(pixels.size()) + ".");
+            throw Error("usage", "Expected " + std::to_string(3ull * width * height) + " bytes of RGB, not " +
+                                     std::to_string(pixels.size()) + ".");
         }
         auto * work = new Resampling(env, std::move(pixels), width, height, side(info[3]), side(info[4]));
         work->Queue();
@@ -58,4 +63,4 @@ Napi::Value resample(const Napi::CallbackInfo & info) {
     });
 }
 
-}  // namespace vcap
+}   // namespace vcap

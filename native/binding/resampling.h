@@ -7,4 +7,4 @@ namespace vcap {
 /** resample(pixels, width, height, newWidth, newHeight): on libuv's pool, milliseconds; resolves to the new pixels. */
 Napi::Value resample(const Napi::CallbackInfo & info);
 
-}  // namespace vcap
+}   // namespace vcap

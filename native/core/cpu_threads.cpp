@@ -40,7 +40,7 @@ int physical_cores() {
 #endif
 }
 
-}  // namespace
+}   // namespace
 
 CpuThreads::CpuThreads(int count) : count_(std::min(count > 0 ? count : physical_cores(), GGML_MAX_N_THREADS)) {
     ggml_threadpool_params params = ggml_threadpool_params_default(count_);
@@ -50,4 +50,4 @@ CpuThreads::CpuThreads(int count) : count_(std::min(count > 0 ? count : physical
     }
 }
 
-}  // namespace vcap
+}   // namespace vcap

@@ -21,4 +21,4 @@ private:
     ggml_threadpool_t pool_;
 };
 
-}  // namespace vcap
+}   // namespace vcap

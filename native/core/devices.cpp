@@ -16,10 +16,10 @@ namespace {
 
 const char * type_name(ggml_backend_dev_t device) {
     switch (ggml_backend_dev_type(device)) {
-        case GGML_BACKEND_DEVICE_TYPE_CPU:  return "cpu";
-        case GGML_BACKEND_DEVICE_TYPE_GPU:  return "gpu";
+        case GGML_BACKEND_DEVICE_TYPE_CPU: return "cpu";
+        case GGML_BACKEND_DEVICE_TYPE_GPU: return "gpu";
         case GGML_BACKEND_DEVICE_TYPE_IGPU: return "igpu";
-        default:                            return "accel";
+        default: return "accel";
     }
 }
 
@@ -48,12 +48,12 @@ void add_server(const std::string & endpoint) {
 }
 #else
 void add_server(const std::string & endpoint) {
-    throw Error("device_unavailable", "This build has no RPC backend, so " + endpoint +
-                                          " cannot be used. Build it with VCAP_RPC=1.");
+    throw Error("device_unavailable",
+                "This build has no RPC backend, so " + endpoint + " cannot be used. Build it with VCAP_RPC=1.");
 }
 #endif
 
-}  // namespace
+}   // namespace
 
 std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
     prepare();
@@ -66,7 +66,8 @@ std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
         size_t free = 0;
         size_t total = 0;
         ggml_backend_dev_memory(device, &free, &total);
-        devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_name(device), free, total});
+        devices.push_back(
+            {ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_name(device), free, total});
     }
     return devices;
 }
@@ -88,4 +89,4 @@ std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & na
     return found;
 }
 
-}  // namespace vcap
+}   // namespace vcap

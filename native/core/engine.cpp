@@ -8,7 +8,9 @@
 namespace vcap {
 namespace {
 
-double milliseconds(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
+double milliseconds(Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double, std::milli>(to - from).count();
+}
 
 /** The tower's device: the first GPU in this machine, else the CPU. Tiles over RPC would cost more than they win. */
 ggml_backend_dev_t tower_device(const std::vector<ggml_backend_dev_t> & devices) {
@@ -21,15 +23,20 @@ ggml_backend_dev_t tower_device(const std::vector<ggml_backend_dev_t> & devices)
     return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
 }
 
-}  // namespace
+}   // namespace
 
-Engine::Engine(const EngineOptions & options, const std::function<bool(float)> & progress) : scheduler_(options.sequences) {
+Engine::Engine(const EngineOptions & options, const std::function<bool(float)> & progress)
+    : scheduler_(options.sequences) {
     const GgufFile mmproj(options.mmproj);
     const std::vector<std::shared_ptr<const GgufFile>> model = open_model_files(options.model);
     facts_ = read_model_facts(model, mmproj, options.chat_template);
     std::vector<ggml_backend_dev_t> devices = find_devices(options.devices);
     // The CPU is no device to offload to: weights on it are simply not offloaded.
-    devices.erase(std::remove_if(devices.begin(), devices.end(), [](ggml_backend_dev_t device) { return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU; }), devices.end());
+    devices.erase(std::remove_if(devices.begin(), devices.end(),
+                                 [](ggml_backend_dev_t device) {
+                                     return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
+                                 }),
+                  devices.end());
     for (ggml_backend_dev_t device : devices) {
         device_names_.emplace_back(ggml_backend_dev_name(device));
     }
@@ -38,7 +45,8 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
     }
     threads_ = std::make_unique<CpuThreads>(options.threads);
     tower_ = std::make_unique<VisionTower>(mmproj, facts_.vision, tower_device(devices), *threads_);
-    const LanguageModelOptions model_options{devices, options.split_tensors, options.sequences, options.context, options.kv_type, facts_.chat_template.name};
+    const LanguageModelOptions model_options{devices,         options.split_tensors, options.sequences,
+                                             options.context, options.kv_type,       facts_.chat_template.name};
     language_model_ = std::make_unique<LanguageModel>(model, model_options, *threads_, progress);
     batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
     thread_ = std::thread([this] { run(); });
@@ -68,10 +76,12 @@ uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Capt
     job->features = std::make_unique<VisionFeatures>(facts_.vision, std::move(request.images));
     const int needed = prompt.count() + job->features->tokens() + request.max_tokens;
     if (needed > language_model_->context()) {
-        throw Error("context_overflow", std::to_string(job->features->tokens()) + " image tokens, " + std::to_string(prompt.count()) +
-                                            " of the prompt and " + std::to_string(request.max_tokens) + " for the answer are " + std::to_string(needed) +
-                                            ", more than the context's " + std::to_string(language_model_->context()) +
-                                            ". Use fewer tiles (--anyres auto or off), fewer frames or a shorter answer.");
+        throw Error("context_overflow",
+                    std::to_string(job->features->tokens()) + " image tokens, " + std::to_string(prompt.count()) +
+                        " of the prompt and " + std::to_string(request.max_tokens) + " for the answer are " +
+                        std::to_string(needed) + ", more than the context's " +
+                        std::to_string(language_model_->context()) +
+                        ". Use fewer tiles (--anyres auto or off), fewer frames or a shorter answer.");
     }
     job->sequence.emplace(request, std::move(prompt), job->features->tokens());
     job->on_caption = std::move(done);
@@ -142,7 +152,9 @@ void Engine::run() {
 /** Waits until there is work. False when the thread is to end. */
 bool Engine::take_submissions() {
     std::unique_lock<std::mutex> lock(mutex_);
-    const auto has_work = [this] { return !submitted_.empty() || !waiting_.empty() || !ready_.empty() || scheduler_.running() > 0; };
+    const auto has_work = [this] {
+        return !submitted_.empty() || !waiting_.empty() || !ready_.empty() || scheduler_.running() > 0;
+    };
     changed_.wait(lock, [&] { return has_work() || closing_ || aborting_; });
     waiting_.insert(waiting_.end(), submitted_.begin(), submitted_.end());
     submitted_.clear();
@@ -219,7 +231,8 @@ void Engine::encode() {
             embedding.counts = job->features->counts();
             embedding.data.resize(static_cast<size_t>(job->features->tokens()) * embedding.width);
             for (int token = 0; token < job->features->tokens(); token++) {
-                job->features->copy_row(token, tower_->newline(), embedding.data.data() + static_cast<size_t>(token) * embedding.width);
+                job->features->copy_row(token, tower_->newline(),
+                                        embedding.data.data() + static_cast<size_t>(token) * embedding.width);
             }
             job->on_embedding(std::move(embedding));
         }
@@ -240,7 +253,8 @@ void Engine::decode() {
     std::vector<int> output_rows;
     for (const Scheduler::Slice & slice : slices) {
         Job & job = *slice.job;
-        output_rows.push_back(job.sequence->add_rows(*batch_, job.slot, slice.rows, *job.features, tower_->newline(), language_model_->embeddings()));
+        output_rows.push_back(job.sequence->add_rows(*batch_, job.slot, slice.rows, *job.features, tower_->newline(),
+                                                     language_model_->embeddings()));
     }
     language_model_->decode(*batch_);
 
@@ -289,4 +303,4 @@ void Job::fail(const Error & error) {
     }
 }
 
-}  // namespace vcap
+}   // namespace vcap

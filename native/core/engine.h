@@ -26,10 +26,10 @@ struct EngineOptions {
     std::vector<std::string> devices;   // ggml's names; empty: the CPU
     bool split_tensors = false;
     int sequences = 1;
-    int context = 0;                    // positions a sequence; 0: what the model was trained on
-    int threads = 0;                    // 0: one a physical core
-    ggml_type kv_type = GGML_TYPE_F16;  // of the keys and values kept: F32, F16 or Q8_0
-    std::string chat_template;          // empty: by the model's metadata
+    int context = 0;                     // positions a sequence; 0: what the model was trained on
+    int threads = 0;                     // 0: one a physical core
+    ggml_type kv_type = GGML_TYPE_F16;   // of the keys and values kept: F32, F16 or Q8_0
+    std::string chat_template;           // empty: by the model's metadata
 };
 
 /**
@@ -38,7 +38,8 @@ struct EngineOptions {
  */
 class Engine {
 public:
-    /** Loads both models; `progress` gets 0…1 and says whether to go on. Throws as read_model_facts, find_devices, VisionTower and LanguageModel do. */
+    /** Loads both models; `progress` gets 0…1 and says whether to go on. Throws as read_model_facts, find_devices,
+     * VisionTower and LanguageModel do. */
     Engine(const EngineOptions & options, const std::function<bool(float)> & progress);
     /** Cancels what is left; blocks for no longer than an operation of ggml takes. */
     ~Engine();
@@ -55,7 +56,8 @@ public:
     uint64_t embed(std::vector<ImageTiles> images, std::function<void(Outcome<Embedding>)> done);
     void cancel(uint64_t id);
 
-    /** Takes no more requests, finishes those it has, ends the thread, and then calls `closed`, on that thread or at once. */
+    /** Takes no more requests, finishes those it has, ends the thread, and then calls `closed`, on that thread or at
+     * once. */
     void close(std::function<void()> closed);
 
 private:
@@ -95,4 +97,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace vcap
+}   // namespace vcap

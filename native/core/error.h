@@ -17,4 +17,4 @@ private:
     std::string code_;
 };
 
-}  // namespace vcap
+}   // namespace vcap

@@ -43,7 +43,7 @@ const uint8_t * map_file(const std::string & path, uint64_t & size) {
     return static_cast<const uint8_t *>(bytes);
 }
 
-}  // namespace
+}   // namespace
 
 GgufFile::GgufFile(const std::string & path) : path_(path) {
     install_log();
@@ -110,13 +110,13 @@ std::optional<int64_t> GgufFile::find_int(const std::string & key) const {
     if (id < 0) return std::nullopt;
     const gguf_context * gguf = gguf_.get();
     switch (gguf_get_kv_type(gguf, id)) {
-        case GGUF_TYPE_UINT8:  return gguf_get_val_u8(gguf, id);
-        case GGUF_TYPE_INT8:   return gguf_get_val_i8(gguf, id);
+        case GGUF_TYPE_UINT8: return gguf_get_val_u8(gguf, id);
+        case GGUF_TYPE_INT8: return gguf_get_val_i8(gguf, id);
         case GGUF_TYPE_UINT16: return gguf_get_val_u16(gguf, id);
-        case GGUF_TYPE_INT16:  return gguf_get_val_i16(gguf, id);
+        case GGUF_TYPE_INT16: return gguf_get_val_i16(gguf, id);
         case GGUF_TYPE_UINT32: return gguf_get_val_u32(gguf, id);
-        case GGUF_TYPE_INT32:  return gguf_get_val_i32(gguf, id);
-        case GGUF_TYPE_INT64:  return gguf_get_val_i64(gguf, id);
+        case GGUF_TYPE_INT32: return gguf_get_val_i32(gguf, id);
+        case GGUF_TYPE_INT64: return gguf_get_val_i64(gguf, id);
         case GGUF_TYPE_UINT64: {
             const uint64_t value = gguf_get_val_u64(gguf, id);
             if (value > INT64_MAX) invalid(key + " is absurdly large");
@@ -151,7 +151,8 @@ std::optional<std::vector<int64_t>> GgufFile::find_ints(const std::string & key)
     const void * data = gguf_get_arr_data(gguf_.get(), id);
     std::vector<int64_t> values(*length);
     for (size_t i = 0; i < *length; i++) {
-        values[i] = type == GGUF_TYPE_INT32 ? int64_t{static_cast<const int32_t *>(data)[i]} : int64_t{static_cast<const uint32_t *>(data)[i]};
+        values[i] = type == GGUF_TYPE_INT32 ? int64_t{static_cast<const int32_t *>(data)[i]}
+                                            : int64_t{static_cast<const uint32_t *>(data)[i]};
     }
     return values;
 }
@@ -178,7 +179,8 @@ int64_t GgufFile::require_int(const std::string & key, int64_t low, int64_t high
     const std::optional<int64_t> value = find_int(key);
     if (!value) invalid(key + " is missing");
     if (*value < low || *value > high) {
-        invalid(key + " is " + std::to_string(*value) + ", not within " + std::to_string(low) + " to " + std::to_string(high));
+        invalid(key + " is " + std::to_string(*value) + ", not within " + std::to_string(low) + " to " +
+                std::to_string(high));
     }
     return *value;
 }
@@ -215,4 +217,4 @@ const void * GgufFile::tensor_data(const ggml_tensor * tensor) const {
     return bytes_ + gguf_get_data_offset(gguf_.get()) + gguf_get_tensor_offset(gguf_.get(), id);
 }
 
-}  // namespace vcap
+}   // namespace vcap

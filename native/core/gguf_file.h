@@ -58,4 +58,4 @@ private:
     const uint8_t * bytes_ = nullptr;   // the whole file, mapped read-only
 };
 
-}  // namespace vcap
+}   // namespace vcap

@@ -19,16 +19,16 @@ using Clock = std::chrono::steady_clock;
 struct Job {
     uint64_t id = 0;
     std::unique_ptr<VisionFeatures> features;
-    size_t encoded = 0;                  // tiles that the tower is done with
-    std::optional<Sequence> sequence;    // none: the features themselves are wanted
-    int slot = -1;                       // KV sequence while it runs
+    size_t encoded = 0;                 // tiles that the tower is done with
+    std::optional<Sequence> sequence;   // none: the features themselves are wanted
+    int slot = -1;                      // KV sequence while it runs
 
     std::function<void(Outcome<Caption>)> on_caption;
     std::function<void(Outcome<Embedding>)> on_embedding;
     std::atomic<bool> cancelled{false};
 
     Clock::time_point submitted = Clock::now();
-    Clock::time_point started{};         // first tile
+    Clock::time_point started{};   // first tile
     Clock::time_point encoded_at{};
     Clock::time_point prefilled_at{};
 
@@ -38,4 +38,4 @@ struct Job {
 
 using JobPtr = std::shared_ptr<Job>;
 
-}  // namespace vcap
+}   // namespace vcap

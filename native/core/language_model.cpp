@@ -9,7 +9,8 @@
 namespace vcap {
 namespace {
 
-// Rows that one llama_decode takes: enough to fill the matrix kernels, little enough that a prefill delays running captions briefly.
+// Rows that one llama_decode takes: enough to fill the matrix kernels, little enough that a prefill delays running
+// captions briefly.
 constexpr int BATCH_ROWS = 512;
 // Positions a sequence gets where the metadata name an absurd context.
 constexpr int64_t MAX_CONTEXT = 1 << 20;
@@ -39,9 +40,10 @@ std::vector<llama_model_kv_override> tokenizer_overrides(const GgufFile & file, 
     return overrides;
 }
 
-}  // namespace
+}   // namespace
 
-Batch::Batch(int capacity, int width) : batch_(llama_batch_init(capacity, width, 1)), capacity_(capacity), width_(width) {}
+Batch::Batch(int capacity, int width)
+    : batch_(llama_batch_init(capacity, width, 1)), capacity_(capacity), width_(width) {}
 
 Batch::~Batch() { llama_batch_free(batch_); }
 
@@ -54,7 +56,8 @@ float * Batch::add(int sequence, int position, bool wants_logits) {
     return batch_.embd + static_cast<size_t>(row) * width_;
 }
 
-LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options, const CpuThreads & threads,
+LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files,
+                             const LanguageModelOptions & options, const CpuThreads & threads,
                              const std::function<bool(float)> & progress)
     : files_(files), sequences_(options.sequences) {
     const std::string & path = file().path();
@@ -75,7 +78,8 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
                               : options.split_tensors    ? LLAMA_SPLIT_MODE_TENSOR
                                                          : LLAMA_SPLIT_MODE_LAYER;
     model_params.kv_overrides = overrides.data();
-    // Weights stay as they are in the file: what ggml's CPU backend repacks is a copy in memory that our kernels cannot read.
+    // Weights stay as they are in the file: what ggml's CPU backend repacks is a copy in memory that our kernels cannot
+    // read.
     model_params.use_extra_bufts = false;
     model_params.progress_callback = [](float fraction, void * data) {
         Progress & to = *static_cast<Progress *>(data);
@@ -97,12 +101,16 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
 
     const int head = llama_model_n_embd(model_.get()) / llama_model_n_head(model_.get());
     if (head % ggml_blck_size(options.kv_type) != 0) {
-        throw Error("usage", std::string("Keys and values of this model cannot be kept as ") + ggml_type_name(options.kv_type) + ": its heads are " + std::to_string(head) + " wide.");
+        throw Error("usage", std::string("Keys and values of this model cannot be kept as ") +
+                                 ggml_type_name(options.kv_type) + ": its heads are " + std::to_string(head) +
+                                 " wide.");
     }
-    context_per_sequence_ = options.context > 0 ? options.context
-                                                : static_cast<int>(std::min<int64_t>(llama_model_n_ctx_train(model_.get()), MAX_CONTEXT));
+    context_per_sequence_ =
+        options.context > 0 ? options.context
+                            : static_cast<int>(std::min<int64_t>(llama_model_n_ctx_train(model_.get()), MAX_CONTEXT));
     llama_context_params params = llama_context_default_params();
-    // llama.cpp rounds a sequence's positions up to 256; asking for whole steps keeps the division among sequences exact.
+    // llama.cpp rounds a sequence's positions up to 256; asking for whole steps keeps the division among sequences
+    // exact.
     const uint32_t rounded = (static_cast<uint32_t>(context_per_sequence_) + 255) / 256 * 256;
     params.n_ctx = rounded * static_cast<uint32_t>(sequences_);
     params.n_batch = BATCH_ROWS;
@@ -113,8 +121,8 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     params.n_threads_batch = threads.count();
     params.type_k = options.kv_type;
     params.type_v = options.kv_type;
-    // Flash attention would round an F32 cache to half precision. Without other devices it is always there; llama.cpp's own
-    // choice would leave it off, because our kernels' device is not the layers'.
+    // Flash attention would round an F32 cache to half precision. Without other devices it is always there; llama.cpp's
+    // own choice would leave it off, because our kernels' device is not the layers'.
     params.flash_attn_type = options.kv_type == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED
                              : options.devices.empty()        ? LLAMA_FLASH_ATTN_TYPE_ENABLED
                                                               : LLAMA_FLASH_ATTN_TYPE_AUTO;
@@ -126,8 +134,9 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     if (context_ == nullptr) {
         const std::string reason = take_last_error();
         throw Error("out_of_memory", "There is not enough memory for " + std::to_string(sequences_) + " sequences of " +
-                                              std::to_string(context_per_sequence_) + " positions" + (reason.empty() ? "" : " (" + reason + ")") +
-                                              ". Ask for fewer captions in flight (--bs) or a shorter context (--ctx).");
+                                         std::to_string(context_per_sequence_) + " positions" +
+                                         (reason.empty() ? "" : " (" + reason + ")") +
+                                         ". Ask for fewer captions in flight (--bs) or a shorter context (--ctx).");
     }
     llama_attach_threadpool(context_.get(), threads.pool(), threads.pool());
 
@@ -145,8 +154,9 @@ void LanguageModel::decode(const Batch & batch) {
     }
     if (status != 0) {
         const std::string reason = take_last_error();
-        throw Error("engine_error", "llama.cpp failed to decode a batch of " + std::to_string(batch.size()) + " (status " +
-                                        std::to_string(status) + (reason.empty() ? "" : ": " + reason) + ").");
+        throw Error("engine_error", "llama.cpp failed to decode a batch of " + std::to_string(batch.size()) +
+                                        " (status " + std::to_string(status) + (reason.empty() ? "" : ": " + reason) +
+                                        ").");
     }
 }
 
@@ -174,4 +184,4 @@ std::string LanguageModel::piece(llama_token token) const {
     return text;
 }
 
-}  // namespace vcap
+}   // namespace vcap

@@ -52,8 +52,8 @@ public:
      * Loads a model whose headers read_model_facts has checked. `progress` gets 0…1 and says whether to go on.
      * Throws model_invalid, out_of_memory, aborted.
      */
-    LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options, const CpuThreads & threads,
-                  const std::function<bool(float)> & progress);
+    LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options,
+                  const CpuThreads & threads, const std::function<bool(float)> & progress);
     ~LanguageModel();
     LanguageModel(const LanguageModel &) = delete;
     LanguageModel & operator=(const LanguageModel &) = delete;
@@ -82,8 +82,12 @@ public:
     void abort() { aborted_ = true; }
 
 private:
-    struct ModelDeleter { void operator()(llama_model * model) const { llama_model_free(model); } };
-    struct ContextDeleter { void operator()(llama_context * context) const { llama_free(context); } };
+    struct ModelDeleter {
+        void operator()(llama_model * model) const { llama_model_free(model); }
+    };
+    struct ContextDeleter {
+        void operator()(llama_context * context) const { llama_free(context); }
+    };
 
     std::vector<std::shared_ptr<const GgufFile>> files_;
     std::unique_ptr<llama_model, ModelDeleter> model_;
@@ -95,4 +99,4 @@ private:
     std::atomic<bool> aborted_{false};
 };
 
-}  // namespace vcap
+}   // namespace vcap

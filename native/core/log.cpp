@@ -24,7 +24,7 @@ void on_log(ggml_log_level level, const char * text, void * user_data) {
     }
 }
 
-}  // namespace
+}   // namespace
 
 void install_log() {
     static std::once_flag once;
@@ -43,4 +43,4 @@ std::string take_last_error() {
     return line;
 }
 
-}  // namespace vcap
+}   // namespace vcap

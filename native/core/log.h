@@ -13,4 +13,4 @@ void install_log();
 /** The last error line of this thread since the last call, without newline; empty if none. */
 std::string take_last_error();
 
-}  // namespace vcap
+}   // namespace vcap

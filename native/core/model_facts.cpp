@@ -11,7 +11,8 @@ void check_language_model(const GgufFile & file, const std::string & architectur
     if (architecture == "clip") {
         file.invalid("this is a vision projector; give the language model as --model and the projector as --mmproj");
     }
-    // The architectures LLaVA's language models have. They take embeddings as they are: no scaling hides in the token look-up.
+    // The architectures LLaVA's language models have. They take embeddings as they are: no scaling hides in the token
+    // look-up.
     if (architecture != "llama" && architecture != "qwen2") {
         file.invalid("general.architecture is '" + architecture + "'; LLaVA's language models are llama or qwen2");
     }
@@ -20,7 +21,7 @@ void check_language_model(const GgufFile & file, const std::string & architectur
     }
 }
 
-}  // namespace
+}   // namespace
 
 std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string & path) {
     std::vector<std::shared_ptr<const GgufFile>> files{std::make_shared<const GgufFile>(path)};
@@ -33,17 +34,20 @@ std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string 
     }
     std::string prefix(path.size() + 1, '\0');
     if (llama_split_prefix(prefix.data(), prefix.size(), path.c_str(), 0, static_cast<int32_t>(parts)) == 0) {
-        files.front()->invalid("it has " + std::to_string(parts) + " parts; give the first one, whose name ends in -00001-of-…");
+        files.front()->invalid("it has " + std::to_string(parts) +
+                               " parts; give the first one, whose name ends in -00001-of-…");
     }
     for (int32_t part = 1; part < parts; part++) {
         std::string name(path.size() + 64, '\0');
-        const int32_t length = llama_split_path(name.data(), name.size(), prefix.c_str(), part, static_cast<int32_t>(parts));
+        const int32_t length =
+            llama_split_path(name.data(), name.size(), prefix.c_str(), part, static_cast<int32_t>(parts));
         files.push_back(std::make_shared<const GgufFile>(name.substr(0, length)));
     }
     return files;
 }
 
-ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj, const std::string & chat_template) {
+ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj,
+                            const std::string & chat_template) {
     ModelFacts facts;
     facts.vision = read_vision_config(mmproj);
     facts.mmproj_bytes = mmproj.tensor_bytes();
@@ -59,12 +63,13 @@ ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> &
     const std::string groups_key = prefix + "attention.head_count_kv";
     const int64_t groups = file.has(groups_key) ? file.require_int(groups_key, 1, heads) : heads;
     if (heads % groups != 0 || (facts.width % heads != 0 && !file.has(prefix + "attention.key_length"))) {
-        file.invalid(prefix + "attention.head_count of " + std::to_string(heads) + " does not go with head_count_kv " + std::to_string(groups) +
-                     " and embedding_length " + std::to_string(facts.width));
+        file.invalid(prefix + "attention.head_count of " + std::to_string(heads) + " does not go with head_count_kv " +
+                     std::to_string(groups) + " and embedding_length " + std::to_string(facts.width));
     }
     if (facts.vision.width != facts.width) {
-        throw Error("model_mismatch", mmproj.path() + " projects to " + std::to_string(facts.vision.width) + " values, but " + file.path() +
-                                          " takes " + std::to_string(facts.width) + ": they are no pair. Give the projector made for this model.");
+        throw Error("model_mismatch", mmproj.path() + " projects to " + std::to_string(facts.vision.width) +
+                                          " values, but " + file.path() + " takes " + std::to_string(facts.width) +
+                                          ": they are no pair. Give the projector made for this model.");
     }
     const int64_t key = file.find_int(prefix + "attention.key_length").value_or(facts.width / heads);
     const int64_t value = file.find_int(prefix + "attention.value_length").value_or(facts.width / heads);
@@ -82,4 +87,4 @@ ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> &
     return facts;
 }
 
-}  // namespace vcap
+}   // namespace vcap

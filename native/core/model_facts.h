@@ -15,11 +15,11 @@ namespace vcap {
 struct ModelFacts {
     std::string name;
     std::string architecture;
-    uint64_t parameters = 0;              // of the language model
-    uint64_t model_bytes = 0;             // weights
+    uint64_t parameters = 0;    // of the language model
+    uint64_t model_bytes = 0;   // weights
     uint64_t mmproj_bytes = 0;
     int layers = 0;
-    int width = 0;                        // of an embedding
+    int width = 0;   // of an embedding
     int vocabulary = 0;
     int context_trained = 0;              // positions
     uint64_t kv_bytes_per_position = 0;   // keys and values of all layers, at half precision
@@ -31,9 +31,10 @@ struct ModelFacts {
  * Checks the two headers, and that they are a pair. `chat_template`: a name, or empty for the
  * one that the metadata name. Throws model_invalid, model_mismatch, usage.
  */
-ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj, const std::string & chat_template);
+ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj,
+                            const std::string & chat_template);
 
 /** A model's file, or all its parts where it was split. Throws as GgufFile does. */
 std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string & path);
 
-}  // namespace vcap
+}   // namespace vcap

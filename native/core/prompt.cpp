@@ -8,14 +8,19 @@
 namespace vcap {
 namespace {
 
-// Sources: haotian-liu/LLaVA@c121f04, llava/conversation.py. chatml_direct has, unlike ChatML, no newline behind <|im_end|>.
+// Sources: haotian-liu/LLaVA@c121f04, llava/conversation.py. chatml_direct has, unlike ChatML, no newline behind
+// <|im_end|>.
 const std::vector<ChatTemplate> & templates() {
-    static const std::string assistant = " and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the ";
+    static const std::string assistant =
+        " and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the ";
     static const std::vector<ChatTemplate> all = {
-        {"chatml_direct", "<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n", "\n", "<|im_end|><|im_start|>assistant\n", ""},
+        {"chatml_direct", "<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n", "\n",
+         "<|im_end|><|im_start|>assistant\n", ""},
         {"mistral_instruct", "[INST] ", "\n", " [/INST]", ""},
-        {"vicuna_v1", "A chat between a curious user" + assistant + "user's questions. USER: ", "\n", " ASSISTANT:", ""},
-        {"llava_v1", "A chat between a curious human" + assistant + "human's questions. USER: ", "\n", " ASSISTANT:", ""},
+        {"vicuna_v1", "A chat between a curious user" + assistant + "user's questions. USER: ", "\n",
+         " ASSISTANT:", ""},
+        {"llava_v1", "A chat between a curious human" + assistant + "human's questions. USER: ", "\n",
+         " ASSISTANT:", ""},
     };
     return all;
 }
@@ -35,7 +40,8 @@ ChatTemplate named(const std::string & name, const std::string & reason) {
 }
 
 std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
 }
 
@@ -47,16 +53,18 @@ std::vector<llama_token> tokenize(const llama_vocab * vocab, const std::string &
     }
     const int32_t length = static_cast<int32_t>(text.size());
     std::vector<llama_token> tokens(text.size() + 8);
-    int32_t count = llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()), first, true);
+    int32_t count =
+        llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()), first, true);
     if (count < 0) {
         tokens.resize(-count);
-        count = llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()), first, true);
+        count =
+            llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()), first, true);
     }
     tokens.resize(std::max(count, 0));
     return tokens;
 }
 
-}  // namespace
+}   // namespace
 
 std::vector<std::string> chat_template_names() {
     std::vector<std::string> names;
@@ -88,12 +96,15 @@ ChatTemplate choose_chat_template(const GgufFile & model, const std::string & na
     if (contains(title, "vicuna") || contains(title, "llava-v1.5") || contains(title, "llava v1.5")) {
         return named("llava_v1", "general.name says " + title);
     }
-    model.invalid("nothing in its metadata says which chat template it was trained with (no <|im_start|> in the vocabulary, no "
-                  "tokenizer.chat_template, and general.name is '" + title + "'); name one with --chat-template");
+    model.invalid(
+        "nothing in its metadata says which chat template it was trained with (no <|im_start|> in the vocabulary, no "
+        "tokenizer.chat_template, and general.name is '" +
+        title + "'); name one with --chat-template");
 }
 
 PromptTokens tokenize_prompt(const llama_vocab * vocab, const ChatTemplate & chat, const std::string & question) {
-    return {tokenize(vocab, chat.before, true), tokenize(vocab, chat.after_images + question + chat.after_question, false)};
+    return {tokenize(vocab, chat.before, true),
+            tokenize(vocab, chat.after_images + question + chat.after_question, false)};
 }
 
-}  // namespace vcap
+}   // namespace vcap

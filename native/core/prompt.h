@@ -15,9 +15,9 @@ namespace vcap {
 struct ChatTemplate {
     std::string name;
     std::string before;
-    std::string after_images;     // then the question
+    std::string after_images;   // then the question
     std::string after_question;
-    std::string reason;           // why this one
+    std::string reason;   // why this one
 };
 
 std::vector<std::string> chat_template_names();
@@ -39,4 +39,4 @@ struct PromptTokens {
 /** Each piece tokenised for itself, a BOS only on the first (LLaVA's tokenizer_image_token). */
 PromptTokens tokenize_prompt(const llama_vocab * vocab, const ChatTemplate & chat, const std::string & question);
 
-}  // namespace vcap
+}   // namespace vcap

@@ -16,7 +16,7 @@ struct ImageTiles {
     std::vector<uint8_t> pixels;   // [tiles, tile_size, tile_size, 3], RGB
     int width = 0;                 // the image's size before it was cut
     int height = 0;
-    int cols = 0;                  // the grid
+    int cols = 0;   // the grid
     int rows = 0;
 };
 
@@ -27,7 +27,7 @@ struct CaptionRequest {
     float temperature = 0;   // 0: greedy
     float top_p = 1;
     uint32_t seed = 0;
-    bool ignore_eos = false;     // go on to max_tokens whatever the model says
+    bool ignore_eos = false;   // go on to max_tokens whatever the model says
     bool first_logits = false;
 };
 
@@ -59,4 +59,4 @@ struct Embedding {
 template <typename T>
 using Outcome = std::variant<T, Error>;
 
-}  // namespace vcap
+}   // namespace vcap

@@ -26,7 +26,7 @@ struct Kernel {
         int first;
         int count;
     };
-    int taps;                            // room for each position's coefficients
+    int taps;   // room for each position's coefficients
     std::vector<Window> windows;
     std::vector<int32_t> coefficients;   // [positions, taps]
 
@@ -49,7 +49,8 @@ struct Kernel {
             }
             for (int k = 0; k < count; k++) {
                 const double weight = (sum != 0 ? weights[k] / sum : weights[k]) * (1 << FRACTION_BITS);
-                coefficients[static_cast<size_t>(i) * taps + k] = static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
+                coefficients[static_cast<size_t>(i) * taps + k] =
+                    static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
             }
             windows.push_back({first, count});
         }
@@ -98,7 +99,7 @@ std::vector<uint8_t> resample_columns(const uint8_t * pixels, int width, int hei
     return out;
 }
 
-}  // namespace
+}   // namespace
 
 std::vector<uint8_t> resample_bicubic(const uint8_t * pixels, int width, int height, int new_width, int new_height) {
     std::vector<uint8_t> rows;
@@ -112,4 +113,4 @@ std::vector<uint8_t> resample_bicubic(const uint8_t * pixels, int width, int hei
     return rows.empty() ? std::vector<uint8_t>(pixels, pixels + static_cast<size_t>(width) * height * CHANNELS) : rows;
 }
 
-}  // namespace vcap
+}   // namespace vcap

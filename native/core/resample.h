@@ -15,4 +15,4 @@ namespace vcap {
  */
 std::vector<uint8_t> resample_bicubic(const uint8_t * pixels, int width, int height, int new_width, int new_height);
 
-}  // namespace vcap
+}   // namespace vcap

@@ -27,4 +27,4 @@ llama_token Sampler::choose(const float * logits, int vocabulary) {
     return array.data[array.selected].id;
 }
 
-}  // namespace vcap
+}   // namespace vcap

@@ -17,9 +17,11 @@ public:
     llama_token choose(const float * logits, int vocabulary);
 
 private:
-    struct Deleter { void operator()(llama_sampler * chain) const { llama_sampler_free(chain); } };
+    struct Deleter {
+        void operator()(llama_sampler * chain) const { llama_sampler_free(chain); }
+    };
     std::unique_ptr<llama_sampler, Deleter> chain_;   // none: greedy
     std::vector<llama_token_data> candidates_;
 };
 
-}  // namespace vcap
+}   // namespace vcap

@@ -16,7 +16,8 @@ void Scheduler::admit(const JobPtr & job) {
 }
 
 int Scheduler::retire(Job & job) {
-    prefill_order_.erase(std::remove_if(prefill_order_.begin(), prefill_order_.end(), [&](const JobPtr & other) { return other.get() == &job; }),
+    prefill_order_.erase(std::remove_if(prefill_order_.begin(), prefill_order_.end(),
+                                        [&](const JobPtr & other) { return other.get() == &job; }),
                          prefill_order_.end());
     Slot & slot = slots_[job.slot];
     slot.kept = std::min(job.sequence->seen(), job.sequence->shared_length());
@@ -54,4 +55,4 @@ std::vector<Scheduler::Slice> Scheduler::plan(int capacity) const {
     return slices;
 }
 
-}  // namespace vcap
+}   // namespace vcap

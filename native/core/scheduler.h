@@ -6,7 +6,8 @@
 
 namespace vcap {
 
-/** Who runs, and which rows of whom go into the next batch. Continuous batching: a slot is free as soon as its caption ends. */
+/** Who runs, and which rows of whom go into the next batch. Continuous batching: a slot is free as soon as its caption
+ * ends. */
 class Scheduler {
 public:
     explicit Scheduler(int slots);
@@ -19,9 +20,11 @@ public:
 
     int free_slots() const { return static_cast<int>(slots_.size()) - running(); }
     int running() const { return running_; }
-    /** Gives the job a slot. Where the slot's KV stream still holds the text before the images, that is not prefilled again. */
+    /** Gives the job a slot. Where the slot's KV stream still holds the text before the images, that is not prefilled
+     * again. */
     void admit(const JobPtr & job);
-    /** Takes the job's slot back and returns how many positions of its stream are worth keeping: the text before the images. */
+    /** Takes the job's slot back and returns how many positions of its stream are worth keeping: the text before the
+     * images. */
     int retire(Job & job);
     /** The stream of this slot is empty now. */
     void forget(int slot) { slots_[slot].kept = 0; }
@@ -38,7 +41,8 @@ public:
 private:
     struct Slot {
         JobPtr job;
-        int kept = 0;   // positions of a template's first text that the stream holds already: the same for every request
+        int kept =
+            0;   // positions of a template's first text that the stream holds already: the same for every request
     };
 
     std::vector<Slot> slots_;
@@ -46,4 +50,4 @@ private:
     int running_ = 0;
 };
 
-}  // namespace vcap
+}   // namespace vcap

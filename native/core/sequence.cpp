@@ -5,11 +5,8 @@
 namespace vcap {
 
 Sequence::Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens)
-    : prompt_(std::move(prompt)),
-      image_tokens_(image_tokens),
-      max_tokens_(request.max_tokens),
-      ignore_eos_(request.ignore_eos),
-      wants_first_logits_(request.first_logits),
+    : prompt_(std::move(prompt)), image_tokens_(image_tokens), max_tokens_(request.max_tokens),
+      ignore_eos_(request.ignore_eos), wants_first_logits_(request.first_logits),
       sampler_(request.temperature, request.top_p, request.seed) {}
 
 void Sequence::copy_row(int row, float * to, const VisionFeatures & features, const std::vector<float> & newline,
@@ -26,8 +23,8 @@ void Sequence::copy_row(int row, float * to, const VisionFeatures & features, co
     }
 }
 
-int Sequence::add_rows(Batch & batch, int slot, int count, const VisionFeatures & features, const std::vector<float> & newline,
-                       const TokenEmbeddings & embeddings) {
+int Sequence::add_rows(Batch & batch, int slot, int count, const VisionFeatures & features,
+                       const std::vector<float> & newline, const TokenEmbeddings & embeddings) {
     const bool reaches_end = count == pending();
     for (int i = 0; i < count; i++) {
         const bool last = reaches_end && i == count - 1;
@@ -65,4 +62,4 @@ Caption Sequence::caption(const LanguageModel & model) const {
     return caption;
 }
 
-}  // namespace vcap
+}   // namespace vcap

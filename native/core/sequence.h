@@ -32,8 +32,8 @@ public:
     /** Position of the first pending row. */
     int seen() const { return seen_; }
     /** Adds `count` pending rows to the batch; the last of all asks for logits. Returns that row's index, or -1. */
-    int add_rows(Batch & batch, int slot, int count, const VisionFeatures & features, const std::vector<float> & newline,
-                 const TokenEmbeddings & embeddings);
+    int add_rows(Batch & batch, int slot, int count, const VisionFeatures & features,
+                 const std::vector<float> & newline, const TokenEmbeddings & embeddings);
 
     /** Takes the next token from the logits. True when the caption is finished. */
     bool advance(const float * logits, const LanguageModel & model);
@@ -56,4 +56,4 @@ private:
     std::vector<float> first_logits_;
 };
 
-}  // namespace vcap
+}   // namespace vcap

@@ -34,10 +34,12 @@ TileLayout layout_on_grid(const TileGeometry & geometry, int width, int height, 
     const double scale_height = static_cast<double>(canvas_height) / height;
     if (scale_width < scale_height) {
         layout.resized_width = canvas_width;
-        layout.resized_height = static_cast<int>(std::min(std::ceil(height * scale_width), static_cast<double>(canvas_height)));
+        layout.resized_height =
+            static_cast<int>(std::min(std::ceil(height * scale_width), static_cast<double>(canvas_height)));
     } else {
         layout.resized_height = canvas_height;
-        layout.resized_width = static_cast<int>(std::min(std::ceil(width * scale_height), static_cast<double>(canvas_width)));
+        layout.resized_width =
+            static_cast<int>(std::min(std::ceil(width * scale_height), static_cast<double>(canvas_width)));
     }
     layout.pad_left = (canvas_width - layout.resized_width) / 2;
     layout.pad_top = (canvas_height - layout.resized_height) / 2;
@@ -65,7 +67,7 @@ TileLayout layout_on_grid(const TileGeometry & geometry, int width, int height, 
     return layout;
 }
 
-}  // namespace
+}   // namespace
 
 TileLayout tile_layout(const TileGeometry & geometry, int width, int height, int max_tiles) {
     check_size(width, height);
@@ -79,7 +81,8 @@ TileLayout tile_layout(const TileGeometry & geometry, int width, int height, int
         if ((canvas_width / geometry.tile_size) * (canvas_height / geometry.tile_size) > max_tiles) {
             continue;
         }
-        const double scale = std::min(static_cast<double>(canvas_width) / width, static_cast<double>(canvas_height) / height);
+        const double scale =
+            std::min(static_cast<double>(canvas_width) / width, static_cast<double>(canvas_height) / height);
         const int64_t scaled = static_cast<int64_t>(width * scale) * static_cast<int64_t>(height * scale);
         const int64_t effective = std::min(scaled, static_cast<int64_t>(width) * height);
         const int64_t waste = canvas_width * canvas_height - effective;
@@ -105,7 +108,8 @@ TileLayout tile_layout_of_grid(const TileGeometry & geometry, int width, int hei
             return layout_on_grid(geometry, width, height, pinpoint.first, pinpoint.second);
         }
     }
-    throw Error("usage", "This model has no grid of " + std::to_string(cols) + " x " + std::to_string(rows) + " tiles.");
+    throw Error("usage",
+                "This model has no grid of " + std::to_string(cols) + " x " + std::to_string(rows) + " tiles.");
 }
 
 std::vector<int> pack_order(const TileGeometry & geometry, const TileLayout & layout) {
@@ -140,4 +144,4 @@ std::vector<int> pack_order(const TileGeometry & geometry, const TileLayout & la
     return order;
 }
 
-}  // namespace vcap
+}   // namespace vcap

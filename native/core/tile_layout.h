@@ -20,17 +20,17 @@ struct TileGeometry {
 
 /** What becomes of one image: its grid of tiles, and what is left of the grid's features. */
 struct TileLayout {
-    int cols = 0;             // tiles across and down; 0 × 0: the overview alone
+    int cols = 0;   // tiles across and down; 0 × 0: the overview alone
     int rows = 0;
-    int resized_width = 0;    // the image inside the grid's canvas, pixels
+    int resized_width = 0;   // the image inside the grid's canvas, pixels
     int resized_height = 0;
     int pad_left = 0;
     int pad_top = 0;
-    int kept_left = 0;        // the patch columns and rows that are left of the grid: [left, left + cols)
+    int kept_left = 0;   // the patch columns and rows that are left of the grid: [left, left + cols)
     int kept_top = 0;
     int kept_cols = 0;
     int kept_rows = 0;
-    int tokens = 0;           // image features, newlines included
+    int tokens = 0;   // image features, newlines included
 
     int tiles() const { return 1 + cols * rows; }
 };
@@ -44,7 +44,8 @@ struct TileLayout {
  */
 TileLayout tile_layout(const TileGeometry & geometry, int width, int height, int max_tiles);
 
-/** The layout of an image that was already cut into cols × rows tiles. Throws usage if that is no grid of the model's. */
+/** The layout of an image that was already cut into cols × rows tiles. Throws usage if that is no grid of the model's.
+ */
 TileLayout tile_layout_of_grid(const TileGeometry & geometry, int width, int height, int cols, int rows);
 
 /** A newline feature in pack_order's list. */
@@ -57,4 +58,4 @@ constexpr int NEWLINE = -1;
  */
 std::vector<int> pack_order(const TileGeometry & geometry, const TileLayout & layout);
 
-}  // namespace vcap
+}   // namespace vcap

@@ -4,7 +4,8 @@
 
 namespace vcap {
 
-TokenEmbeddings::TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFile>> & files, int width, int vocabulary) : width_(width) {
+TokenEmbeddings::TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFile>> & files, int width, int vocabulary)
+    : width_(width) {
     const std::string name = "token_embd.weight";
     for (const std::shared_ptr<const GgufFile> & file : files) {
         const ggml_tensor * tensor = file->find_tensor(name);
@@ -15,7 +16,8 @@ TokenEmbeddings::TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFil
             file->invalid("tensor " + name + " is not " + std::to_string(width) + " x " + std::to_string(vocabulary));
         }
         if (tensor->type != GGML_TYPE_F32 && ggml_get_type_traits(tensor->type)->to_float == nullptr) {
-            file->invalid("tensor " + name + " has the type " + ggml_type_name(tensor->type) + ", which cannot be read");
+            file->invalid("tensor " + name + " has the type " + ggml_type_name(tensor->type) +
+                          ", which cannot be read");
         }
         file_ = file;
         data_ = static_cast<const uint8_t *>(file->tensor_data(tensor));
@@ -35,4 +37,4 @@ void TokenEmbeddings::copy_row(llama_token token, float * row) const {
     }
 }
 
-}  // namespace vcap
+}   // namespace vcap

@@ -31,4 +31,4 @@ private:
     int width_;
 };
 
-}  // namespace vcap
+}   // namespace vcap

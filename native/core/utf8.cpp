@@ -23,7 +23,7 @@ Sequence sequence_of(uint8_t lead) {
     return {0, 0, 0};
 }
 
-}  // namespace
+}   // namespace
 
 std::string valid_utf8(const std::string & bytes) {
     static const char replacement[] = "\xEF\xBF\xBD";
@@ -55,4 +55,4 @@ std::string valid_utf8(const std::string & bytes) {
     return text;
 }
 
-}  // namespace vcap
+}   // namespace vcap

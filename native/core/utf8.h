@@ -10,4 +10,4 @@ namespace vcap {
  */
 std::string valid_utf8(const std::string & bytes);
 
-}  // namespace vcap
+}   // namespace vcap

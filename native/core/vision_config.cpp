@@ -37,7 +37,8 @@ void check_kind(const GgufFile & file) {
     }
 }
 
-std::array<float, 3> read_channels(const GgufFile & file, const std::string & key, const std::array<float, 3> & standard, bool positive) {
+std::array<float, 3> read_channels(const GgufFile & file, const std::string & key,
+                                   const std::array<float, 3> & standard, bool positive) {
     const std::optional<std::vector<double>> values = file.find_floats(key);
     if (!values) {
         return standard;
@@ -66,13 +67,16 @@ void read_tiling(const GgufFile & file, TileGeometry & geometry) {
         const int64_t height = flat[i + 1];
         const int64_t tile = geometry.tile_size;
         const bool whole = width >= tile && height >= tile && width % tile == 0 && height % tile == 0;
-        if (!whole || width / tile > MAX_GRID_TILES || height / tile > MAX_GRID_TILES || (width / tile) * (height / tile) > MAX_GRID_TILES) {
+        if (!whole || width / tile > MAX_GRID_TILES || height / tile > MAX_GRID_TILES ||
+            (width / tile) * (height / tile) > MAX_GRID_TILES) {
             file.invalid(key + " has " + std::to_string(width) + " x " + std::to_string(height) +
-                         ", which is no grid of up to " + std::to_string(MAX_GRID_TILES) + " tiles of " + std::to_string(tile) + " pixels");
+                         ", which is no grid of up to " + std::to_string(MAX_GRID_TILES) + " tiles of " +
+                         std::to_string(tile) + " pixels");
         }
         geometry.pinpoints.emplace_back(static_cast<int>(width), static_cast<int>(height));
     }
-    // Without grids this is LLaVA-1.5, whose pictures are padded to a square; merging defaults to flat (LLaVA's builder).
+    // Without grids this is LLaVA-1.5, whose pictures are padded to a square; merging defaults to flat (LLaVA's
+    // builder).
     geometry.aspect = geometry.pinpoints.empty() ? "pad" : "anyres";
     const std::string aspect = file.find_string("clip.vision.image_aspect_ratio").value_or(geometry.aspect);
     if (geometry.pinpoints.empty() && (aspect == "square" || aspect == "crop")) {
@@ -83,7 +87,8 @@ void read_tiling(const GgufFile & file, TileGeometry & geometry) {
     }
     geometry.merge = file.find_string("clip.vision.mm_patch_merge_type").value_or("flat");
     if (geometry.merge != "spatial_unpad" && geometry.merge != "spatial" && geometry.merge != "flat") {
-        file.invalid("clip.vision.mm_patch_merge_type is '" + geometry.merge + "'; flat, spatial and spatial_unpad are known");
+        file.invalid("clip.vision.mm_patch_merge_type is '" + geometry.merge +
+                     "'; flat, spatial and spatial_unpad are known");
     }
 }
 
@@ -97,15 +102,17 @@ int read_blocks(const GgufFile & file) {
             last = std::max(last, layer < 0 ? stored + 1 + layer : layer);
         }
         if (layers->size() != 1 || last < 1 || last > stored) {
-            file.invalid("clip.vision.feature_layer names no single one of the " + std::to_string(stored) + " blocks stored");
+            file.invalid("clip.vision.feature_layer names no single one of the " + std::to_string(stored) +
+                         " blocks stored");
         }
         return static_cast<int>(last);
     }
-    // CLIP-L has 24 blocks and LLaVA uses 23. The legacy converter stores only those; a file with all 24 stores one too many.
+    // CLIP-L has 24 blocks and LLaVA uses 23. The legacy converter stores only those; a file with all 24 stores one too
+    // many.
     return stored == 24 ? 23 : stored;
 }
 
-}  // namespace
+}   // namespace
 
 VisionConfig read_vision_config(const GgufFile & file) {
     check_kind(file);
@@ -113,7 +120,8 @@ VisionConfig read_vision_config(const GgufFile & file) {
     const std::string prefix = "clip.vision.";
     config.geometry.tile_size = static_cast<int>(file.require_int(prefix + "image_size", 1, MAX_IMAGE));
     config.geometry.patch_size = static_cast<int>(file.require_int(prefix + "patch_size", 1, MAX_IMAGE));
-    if (config.geometry.tile_size % config.geometry.patch_size != 0 || config.geometry.patches_per_side() > MAX_PATCHES_PER_SIDE) {
+    if (config.geometry.tile_size % config.geometry.patch_size != 0 ||
+        config.geometry.patches_per_side() > MAX_PATCHES_PER_SIDE) {
         file.invalid("clip.vision.image_size is no moderate multiple of clip.vision.patch_size");
     }
     config.embedding = static_cast<int>(file.require_int(prefix + "embedding_length", 1, MAX_WIDTH));
@@ -137,7 +145,8 @@ VisionConfig read_vision_config(const GgufFile & file) {
         }
     }
     if (config.geometry.merge == "spatial_unpad" && config.geometry.aspect == "anyres" && config.newline.empty()) {
-        file.invalid("clip.vision.mm_patch_merge_type is spatial_unpad, but tensor v.image_newline (or model.image_newline) is missing");
+        file.invalid("clip.vision.mm_patch_merge_type is spatial_unpad, but tensor v.image_newline (or "
+                     "model.image_newline) is missing");
     }
     config.width = static_cast<int>(file.require_tensor("mm.2.weight")->ne[1]);
     // The legacy converter calls the first matrix ffn_down. Where both are square its reading is llama.cpp's too.
@@ -146,4 +155,4 @@ VisionConfig read_vision_config(const GgufFile & file) {
     return config;
 }
 
-}  // namespace vcap
+}   // namespace vcap

@@ -8,14 +8,16 @@
 namespace vcap {
 
 VisionFeatures::VisionFeatures(const VisionConfig & config, std::vector<ImageTiles> images)
-    : tile_floats_(static_cast<size_t>(config.patches()) * config.width), width_(config.width), images_(std::move(images)) {
+    : tile_floats_(static_cast<size_t>(config.patches()) * config.width), width_(config.width),
+      images_(std::move(images)) {
     const TileGeometry & geometry = config.geometry;
     const size_t tile_bytes = 3ull * geometry.tile_size * geometry.tile_size;
     for (const ImageTiles & image : images_) {
         const TileLayout layout = tile_layout_of_grid(geometry, image.width, image.height, image.cols, image.rows);
         if (image.pixels.size() != tile_bytes * layout.tiles()) {
-            throw Error("usage", "An image of " + std::to_string(layout.tiles()) + " tiles needs " + std::to_string(tile_bytes * layout.tiles()) +
-                                     " bytes, not " + std::to_string(image.pixels.size()) + ".");
+            throw Error("usage", "An image of " + std::to_string(layout.tiles()) + " tiles needs " +
+                                     std::to_string(tile_bytes * layout.tiles()) + " bytes, not " +
+                                     std::to_string(image.pixels.size()) + ".");
         }
         std::vector<size_t> places;
         for (int tile = 0; tile < layout.tiles(); tile++) {
@@ -23,7 +25,8 @@ VisionFeatures::VisionFeatures(const VisionConfig & config, std::vector<ImageTil
         }
         const int patches = config.patches();
         for (const int patch : pack_order(geometry, layout)) {
-            order_.push_back(patch == NEWLINE ? NEWLINE : static_cast<int>(places[patch / patches]) * patches + patch % patches);
+            order_.push_back(patch == NEWLINE ? NEWLINE
+                                              : static_cast<int>(places[patch / patches]) * patches + patch % patches);
         }
         counts_.push_back(layout.tokens);
     }
@@ -61,4 +64,4 @@ void VisionFeatures::copy_row(int index, const std::vector<float> & newline, flo
     std::memcpy(row, values, width_ * sizeof(float));
 }
 
-}  // namespace vcap
+}   // namespace vcap

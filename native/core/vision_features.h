@@ -40,9 +40,9 @@ private:
     std::vector<const uint8_t *> tiles_;
     std::unordered_multimap<size_t, size_t> tile_by_hash_;
     size_t tile_count_ = 0;
-    std::vector<int> order_;    // patch indices over all tiles, or NEWLINE
+    std::vector<int> order_;   // patch indices over all tiles, or NEWLINE
     std::vector<int> counts_;
-    std::vector<float> values_; // [tiles, patches, width]
+    std::vector<float> values_;   // [tiles, patches, width]
 };
 
-}  // namespace vcap
+}   // namespace vcap

@@ -20,13 +20,22 @@ constexpr int NODES_PER_BLOCK = 40;
 
 bool is_matrix_type(ggml_type type) {
     switch (type) {
-        case GGML_TYPE_F32: case GGML_TYPE_F16: case GGML_TYPE_BF16:
-        case GGML_TYPE_Q4_0: case GGML_TYPE_Q4_1: case GGML_TYPE_Q5_0: case GGML_TYPE_Q5_1: case GGML_TYPE_Q8_0:
-        case GGML_TYPE_Q2_K: case GGML_TYPE_Q3_K: case GGML_TYPE_Q4_K: case GGML_TYPE_Q5_K: case GGML_TYPE_Q6_K:
-        case GGML_TYPE_IQ4_NL: case GGML_TYPE_IQ4_XS:
-            return true;
-        default:
-            return false;
+        case GGML_TYPE_F32:
+        case GGML_TYPE_F16:
+        case GGML_TYPE_BF16:
+        case GGML_TYPE_Q4_0:
+        case GGML_TYPE_Q4_1:
+        case GGML_TYPE_Q5_0:
+        case GGML_TYPE_Q5_1:
+        case GGML_TYPE_Q8_0:
+        case GGML_TYPE_Q2_K:
+        case GGML_TYPE_Q3_K:
+        case GGML_TYPE_Q4_K:
+        case GGML_TYPE_Q5_K:
+        case GGML_TYPE_Q6_K:
+        case GGML_TYPE_IQ4_NL:
+        case GGML_TYPE_IQ4_XS: return true;
+        default: return false;
     }
 }
 
@@ -50,9 +59,10 @@ std::string shape_of(const ggml_tensor * tensor) {
     return shape;
 }
 
-}  // namespace
+}   // namespace
 
-VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device, const CpuThreads & threads)
+VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device,
+                         const CpuThreads & threads)
     : config_(config), on_cpu_(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU) {
     if (!on_cpu_) {
         backends_.emplace_back(ggml_backend_dev_init(device, nullptr));
@@ -62,7 +72,8 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
     backends_.emplace_back(ggml_backend_cpu_init());   // what the first does not take
     for (const ggml_backend_ptr & backend : backends_) {
         if (backend == nullptr) {
-            throw Error("device_unavailable", std::string("The device ") + ggml_backend_dev_name(device) + " could not be opened.");
+            throw Error("device_unavailable",
+                        std::string("The device ") + ggml_backend_dev_name(device) + " could not be opened.");
         }
     }
     ggml_backend_t cpu = backends_.back().get();
@@ -73,13 +84,16 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
 
     const uint64_t positions = config.positions();
     const uint64_t scores = on_cpu_ ? 0 : 2 * positions * config.heads;
-    const uint64_t tile_bytes = 4 * positions * (scores + 8ull * config.embedding + 2ull * config.feed_forward + 2ull * config.width);
-    max_tiles_ = static_cast<int>(std::clamp<uint64_t>((on_cpu_ ? MAX_CPU_ACTIVATION_BYTES : MAX_ACTIVATION_BYTES) / tile_bytes, 1, MAX_TILES));
+    const uint64_t tile_bytes =
+        4 * positions * (scores + 8ull * config.embedding + 2ull * config.feed_forward + 2ull * config.width);
+    max_tiles_ = static_cast<int>(
+        std::clamp<uint64_t>((on_cpu_ ? MAX_CPU_ACTIVATION_BYTES : MAX_ACTIVATION_BYTES) / tile_bytes, 1, MAX_TILES));
 
     load_weights(file);
     ggml_backend_t order[] = {backends_[0].get(), backends_[1].get()};
     // It counts a graph's weights and inputs beside its nodes.
-    scheduler_.reset(ggml_backend_sched_new(order, nullptr, 2, 2 * graph_nodes(), /*parallel =*/false, /*op_offload =*/false));
+    scheduler_.reset(
+        ggml_backend_sched_new(order, nullptr, 2, 2 * graph_nodes(), /*parallel =*/false, /*op_offload =*/false));
 
     normalised_.resize(3 * 256);
     for (int channel = 0; channel < 3; channel++) {
@@ -92,7 +106,8 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
 }
 
 /** Makes room for a weight. A matrix keeps its type, everything else becomes F32. */
-ggml_tensor * VisionTower::declare(const GgufFile & file, const std::string & name, std::vector<int64_t> shape, bool matrix) {
+ggml_tensor * VisionTower::declare(const GgufFile & file, const std::string & name, std::vector<int64_t> shape,
+                                   bool matrix) {
     const ggml_tensor * stored = file.require_tensor(name);
     shape.resize(GGML_MAX_DIMS, 1);
     if (!std::equal(shape.begin(), shape.end(), stored->ne)) {
@@ -104,19 +119,23 @@ ggml_tensor * VisionTower::declare(const GgufFile & file, const std::string & na
     }
     const bool readable = stored->type == GGML_TYPE_F32 || ggml_get_type_traits(stored->type)->to_float != nullptr;
     if (!readable || (matrix && !is_matrix_type(stored->type))) {
-        file.invalid("tensor " + name + " has the type " + ggml_type_name(stored->type) + ", which this tower cannot use");
+        file.invalid("tensor " + name + " has the type " + ggml_type_name(stored->type) +
+                     ", which this tower cannot use");
     }
-    ggml_tensor * tensor = ggml_new_tensor(weights_.get(), matrix ? stored->type : GGML_TYPE_F32, GGML_MAX_DIMS, shape.data());
+    ggml_tensor * tensor =
+        ggml_new_tensor(weights_.get(), matrix ? stored->type : GGML_TYPE_F32, GGML_MAX_DIMS, shape.data());
     ggml_set_name(tensor, name.c_str());
     return tensor;
 }
 
-VisionTower::Linear VisionTower::declare_linear(const GgufFile & file, const std::string & name, int64_t in, int64_t out) {
+VisionTower::Linear VisionTower::declare_linear(const GgufFile & file, const std::string & name, int64_t in,
+                                                int64_t out) {
     return {declare(file, name + ".weight", {in, out}, true), declare(file, name + ".bias", {out}, false)};
 }
 
 VisionTower::Linear VisionTower::declare_norm(const GgufFile & file, const std::string & name) {
-    return {declare(file, name + ".weight", {config_.embedding}, false), declare(file, name + ".bias", {config_.embedding}, false)};
+    return {declare(file, name + ".weight", {config_.embedding}, false),
+            declare(file, name + ".bias", {config_.embedding}, false)};
 }
 
 void VisionTower::load_weights(const GgufFile & file) {
@@ -151,10 +170,12 @@ void VisionTower::load_weights(const GgufFile & file) {
 
     weights_buffer_.reset(ggml_backend_alloc_ctx_tensors(weights_.get(), backends_.front().get()));
     if (weights_buffer_ == nullptr) {
-        throw Error("out_of_memory", file.path() + ": there is not enough memory on " + ggml_backend_name(backends_.front().get()) + " for the vision tower.");
+        throw Error("out_of_memory", file.path() + ": there is not enough memory on " +
+                                         ggml_backend_name(backends_.front().get()) + " for the vision tower.");
     }
     ggml_backend_buffer_set_usage(weights_buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    for (ggml_tensor * tensor = ggml_get_first_tensor(weights_.get()); tensor != nullptr; tensor = ggml_get_next_tensor(weights_.get(), tensor)) {
+    for (ggml_tensor * tensor = ggml_get_first_tensor(weights_.get()); tensor != nullptr;
+         tensor = ggml_get_next_tensor(weights_.get(), tensor)) {
         const ggml_tensor * stored = file.require_tensor(ggml_get_name(tensor));
         if (stored->type == tensor->type) {
             ggml_backend_tensor_set(tensor, file.tensor_data(stored), 0, ggml_nbytes(tensor));
@@ -165,8 +186,10 @@ void VisionTower::load_weights(const GgufFile & file) {
     }
     if (!config_.newline.empty()) {
         const ggml_tensor * newline = file.require_tensor(config_.newline);
-        if (ggml_nelements(newline) != config_.width || (newline->type != GGML_TYPE_F32 && ggml_get_type_traits(newline->type)->to_float == nullptr)) {
-            file.invalid("tensor " + config_.newline + " is no vector of " + std::to_string(config_.width) + " numbers");
+        if (ggml_nelements(newline) != config_.width ||
+            (newline->type != GGML_TYPE_F32 && ggml_get_type_traits(newline->type)->to_float == nullptr)) {
+            file.invalid("tensor " + config_.newline + " is no vector of " + std::to_string(config_.width) +
+                         " numbers");
         }
         newline_ = read_floats(file, newline);
     }
@@ -223,11 +246,13 @@ void VisionTower::plan(int tiles) {
     }
     planned_tiles_ = 0;
     const size_t nodes = graph_nodes();
-    graph_memory_.reset(ggml_init({nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false), nullptr, /*no_alloc =*/true}));
+    graph_memory_.reset(ggml_init(
+        {nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false), nullptr, /*no_alloc =*/true}));
     ggml_context * graph = graph_memory_.get();
 
     const int64_t patch = config_.geometry.patch_size;
-    patches_ = ggml_new_tensor_2d(graph, GGML_TYPE_F32, 3 * patch * patch, static_cast<int64_t>(config_.patches()) * tiles);
+    patches_ =
+        ggml_new_tensor_2d(graph, GGML_TYPE_F32, 3 * patch * patch, static_cast<int64_t>(config_.patches()) * tiles);
     ggml_set_input(patches_);
 
     ggml_tensor * x = norm(graph, pre_norm_, embed_patches(graph, patches_, tiles));
@@ -245,8 +270,9 @@ void VisionTower::plan(int tiles) {
     ggml_build_forward_expand(graph_, features_);
     ggml_backend_sched_reset(scheduler_.get());
     if (!ggml_backend_sched_alloc_graph(scheduler_.get(), graph_)) {
-        throw Error("out_of_memory", "There is not enough memory on " + std::string(ggml_backend_name(backends_.front().get())) +
-                                        " for the vision tower's activations of " + std::to_string(tiles) + " tiles.");
+        throw Error("out_of_memory", "There is not enough memory on " +
+                                         std::string(ggml_backend_name(backends_.front().get())) +
+                                         " for the vision tower's activations of " + std::to_string(tiles) + " tiles.");
     }
     planned_tiles_ = tiles;
 }
@@ -260,7 +286,8 @@ void VisionTower::fill_patches(const Tile * tiles, int count) {
     float * out = patch_values_.data();
     for (int tile = 0; tile < count; tile++) {
         for (int index = 0; index < side * side; index++) {
-            const uint8_t * corner = tiles[tile].pixels + (index / side) * patch * row_bytes + (index % side) * patch * 3;
+            const uint8_t * corner =
+                tiles[tile].pixels + (index / side) * patch * row_bytes + (index % side) * patch * 3;
             for (int channel = 0; channel < 3; channel++) {
                 const float * values = normalised_.data() + channel * 256;
                 for (int y = 0; y < patch; y++) {
@@ -283,7 +310,9 @@ void VisionTower::encode_batch(const Tile * tiles, int count) {
         throw Error("aborted", "The work was cancelled.");
     }
     if (status != GGML_STATUS_SUCCESS) {
-        throw Error("engine_error", std::string("The vision tower failed on ") + ggml_backend_name(backends_.front().get()) + " (" + ggml_status_to_string(status) + ").");
+        throw Error("engine_error", std::string("The vision tower failed on ") +
+                                        ggml_backend_name(backends_.front().get()) + " (" +
+                                        ggml_status_to_string(status) + ").");
     }
     const size_t tile_bytes = ggml_nbytes(features_) / count;
     for (int i = 0; i < count; i++) {
@@ -297,4 +326,4 @@ void VisionTower::encode(const std::vector<Tile> & tiles) {
     }
 }
 
-}  // namespace vcap
+}   // namespace vcap

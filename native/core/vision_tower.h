@@ -19,7 +19,8 @@ namespace vcap {
 class VisionTower {
 public:
     /** Loads the weights onto `device`. Throws model_invalid, naming the tensor. */
-    VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device, const CpuThreads & threads);
+    VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device,
+                const CpuThreads & threads);
 
     /** Tiles that one graph takes at most; encode() splits what is more. */
     int max_tiles() const { return max_tiles_; }
@@ -63,7 +64,7 @@ private:
 
     VisionConfig config_;
     bool on_cpu_;
-    std::vector<ggml_backend_ptr> backends_;  // by preference; the CPU last
+    std::vector<ggml_backend_ptr> backends_;   // by preference; the CPU last
     int max_tiles_ = 1;
 
     ggml_context_ptr weights_;
@@ -85,8 +86,8 @@ private:
     ggml_tensor * patches_ = nullptr;
     ggml_tensor * features_ = nullptr;
     std::vector<float> patch_values_;
-    std::vector<float> normalised_;          // [3, 256]: each byte's value a channel
+    std::vector<float> normalised_;   // [3, 256]: each byte's value a channel
     std::atomic<bool> aborted_{false};
 };
 
-}  // namespace vcap
+}   // namespace vcap

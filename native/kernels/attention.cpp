@@ -14,7 +14,8 @@ constexpr int64_t FEW_ROWS = 16;
 
 /** meet(panel, count) for groups of panels from `first` to `end`, without those that the mask hides. */
 template <typename Meet>
-void for_each_group(const AttentionMask & mask, int64_t stream, int64_t block, int64_t first, int64_t end, const Meet & meet) {
+void for_each_group(const AttentionMask & mask, int64_t stream, int64_t block, int64_t first, int64_t end,
+                    const Meet & meet) {
     for (int64_t panel = first; panel < end;) {
         int count = 0;
         while (count < GROUP_PANELS && panel + count < end && !mask.hides_all(stream, block, panel + count)) {
@@ -34,12 +35,14 @@ void attend_blocks(ggml_tensor * op, const AttentionShape & shape, const Attenti
     const int64_t at_once = std::clamp<int64_t>(UNPACKED_FLOATS / pair_floats, 1, pairs);
     float * memory = team.shared().floats(at_once * pair_floats);
     const auto key_values = [&](int64_t pair) {
-        return KeyValues(op, shape, pair / shape.key_heads, pair % shape.key_heads, shape.panels, memory + pair % at_once * pair_floats);
+        return KeyValues(op, shape, pair / shape.key_heads, pair % shape.key_heads, shape.panels,
+                         memory + pair % at_once * pair_floats);
     };
     for (int64_t first = 0; first < pairs; first += at_once) {
         const int64_t count = std::min(at_once, pairs - first);
         team.each(static_cast<int>(count * shape.panels), [&](int item, Scratch & scratch) {
-            key_values(first + item / shape.panels).unpack(item % shape.panels, item % shape.panels, scratch.floats(KeyValues::buffer_floats(shape)));
+            key_values(first + item / shape.panels)
+                .unpack(item % shape.panels, item % shape.panels, scratch.floats(KeyValues::buffer_floats(shape)));
         });
         team.each(static_cast<int>(count * shape.blocks), [&](int item, Scratch & scratch) {
             const int64_t pair = first + item / shape.blocks;
@@ -47,8 +50,10 @@ void attend_blocks(ggml_tensor * op, const AttentionShape & shape, const Attenti
             // Later queries see more keys: the long ones first.
             const int64_t index = shape.blocks - 1 - item % shape.blocks;
             const KeyValues keys = key_values(pair);
-            QueryBlock block(op, shape, stream, pair % shape.key_heads, index, scratch.floats(QueryBlock::floats(shape)));
-            for_each_group(mask, stream, index, 0, shape.panels, [&](int64_t panel, int some) { block.meet(mask, keys, panel, panel, some); });
+            QueryBlock block(op, shape, stream, pair % shape.key_heads, index,
+                             scratch.floats(QueryBlock::floats(shape)));
+            for_each_group(mask, stream, index, 0, shape.panels,
+                           [&](int64_t panel, int some) { block.meet(mask, keys, panel, panel, some); });
             block.finish(op);
         });
     }
@@ -66,7 +71,8 @@ void prefetch(const ggml_tensor * op, int64_t stream, int64_t first, int64_t cou
     }
 }
 
-/** The rows from `first` on as loadable ones of whole vectors: as they stand, or made so in `buffer`, [count, padded width]. */
+/** The rows from `first` on as loadable ones of whole vectors: as they stand, or made so in `buffer`, [count, padded
+ * width]. */
 Rows loadable_rows(const Rows & rows, int64_t first, int count, int64_t width, float * buffer) {
     if (is_loadable(rows.type) && width % LANES == 0) {
         return {rows.type, rows.at(first), rows.stride};
@@ -84,9 +90,9 @@ Rows loadable_rows(const Rows & rows, int64_t first, int count, int64_t width, f
 }
 
 /**
- * Few queries, as in decoding. What counts then is how the cache is read: keys and values are used as they stand, keys are cut
- * into parts for the threads, all heads go through a part together, since their keys lie together, and memory is asked for
- * ahead.
+ * Few queries, as in decoding. What counts then is how the cache is read: keys and values are used as they stand, keys
+ * are cut into parts for the threads, all heads go through a part together, since their keys lie together, and memory
+ * is asked for ahead.
  */
 void attend_few(ggml_tensor * op, const AttentionShape & shape, const AttentionMask & mask, Team & team) {
     const int64_t heads = shape.key_heads;
@@ -120,8 +126,10 @@ void attend_few(ggml_tensor * op, const AttentionShape & shape, const AttentionM
             const int there = static_cast<int>(std::min<int64_t>(count * PANEL, shape.keys - panel * PANEL));
             for (int64_t head = 0; head < heads; head++) {
                 prefetch_share(panel + count, head);
-                const Rows keys = loadable_rows(head_rows(op->src[1], stream, head), panel * PANEL, there, shape.key_width, key_buffer);
-                const Rows values = loadable_rows(head_rows(op->src[2], stream, head), panel * PANEL, there, shape.value_width, value_buffer);
+                const Rows keys = loadable_rows(head_rows(op->src[1], stream, head), panel * PANEL, there,
+                                                shape.key_width, key_buffer);
+                const Rows values = loadable_rows(head_rows(op->src[2], stream, head), panel * PANEL, there,
+                                                  shape.value_width, value_buffer);
                 blocks[head].meet(mask, keys, values, panel, count);
             }
         });
@@ -129,7 +137,8 @@ void attend_few(ggml_tensor * op, const AttentionShape & shape, const AttentionM
             if (parts == 1) {
                 blocks[head].finish(op);
             } else {
-                std::memcpy(states + (item * heads + head) * state_floats, memory + head * block_floats, state_floats * sizeof(float));
+                std::memcpy(states + (item * heads + head) * state_floats, memory + head * block_floats,
+                            state_floats * sizeof(float));
             }
         }
     });
@@ -147,7 +156,7 @@ void attend_few(ggml_tensor * op, const AttentionShape & shape, const AttentionM
     });
 }
 
-}  // namespace
+}   // namespace
 
 bool can_attend(const ggml_tensor * op) {
     const ggml_tensor * q = op->src[0];
@@ -158,8 +167,10 @@ bool can_attend(const ggml_tensor * op) {
     float max_bias, softcap;
     std::memcpy(&max_bias, op->op_params + 1, sizeof(max_bias));
     std::memcpy(&softcap, op->op_params + 2, sizeof(softcap));
-    return q->type == GGML_TYPE_F32 && q->nb[0] == sizeof(float) && is_readable(k) && is_readable(v) && op->type == GGML_TYPE_F32 && sinks == nullptr && max_bias == 0 && softcap == 0 &&
-           (mask == nullptr || (mask->type == GGML_TYPE_F16 && mask->ne[2] == 1)) && k->ne[2] == v->ne[2] && k->ne[3] == q->ne[3] && v->ne[3] == q->ne[3];
+    return q->type == GGML_TYPE_F32 && q->nb[0] == sizeof(float) && is_readable(k) && is_readable(v) &&
+           op->type == GGML_TYPE_F32 && sinks == nullptr && max_bias == 0 && softcap == 0 &&
+           (mask == nullptr || (mask->type == GGML_TYPE_F16 && mask->ne[2] == 1)) && k->ne[2] == v->ne[2] &&
+           k->ne[3] == q->ne[3] && v->ne[3] == q->ne[3];
 }
 
 void attention(ggml_tensor * op, Team & team) {
@@ -172,4 +183,4 @@ void attention(ggml_tensor * op, Team & team) {
     }
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

@@ -14,4 +14,4 @@ bool can_attend(const ggml_tensor * op);
  */
 void attention(ggml_tensor * op, Team & team);
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

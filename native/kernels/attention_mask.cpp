@@ -35,4 +35,4 @@ AttentionMask::Cover AttentionMask::measure(int64_t stream, int64_t block, int64
     return none ? Cover::none : all ? Cover::all : Cover::some;
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

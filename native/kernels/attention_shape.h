@@ -44,4 +44,4 @@ struct AttentionShape {
     int64_t floats_of_panels(int64_t count) const { return count * PANEL * (key_width + value_floats()); }
 };
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

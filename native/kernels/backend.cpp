@@ -43,7 +43,8 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph * graph) {
 void set_threads(ggml_backend_t backend, int count) { static_cast<Team *>(backend->context)->set_threads(count); }
 
 ggml_backend_t open_device(ggml_backend_dev_t device, const char *) {
-    static ggml_guid guid = {0x76, 0x63, 0x61, 0x70, 0x2d, 0x63, 0x70, 0x75, 0x9b, 0x1d, 0x4e, 0x52, 0xa0, 0x37, 0xc8, 0x5f};
+    static ggml_guid guid = {0x76, 0x63, 0x61, 0x70, 0x2d, 0x63, 0x70, 0x75,
+                             0x9b, 0x1d, 0x4e, 0x52, 0xa0, 0x37, 0xc8, 0x5f};
     ggml_backend_i calls{};
     calls.get_name = backend_name;
     calls.free = free_backend;
@@ -71,16 +72,11 @@ bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
         case GGML_OP_RESHAPE:
         case GGML_OP_VIEW:
         case GGML_OP_PERMUTE:
-        case GGML_OP_TRANSPOSE:
-            return true;
-        case GGML_OP_MUL_MAT:
-            return can_multiply(op);
-        case GGML_OP_FLASH_ATTN_EXT:
-            return can_attend(op);
-        case GGML_OP_UNARY:
-            return can_gelu(op);
-        default:
-            return false;
+        case GGML_OP_TRANSPOSE: return true;
+        case GGML_OP_MUL_MAT: return can_multiply(op);
+        case GGML_OP_FLASH_ATTN_EXT: return can_attend(op);
+        case GGML_OP_UNARY: return can_gelu(op);
+        default: return false;
     }
 }
 
@@ -110,7 +106,7 @@ void * find_function(ggml_backend_reg_t, const char * name) {
 
 ggml_backend_reg registry{GGML_BACKEND_API_VERSION, {registry_name, device_count, get_device, find_function}, nullptr};
 
-}  // namespace
+}   // namespace
 
 void register_backend() {
     static std::once_flag once;
@@ -123,4 +119,4 @@ ggml_backend_t open_backend(int threads) {
     return backend;
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

@@ -18,7 +18,8 @@ Vec sum_each(Vec (&vectors)[LANES]) {
 
 /** ROWS rows by LANES / ROWS weights: as many sums as a vector has lanes. */
 template <int ROWS, typename Element>
-void dot_tile(const Element * weights, size_t stride, int64_t count, const float * x, size_t x_stride, int64_t depth, float * out, size_t out_stride) {
+void dot_tile(const Element * weights, size_t stride, int64_t count, const float * x, size_t x_stride, int64_t depth,
+              float * out, size_t out_stride) {
     constexpr int COLUMNS = LANES / ROWS;
     for (int64_t first = 0; first < count; first += COLUMNS) {
         const int some = static_cast<int>(std::min<int64_t>(COLUMNS, count - first));
@@ -34,7 +35,8 @@ void dot_tile(const Element * weights, size_t stride, int64_t count, const float
                 values[row] = load(x + row * x_stride + k);
             }
             for (int i = 0; i < COLUMNS; i++) {
-                __builtin_prefetch(column[i] + COLUMNS * stride + k);   // the next tile's: memory is what this waits for
+                __builtin_prefetch(column[i] + COLUMNS * stride +
+                                   k);   // the next tile's: memory is what this waits for
                 const Vec weight = load(column[i] + k);
                 for (int row = 0; row < ROWS; row++) {
                     sums[row * COLUMNS + i] += weight * values[row];
@@ -55,9 +57,10 @@ void dot_tile(const Element * weights, size_t stride, int64_t count, const float
     }
 }
 
-}  // namespace
+}   // namespace
 
-void dot_rows(const Rows & weights, int64_t count, int rows, const float * x, size_t x_stride, int64_t depth, float * out, size_t out_stride) {
+void dot_rows(const Rows & weights, int64_t count, int rows, const float * x, size_t x_stride, int64_t depth,
+              float * out, size_t out_stride) {
     with_element(weights, [&](const auto * first) {
         const size_t stride = weights.stride / sizeof(*first);
         int row = 0;
@@ -73,4 +76,4 @@ void dot_rows(const Rows & weights, int64_t count, int rows, const float * x, si
     });
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

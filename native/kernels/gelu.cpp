@@ -15,10 +15,11 @@ Vec quick_gelu(Vec x) {
     return x * (y > 0.0f ? broadcast(1) : e) / (e + 1.0f);
 }
 
-}  // namespace
+}   // namespace
 
 bool can_gelu(const ggml_tensor * op) {
-    return ggml_get_unary_op(op) == GGML_UNARY_OP_GELU_QUICK && op->type == GGML_TYPE_F32 && op->src[0]->type == GGML_TYPE_F32 && ggml_is_contiguous(op) && ggml_is_contiguous(op->src[0]);
+    return ggml_get_unary_op(op) == GGML_UNARY_OP_GELU_QUICK && op->type == GGML_TYPE_F32 &&
+           op->src[0]->type == GGML_TYPE_F32 && ggml_is_contiguous(op) && ggml_is_contiguous(op->src[0]);
 }
 
 void quick_gelu(ggml_tensor * op, Team & team) {
@@ -40,4 +41,4 @@ void quick_gelu(ggml_tensor * op, Team & team) {
     });
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

@@ -25,4 +25,4 @@ void KeyValues::unpack(int64_t panel, int64_t place, float * buffer) const {
     each_panel([&](float * to, int, int columns) { std::fill(to + count * columns, to + PANEL * columns, 0.0f); });
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

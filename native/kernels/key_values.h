@@ -6,15 +6,18 @@ namespace vcap::kernels {
 
 /** Keys or values of one head of one stream. */
 inline Rows head_rows(const ggml_tensor * tensor, int64_t stream, int64_t head) {
-    return {tensor->type, static_cast<const char *>(tensor->data) + head * tensor->nb[2] + stream * tensor->nb[3], tensor->nb[1]};
+    return {tensor->type, static_cast<const char *>(tensor->data) + head * tensor->nb[2] + stream * tensor->nb[3],
+            tensor->nb[1]};
 }
 
 /** Keys and values of one key head of one stream, some panels of them unpacked for multiply_panel. */
 class KeyValues {
 public:
     /** `memory` has room for shape.floats_of_panels(capacity). */
-    KeyValues(const ggml_tensor * op, const AttentionShape & shape, int64_t stream, int64_t key_head, int64_t capacity, float * memory)
-        : shape_(shape), keys_(head_rows(op->src[1], stream, key_head)), values_(head_rows(op->src[2], stream, key_head)), capacity_(capacity), memory_(memory) {}
+    KeyValues(const ggml_tensor * op, const AttentionShape & shape, int64_t stream, int64_t key_head, int64_t capacity,
+              float * memory)
+        : shape_(shape), keys_(head_rows(op->src[1], stream, key_head)),
+          values_(head_rows(op->src[2], stream, key_head)), capacity_(capacity), memory_(memory) {}
 
     /** Unpacks panel `panel` into place `place` < capacity. `buffer` has room for buffer_floats(). */
     void unpack(int64_t panel, int64_t place, float * buffer) const;
@@ -23,8 +26,8 @@ public:
     /** [key width, PANEL]: a column a key, zeros beyond the last. */
     const float * keys(int64_t place) const { return key_place(place); }
     /**
-     * Values from a place on, columns `vector · LANES` and PANEL_VECTORS vectors (or what is left) beyond: [keys, columns],
-     * in one piece over all places; zeros beyond the last key.
+     * Values from a place on, columns `vector · LANES` and PANEL_VECTORS vectors (or what is left) beyond: [keys,
+     * columns], in one piece over all places; zeros beyond the last key.
      */
     const float * values(int64_t place, int vector, int vectors) const { return value_place(place, vector, vectors); }
 
@@ -41,4 +44,4 @@ private:
     float * memory_;
 };
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

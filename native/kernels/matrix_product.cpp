@@ -28,8 +28,12 @@ struct Plane {
         const ggml_tensor * rows = op->src[1];
         const int64_t i2 = index % op->ne[2];
         const int64_t i3 = index / op->ne[2];
-        weights = {w->type, static_cast<const char *>(w->data) + i2 / (op->ne[2] / w->ne[2]) * w->nb[2] + i3 / (op->ne[3] / w->ne[3]) * w->nb[3], w->nb[1]};
-        x = reinterpret_cast<const float *>(static_cast<const char *>(rows->data) + i2 * rows->nb[2] + i3 * rows->nb[3]);
+        weights = {w->type,
+                   static_cast<const char *>(w->data) + i2 / (op->ne[2] / w->ne[2]) * w->nb[2] +
+                       i3 / (op->ne[3] / w->ne[3]) * w->nb[3],
+                   w->nb[1]};
+        x = reinterpret_cast<const float *>(static_cast<const char *>(rows->data) + i2 * rows->nb[2] +
+                                            i3 * rows->nb[3]);
         x_stride = rows->nb[1] / sizeof(float);
         out = reinterpret_cast<float *>(static_cast<char *>(op->data) + i2 * op->nb[2] + i3 * op->nb[3]);
         out_stride = op->nb[1] / sizeof(float);
@@ -43,7 +47,8 @@ void multiply_few(ggml_tensor * op, Team & team) {
         const Plane plane(op, item / parts);
         const int64_t first = item % parts * FEW_ROWS_OUTPUTS;
         const Rows weights{plane.weights.type, plane.weights.at(first), plane.weights.stride};
-        dot_rows(weights, std::min(FEW_ROWS_OUTPUTS, outputs - first), static_cast<int>(op->ne[1]), plane.x, plane.x_stride, op->src[0]->ne[0], plane.out + first, plane.out_stride);
+        dot_rows(weights, std::min(FEW_ROWS_OUTPUTS, outputs - first), static_cast<int>(op->ne[1]), plane.x,
+                 plane.x_stride, op->src[0]->ne[0], plane.out + first, plane.out_stride);
     });
 }
 
@@ -54,7 +59,8 @@ void multiply_many(ggml_tensor * op, Team & team) {
     const int64_t panels = (outputs + PANEL - 1) / PANEL;
     const int64_t planes = op->ne[2] * op->ne[3];
     // Every thread needs some items; a panel is unpacked again for each part of the rows.
-    const int64_t parts = std::clamp<int64_t>(4 * team.threads() / (panels * planes), 1, (count + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE);
+    const int64_t parts =
+        std::clamp<int64_t>(4 * team.threads() / (panels * planes), 1, (count + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE);
     const int64_t part_rows = (count + parts - 1) / parts;
 
     team.each(static_cast<int>(planes * panels * parts), [&](int item, Scratch & scratch) {
@@ -82,7 +88,8 @@ void multiply_many(ggml_tensor * op, Team & team) {
                 multiply_panel(some, x, plane.x_stride, panel, vectors, part_depth, edge, vectors * LANES, false);
                 for (int i = 0; i < some; i++) {
                     for (int column = 0; column < width; column++) {
-                        out[i * plane.out_stride + column] = edge[i * vectors * LANES + column] + (k > 0 ? out[i * plane.out_stride + column] : 0);
+                        out[i * plane.out_stride + column] =
+                            edge[i * vectors * LANES + column] + (k > 0 ? out[i * plane.out_stride + column] : 0);
                     }
                 }
             }
@@ -90,7 +97,7 @@ void multiply_many(ggml_tensor * op, Team & team) {
     });
 }
 
-}  // namespace
+}   // namespace
 
 bool can_multiply(const ggml_tensor * op) {
     const ggml_tensor * weights = op->src[0];
@@ -98,7 +105,8 @@ bool can_multiply(const ggml_tensor * op) {
     // Quantised weights: for few rows ggml's products of eight bits read less.
     const bool pays = is_loadable(weights->type) || rows->ne[1] > FEW_ROWS;
     return pays && is_readable(weights) && rows->type == GGML_TYPE_F32 && rows->nb[0] == sizeof(float) &&
-           op->type == GGML_TYPE_F32 && op->nb[0] == sizeof(float) && weights->ne[1] >= LANES && DEPTH % ggml_blck_size(weights->type) == 0 && op->op_params[1] == GGML_HINT_NONE;
+           op->type == GGML_TYPE_F32 && op->nb[0] == sizeof(float) && weights->ne[1] >= LANES &&
+           DEPTH % ggml_blck_size(weights->type) == 0 && op->op_params[1] == GGML_HINT_NONE;
 }
 
 void matrix_product(ggml_tensor * op, Team & team) {
@@ -109,4 +117,4 @@ void matrix_product(ggml_tensor * op, Team & team) {
     }
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

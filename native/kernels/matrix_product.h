@@ -14,4 +14,4 @@ bool can_multiply(const ggml_tensor * op);
  */
 void matrix_product(ggml_tensor * op, Team & team);
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

@@ -19,7 +19,9 @@ public:
     }
 
 private:
-    struct Free { void operator()(float * data) const { ::operator delete(data, std::align_val_t(64)); } };
+    struct Free {
+        void operator()(float * data) const { ::operator delete(data, std::align_val_t(64)); }
+    };
     std::unique_ptr<float, Free> data_;
     size_t size_ = 0;
 };
@@ -57,4 +59,4 @@ private:
     Scratch shared_;
 };
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

@@ -6,24 +6,18 @@
 
 namespace vcap::kernels {
 
-QueryBlock::QueryBlock(const ggml_tensor * op, const AttentionShape & shape, int64_t stream, int64_t key_head, int64_t block, float * memory)
-    : shape_(shape),
-      stream_(stream),
-      key_head_(key_head),
-      block_(block),
-      first_query_(block * shape.block_queries),
+QueryBlock::QueryBlock(const ggml_tensor * op, const AttentionShape & shape, int64_t stream, int64_t key_head,
+                       int64_t block, float * memory)
+    : shape_(shape), stream_(stream), key_head_(key_head), block_(block), first_query_(block * shape.block_queries),
       queries_(static_cast<int>(std::min<int64_t>(shape.block_queries, shape.queries - first_query_))),
-      rows_(queries_ * shape.share),
-      mixed_(memory),
-      maximum_(mixed_ + rows(shape) * shape.value_floats()),
-      sum_(maximum_ + rows(shape)),
-      q_(sum_ + rows(shape)),
-      scores_(q_ + rows(shape) * shape.key_width) {
+      rows_(queries_ * shape.share), mixed_(memory), maximum_(mixed_ + rows(shape) * shape.value_floats()),
+      sum_(maximum_ + rows(shape)), q_(sum_ + rows(shape)), scores_(q_ + rows(shape) * shape.key_width) {
     float scale;
     std::memcpy(&scale, op->op_params, sizeof(scale));
     const ggml_tensor * q = op->src[0];
     for (int row = 0; row < rows_; row++) {
-        const char * from = static_cast<const char *>(q->data) + (first_query_ + row % queries_) * q->nb[1] + (key_head * shape.share + row / queries_) * q->nb[2] + stream * q->nb[3];
+        const char * from = static_cast<const char *>(q->data) + (first_query_ + row % queries_) * q->nb[1] +
+                            (key_head * shape.share + row / queries_) * q->nb[2] + stream * q->nb[3];
         for (int64_t i = 0; i < shape.key_width; i++) {
             q_[row * shape.key_width + i] = reinterpret_cast<const float *>(from)[i] * scale;
         }
@@ -33,15 +27,18 @@ QueryBlock::QueryBlock(const ggml_tensor * op, const AttentionShape & shape, int
     std::fill_n(sum_, rows(shape), 0.0f);
 }
 
-void QueryBlock::meet(const AttentionMask & mask, const KeyValues & key_values, int64_t panel, int64_t place, int count) {
+void QueryBlock::meet(const AttentionMask & mask, const KeyValues & key_values, int64_t panel, int64_t place,
+                      int count) {
     const int width = static_cast<int>(shape_.key_width);
     for (int i = 0; i < count; i++) {
-        multiply_panel(rows_, q_, width, key_values.keys(place + i), PANEL_VECTORS, width, scores_ + i * PANEL, GROUP_KEYS, false);
+        multiply_panel(rows_, q_, width, key_values.keys(place + i), PANEL_VECTORS, width, scores_ + i * PANEL,
+                       GROUP_KEYS, false);
     }
     soften(mask, panel, count);
     for (int vector = 0; vector < shape_.value_vectors; vector += PANEL_VECTORS) {
         const int vectors = std::min(PANEL_VECTORS, shape_.value_vectors - vector);
-        multiply_panel(rows_, scores_, GROUP_KEYS, key_values.values(place, vector, vectors), vectors, count * PANEL, mixed_ + vector * LANES, shape_.value_floats(), true);
+        multiply_panel(rows_, scores_, GROUP_KEYS, key_values.values(place, vector, vectors), vectors, count * PANEL,
+                       mixed_ + vector * LANES, shape_.value_floats(), true);
     }
 }
 
@@ -51,7 +48,8 @@ void QueryBlock::meet(const AttentionMask & mask, const Rows & keys, const Rows 
     soften(mask, panel, count);
     for (int vector = 0; vector < shape_.value_vectors; vector += PANEL_VECTORS) {
         const Rows columns{values.type, values.data + vector * LANES * ggml_type_size(values.type), values.stride};
-        multiply_rows(rows_, scores_, GROUP_KEYS, columns, std::min(PANEL_VECTORS, shape_.value_vectors - vector), there, mixed_ + vector * LANES, shape_.value_floats(), true);
+        multiply_rows(rows_, scores_, GROUP_KEYS, columns, std::min(PANEL_VECTORS, shape_.value_vectors - vector),
+                      there, mixed_ + vector * LANES, shape_.value_floats(), true);
     }
 }
 
@@ -142,7 +140,8 @@ void QueryBlock::finish(ggml_tensor * op) const {
     for (int row = 0; row < rows_; row++) {
         const int64_t query = first_query_ + row % queries_;
         const int64_t head = key_head_ * shape_.share + row / queries_;
-        char * to = static_cast<char *>(op->data) + ((stream_ * shape_.queries + query) * shape_.heads + head) * op->nb[1];
+        char * to =
+            static_cast<char *>(op->data) + ((stream_ * shape_.queries + query) * shape_.heads + head) * op->nb[1];
         const float factor = sum_[row] > 0 ? 1 / sum_[row] : 0;   // a query that sees nothing becomes nothing
         for (int64_t i = 0; i < shape_.value_width; i++) {
             reinterpret_cast<float *>(to)[i] = mixed_[row * shape_.value_floats() + i] * factor;
@@ -150,4 +149,4 @@ void QueryBlock::finish(ggml_tensor * op) const {
     }
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

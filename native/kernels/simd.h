@@ -19,15 +19,15 @@ namespace vcap::kernels {
 
 #if defined(__AVX512F__)
 constexpr int LANES = 16;
-constexpr int TILE_ROWS = 6;      // of the register tile: 6 x 4 accumulators of 32 registers
+constexpr int TILE_ROWS = 6;   // of the register tile: 6 x 4 accumulators of 32 registers
 constexpr int PANEL_VECTORS = 4;
 #elif defined(__AVX__)
 constexpr int LANES = 8;
-constexpr int TILE_ROWS = 6;      // 6 x 2 of 16
+constexpr int TILE_ROWS = 6;   // 6 x 2 of 16
 constexpr int PANEL_VECTORS = 2;
 #else
 constexpr int LANES = 4;
-constexpr int TILE_ROWS = 6;      // 6 x 4 of 32
+constexpr int TILE_ROWS = 6;   // 6 x 4 of 32
 constexpr int PANEL_VECTORS = 4;
 #endif
 /** Columns of a packed panel. */
@@ -44,7 +44,8 @@ inline Vec load(const float * from) {
 
 inline Vec load(const ggml_fp16_t * from) {
 #if defined(__AVX512F__)
-    return reinterpret_cast<Vec>(_mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from))));
+    return reinterpret_cast<Vec>(
+        _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from))));
 #elif defined(__F16C__)
     return reinterpret_cast<Vec>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from))));
 #elif defined(__ARM_NEON)
@@ -146,4 +147,4 @@ inline Vec exp_negative(Vec x) {
     return x < -87.0f ? Vec{} : p * power;
 }
 
-}  // namespace vcap::kernels
+}   // namespace vcap::kernels

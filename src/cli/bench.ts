@@ -6,15 +6,39 @@ import { addFlags, toOptions } from './flags'
 import { untilInterrupted } from './interrupt'
 
 const flags: OptionName[] = [
-  'model', 'mmproj', 'gpus', 'rpc', 'splitMode', 'sequences', 'numFrames', 'anyres', 'resize', 'prompt', 'maxTokens', 'temperature', 'topP', 'seed',
-  'chatTemplate', 'contextPerSequence', 'kvType', 'threads', 'decoders', 'decodeTimeout', 'ffmpeg', 'root'
+  'model',
+  'mmproj',
+  'gpus',
+  'rpc',
+  'splitMode',
+  'sequences',
+  'numFrames',
+  'anyres',
+  'resize',
+  'prompt',
+  'maxTokens',
+  'temperature',
+  'topP',
+  'seed',
+  'chatTemplate',
+  'contextPerSequence',
+  'kvType',
+  'threads',
+  'decoders',
+  'decodeTimeout',
+  'ffmpeg',
+  'root'
 ]
 
 export function benchCommand(): Command {
   const command = new Command('bench')
     .description('how fast a model captions clips here; without files, the demo model and its clips')
     .argument('[files...]', 'videos and images, or one CSV with a path column')
-    .option('--clips <n>', 'captions to make; files take turns where they are fewer (default: each once, up to 100)', toCount)
+    .option(
+      '--clips <n>',
+      'captions to make; files take turns where they are fewer (default: each once, up to 100)',
+      toCount
+    )
     .option('--json', 'print JSON')
   addFlags(command, flags)
   return command.action(async (files: string[], parsed: Record<string, unknown>) => {
@@ -33,16 +57,32 @@ function toCount(text: string): number {
   return count
 }
 
-function describe({ model, clips, failed, seconds, videosPerSecond, imageTokensPerSecond, outputTokensPerSecond, waited, peakMemory, milliseconds }: BenchResult): string {
+function describe({
+  model,
+  clips,
+  failed,
+  seconds,
+  videosPerSecond,
+  imageTokensPerSecond,
+  outputTokensPerSecond,
+  waited,
+  peakMemory,
+  milliseconds
+}: BenchResult): string {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`
-  const steps = Object.entries(milliseconds).map(([step, time]) => `${step} ${Math.round(time)}`).join(', ')
+  const steps = Object.entries(milliseconds)
+    .map(([step, time]) => `${step} ${Math.round(time)}`)
+    .join(', ')
   const lines = [
     ['model', `${model.name} on ${model.devices.join(', ') || 'CPU'}, ${model.sequences} captions at once`],
     ['captions', `${clips - failed} of ${clips} in ${seconds.toFixed(1)} s`],
     ['videos/s', videosPerSecond.toPrecision(3)],
     ['image tokens/s', imageTokensPerSecond.toFixed(0)],
     ['output tokens/s', outputTokensPerSecond.toFixed(1)],
-    ['engine waited', `${percent(waited.idle)} of the time for frames; ${percent(waited.emptyPlaces)} of its places stood empty for them`],
+    [
+      'engine waited',
+      `${percent(waited.idle)} of the time for frames; ${percent(waited.emptyPlaces)} of its places stood empty for them`
+    ],
     ['peak memory', `${(peakMemory / 1e6).toFixed(0)} MB`],
     ['each caption', `${steps} ms (medians)`]
   ]

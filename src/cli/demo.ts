@@ -28,7 +28,15 @@ export function demoCommand(): Command {
 
 async function demo(folder: string, seed: number, signal: AbortSignal): Promise<number> {
   process.stderr.write(`Rendering ${clips} videos and ${images} images into ${folder}\n`)
-  const { csv, samples } = await writeSamples({ folder, clips, images, seed, ffmpeg: findFfmpeg(undefined).path, largest: 480, signal })
+  const { csv, samples } = await writeSamples({
+    folder,
+    clips,
+    images,
+    seed,
+    ffmpeg: findFfmpeg(undefined).path,
+    largest: 480,
+    signal
+  })
   const output = path.join(folder, 'captions.csv')
   const captions = new Map<string, string>()
   const progress = textProgress()
@@ -36,13 +44,20 @@ async function demo(folder: string, seed: number, signal: AbortSignal): Promise<
     if (event.type === 'row') captions.set(event.path, event.error ?? event.text)
     progress.show(event)
   }
-  const { failed } = await run(csv, output, { model: 'demo', gpus: 'none', onEvent, signal }).finally(() => progress.stop())
+  const { failed } = await run(csv, output, { model: 'demo', gpus: 'none', onEvent, signal }).finally(() =>
+    progress.stop()
+  )
   const table = new Table({ head: ['file', 'size', 'caption', ''], style: { head: [], border: [], compact: true } })
   let right = 0
   for (const { path: file, scene, expected } of samples) {
     const caption = captions.get(file)
     if (caption === expected) right++
-    table.push([file, `${scene.width} x ${scene.height}`, caption === expected ? caption : `${caption}\nexpected: ${expected}`, caption === expected ? 'right' : 'wrong'])
+    table.push([
+      file,
+      `${scene.width} x ${scene.height}`,
+      caption === expected ? caption : `${caption}\nexpected: ${expected}`,
+      caption === expected ? 'right' : 'wrong'
+    ])
   }
   process.stdout.write(`${table.toString()}\n${right} of ${samples.length} captions are right. They are in ${output}\n`)
   return failed === 0 ? exitCodes.ok : exitCodes.rowsFailed

@@ -29,12 +29,19 @@ export function doctorCommand(): Command {
 
 function line({ name, state, detail }: Finding): string {
   const [first, ...more] = detail.split('\n')
-  return [`${state.padEnd(7)} ${name.padEnd(15)} ${first}`, ...more.map((text) => `${' '.repeat(24)}${text}`)].join('\n') + '\n'
+  return (
+    [`${state.padEnd(7)} ${name.padEnd(15)} ${first}`, ...more.map((text) => `${' '.repeat(24)}${text}`)].join('\n') +
+    '\n'
+  )
 }
 
 function node(): Finding {
   const major = Number(process.versions.node.split('.')[0])
-  return { name: 'node', state: major >= 20 ? 'ok' : 'broken', detail: major >= 20 ? process.versions.node : `${process.versions.node}: Node 20 or newer is needed` }
+  return {
+    name: 'node',
+    state: major >= 20 ? 'ok' : 'broken',
+    detail: major >= 20 ? process.versions.node : `${process.versions.node}: Node 20 or newer is needed`
+  }
 }
 
 function addonAndDevices(): Finding[] {
@@ -45,7 +52,10 @@ function addonAndDevices(): Finding[] {
       state: 'ok' as const,
       detail: memoryTotal > 0 ? `${description}, ${(memoryTotal / 2 ** 30).toFixed(1)} GiB` : description
     }))
-    return [{ name: 'addon', state: 'ok', detail: `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}` }, ...found]
+    return [
+      { name: 'addon', state: 'ok', detail: `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}` },
+      ...found
+    ]
   } catch (error) {
     return [{ name: 'addon', state: 'broken', detail: asVcapError(error).message }]
   }
@@ -59,12 +69,17 @@ async function videoTools(): Promise<Finding[]> {
 }
 
 async function nodeAv(): Promise<Finding> {
-  if (!hasNodeAv()) return { name: 'node-av', state: 'absent', detail: 'videos are decoded faster with it: npm install node-av' }
+  if (!hasNodeAv())
+    return { name: 'node-av', state: 'absent', detail: 'videos are decoded faster with it: npm install node-av' }
   try {
     const { lib } = await loadLibav()
     return { name: 'node-av', state: 'ok', detail: `FFmpeg ${lib.getFFmpegInfo().version}` }
   } catch (error) {
-    return { name: 'node-av', state: 'absent', detail: `installed, but does not load here: ${asVcapError(error).message.split('\n')[0]}` }
+    return {
+      name: 'node-av',
+      state: 'absent',
+      detail: `installed, but does not load here: ${asVcapError(error).message.split('\n')[0]}`
+    }
   }
 }
 
@@ -73,7 +88,8 @@ function ffmpeg(): Finding {
     const { path, from } = findFfmpeg(undefined)
     const { stdout, status } = spawnSync(path, ['-hide_banner', '-version'], { encoding: 'utf8' })
     const version = /^ffmpeg version (\S+)/.exec(stdout ?? '')?.[1]
-    if (status !== 0 || !version) return { name: 'ffmpeg', state: 'broken', detail: `${path} does not run; name another with VCAP_FFMPEG` }
+    if (status !== 0 || !version)
+      return { name: 'ffmpeg', state: 'broken', detail: `${path} does not run; name another with VCAP_FFMPEG` }
     return { name: 'ffmpeg', state: 'ok', detail: `${version}, ${path} (${from})` }
   } catch (error) {
     return { name: 'ffmpeg', state: 'broken', detail: asVcapError(error).message }
@@ -85,11 +101,20 @@ function modelFiles(): Finding[] {
     const files = Object.values(listedFiles(listed))
     const absent = files.filter((file) => !fs.existsSync(file))
     const name = listed.name
-    if (absent.length > 0) return { name, state: listed.shipped ? 'broken' : 'absent', detail: absent.map((file) => `expected ${file}`).join('\n') }
+    if (absent.length > 0)
+      return {
+        name,
+        state: listed.shipped ? 'broken' : 'absent',
+        detail: absent.map((file) => `expected ${file}`).join('\n')
+      }
     try {
       const { model, mmproj } = listedFiles(listed)
       const { chatTemplate, chatTemplateReason } = loadAddon().inspect(model, mmproj, '')
-      return { name, state: 'ok', detail: [...files, `prompt template ${chatTemplate}: ${chatTemplateReason}`].join('\n') }
+      return {
+        name,
+        state: 'ok',
+        detail: [...files, `prompt template ${chatTemplate}: ${chatTemplateReason}`].join('\n')
+      }
     } catch (error) {
       return { name, state: 'broken', detail: asVcapError(error).message }
     }

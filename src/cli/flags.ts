@@ -37,7 +37,9 @@ const allFlags = flags.map(([name, written, description]) => {
   const { initial, check } = optionField(name)
   const option = new Option(written, description).argParser((text) => {
     try {
-      return check(lists.has(name) ? text.split(',') : typeof initial === 'number' || numbers.has(name) ? toNumber(text) : text)
+      return check(
+        lists.has(name) ? text.split(',') : typeof initial === 'number' || numbers.has(name) ? toNumber(text) : text
+      )
     } catch (error) {
       if (error instanceof VcapError) throw new InvalidArgumentError(error.message)
       throw error
@@ -60,8 +62,10 @@ function toNumber(text: string): number | string {
 
 /** The options of the library for the flags that commander parsed. */
 export function toOptions(parsed: Record<string, unknown>): Partial<Record<OptionName, unknown>> {
-  return Object.fromEntries(allFlags.flatMap(({ name, option }) => {
-    const value = parsed[option.attributeName()]
-    return value === undefined ? [] : [[name, value]]
-  }))
+  return Object.fromEntries(
+    allFlags.flatMap(({ name, option }) => {
+      const value = parsed[option.attributeName()]
+      return value === undefined ? [] : [[name, value]]
+    })
+  )
 }

@@ -9,14 +9,19 @@ import { Interrupted } from './interrupt'
 import { planCommand } from './plan'
 import { runCommand } from './run'
 
-const program = new Command('vcap-native').description('Captions videos and images with LLaVA on llama.cpp').version(packageVersion)
+const program = new Command('vcap-native')
+  .description('Captions videos and images with LLaVA on llama.cpp')
+  .version(packageVersion)
 for (const command of [runCommand(), demoCommand(), planCommand(), benchCommand(), doctorCommand()]) {
   program.addCommand(command.exitOverride().helpOption('-h, --help').configureHelp({ showGlobalOptions: false }))
 }
 
-program.exitOverride().parseAsync().catch((error: unknown) => {
-  process.exitCode = report(error)
-})
+program
+  .exitOverride()
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.exitCode = report(error)
+  })
 
 /** Tells what went wrong, in a line where one is enough, and returns the exit code. */
 function report(error: unknown): number {

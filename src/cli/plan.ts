@@ -8,7 +8,17 @@ export function planCommand(): Command {
   const command = new Command('plan')
     .description('memory and captions at once for a model and devices, without loading it')
     .option('--json', 'print JSON')
-  addFlags(command, ['model', 'mmproj', 'gpus', 'rpc', 'anyres', 'maxTokens', 'contextPerSequence', 'kvType', 'chatTemplate'])
+  addFlags(command, [
+    'model',
+    'mmproj',
+    'gpus',
+    'rpc',
+    'anyres',
+    'maxTokens',
+    'contextPerSequence',
+    'kvType',
+    'chatTemplate'
+  ])
   return command.action((parsed: Record<string, unknown>) => {
     const made = plan(toOptions(parsed) as PlanOptions)
     process.stdout.write(parsed.json ? `${JSON.stringify(made, null, 2)}\n` : describe(made))
@@ -16,19 +26,28 @@ export function planCommand(): Command {
 }
 
 function describe({ model, devices, contextPerSequence, memory, frames }: Plan): string {
-  const gigabytes = (bytes: number) => (bytes >= 1e8 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`)
-  const parameters = model.parameters >= 1e8 ? `${(model.parameters / 1e9).toFixed(2)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
-  const table = new Table({ head: ['frames', 'tiles', 'image tokens', 'positions', 'at once'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'right', 'right'] })
+  const gigabytes = (bytes: number) =>
+    bytes >= 1e8 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`
+  const parameters =
+    model.parameters >= 1e8 ? `${(model.parameters / 1e9).toFixed(2)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
+  const table = new Table({
+    head: ['frames', 'tiles', 'image tokens', 'positions', 'at once'],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'right', 'right', 'right', 'right']
+  })
   for (const { width, height, frames: count, tiles, imageTokens, positions, sequences } of frames) {
     table.push([`${count} of ${width} x ${height}`, tiles, imageTokens, positions, sequences])
   }
-  const overTrained = contextPerSequence > model.contextTrained ? ` (trained on ${model.contextTrained}: quality beyond is unknown)` : ''
+  const overTrained =
+    contextPerSequence > model.contextTrained ? ` (trained on ${model.contextTrained}: quality beyond is unknown)` : ''
   return [
     `${model.name || 'model'}: ${parameters} parameters, ${model.layers} layers, ${gigabytes(model.modelBytes)}; projector ${gigabytes(model.mmprojBytes)}`,
     `prompt template ${model.chatTemplate}: ${model.chatTemplateReason}`,
     `devices ${devices.map(({ name, memoryTotal }) => `${name} (${gigabytes(memoryTotal)})`).join(', ')}`,
     `context ${contextPerSequence} positions a caption${overTrained}, ${(memory.kvPerPosition / 1024).toFixed(1)} KiB each; ${gigabytes(memory.left)} left for them beside the weights`,
-    ...(memory.left === 0 ? ['The weights do not fit these devices: take more of them, or a smaller quantisation.'] : []),
+    ...(memory.left === 0
+      ? ['The weights do not fit these devices: take more of them, or a smaller quantisation.']
+      : []),
     table.toString(),
     ''
   ].join('\n')

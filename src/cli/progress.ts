@@ -114,12 +114,15 @@ class LineProgress implements Progress {
 }
 
 function modelLine(model: Extract<RunEvent, { type: 'started' }>['model']): string {
-  const parameters = model.parameters >= 1e9 ? `${(model.parameters / 1e9).toFixed(1)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
+  const parameters =
+    model.parameters >= 1e9 ? `${(model.parameters / 1e9).toFixed(1)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
   return `${model.name}: ${parameters} parameters on ${model.devices.join(', ') || 'CPU'}, ${model.sequences} captions at once, ${model.contextPerSequence} positions each; prompt template ${model.chatTemplate} (${model.chatTemplateReason})`
 }
 
 function summaryLine({ rows, statuses, failed, seconds, output }: RunSummary): string {
-  const counts = Object.entries(statuses).map(([status, count]) => `${count} ${status}`).join(', ')
+  const counts = Object.entries(statuses)
+    .map(([status, count]) => `${count} ${status}`)
+    .join(', ')
   const rate = rows / Math.max(seconds, 0.001)
   return `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''} in ${duration(seconds)}, ${rate.toFixed(1)}/s: ${output}`
 }

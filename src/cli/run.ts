@@ -13,12 +13,17 @@ export function runCommand(): Command {
     .option('--json', 'one JSON object an event on stderr instead of a bar')
   addFlags(command)
   return command
-    .addHelpText('after', '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;\n75 stopped by a fault that a rerun may pass; 130, 143 interrupted.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;\n75 stopped by a fault that a rerun may pass; 130, 143 interrupted.'
+    )
     .action(async (input: string, output: string, parsed: Record<string, unknown>) => {
       const options = toOptions(parsed) as RunOptions
       const progress = parsed.json ? jsonProgress() : textProgress()
       try {
-        const { failed } = await untilInterrupted((signal) => run(input, output, { ...options, onEvent: progress.show, signal }))
+        const { failed } = await untilInterrupted((signal) =>
+          run(input, output, { ...options, onEvent: progress.show, signal })
+        )
         process.exitCode = failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
       } finally {
         progress.stop()

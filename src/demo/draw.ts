@@ -41,7 +41,8 @@ export class SceneRenderer {
         const share = covers(col + 0.5 - x, row + 0.5 - y, r)
         if (share <= 0) continue
         const pixel = row * width + col
-        for (let c = 0; c < 3; c++) data[pixel * 3 + c] = mix(data[pixel * 3 + c]!, foreground[c]! * this.#light[pixel]!, share)
+        for (let c = 0; c < 3; c++)
+          data[pixel * 3 + c] = mix(data[pixel * 3 + c]!, foreground[c]! * this.#light[pixel]!, share)
       }
     }
   }
@@ -94,5 +95,7 @@ function lightOf({ width, height, gradient, gradientAngle }: Scene): Float32Arra
 
 /** Roughly normal (a sum of three uniforms); a power of two long, so that wrapping is a mask. */
 function noiseTable(random: Random, deviation: number): Int8Array {
-  return Int8Array.from({ length: 1 << 16 }, () => Math.round((random.between(-1, 1) + random.between(-1, 1) + random.between(-1, 1)) * deviation))
+  return Int8Array.from({ length: 1 << 16 }, () =>
+    Math.round((random.between(-1, 1) + random.between(-1, 1) + random.between(-1, 1)) * deviation)
+  )
 }

@@ -14,9 +14,21 @@ export interface ClipFormat {
 }
 
 const clipFormats: ClipFormat[] = [
-  { extension: 'mp4', encoder: 'libx264', args: ['-preset', 'ultrafast', '-crf', '22', '-pix_fmt', 'yuv420p', '-movflags', '+faststart'] },
-  { extension: 'webm', encoder: 'libvpx-vp9', args: ['-deadline', 'realtime', '-cpu-used', '8', '-b:v', '0', '-crf', '32', '-pix_fmt', 'yuv420p'] },
-  { extension: 'mkv', encoder: 'libx265', args: ['-preset', 'ultrafast', '-crf', '24', '-pix_fmt', 'yuv420p', '-x265-params', 'log-level=none'] },
+  {
+    extension: 'mp4',
+    encoder: 'libx264',
+    args: ['-preset', 'ultrafast', '-crf', '22', '-pix_fmt', 'yuv420p', '-movflags', '+faststart']
+  },
+  {
+    extension: 'webm',
+    encoder: 'libvpx-vp9',
+    args: ['-deadline', 'realtime', '-cpu-used', '8', '-b:v', '0', '-crf', '32', '-pix_fmt', 'yuv420p']
+  },
+  {
+    extension: 'mkv',
+    encoder: 'libx265',
+    args: ['-preset', 'ultrafast', '-crf', '24', '-pix_fmt', 'yuv420p', '-x265-params', 'log-level=none']
+  },
   { extension: 'mov', encoder: 'mpeg4', args: ['-q:v', '4', '-pix_fmt', 'yuv420p'] }
 ]
 
@@ -27,11 +39,22 @@ export function availableFormats(ffmpeg: string): ClipFormat[] {
   const { stdout } = spawnSync(ffmpeg, ['-hide_banner', '-encoders'], { encoding: 'utf8' })
   const encoders = new Set((stdout ?? '').split('\n').map((line) => line.trim().split(/\s+/)[1]))
   const formats = clipFormats.filter(({ encoder }) => encoders.has(encoder))
-  if (formats.length === 0) throw new VcapError('ffmpeg_missing', `ffmpeg at ${ffmpeg} has none of the encoders ${clipFormats.map(({ encoder }) => encoder).join(', ')}`)
+  if (formats.length === 0)
+    throw new VcapError(
+      'ffmpeg_missing',
+      `ffmpeg at ${ffmpeg} has none of the encoders ${clipFormats.map(({ encoder }) => encoder).join(', ')}`
+    )
   return formats
 }
 
-export async function writeClip(file: string, scene: Scene, seed: number, format: ClipFormat, ffmpeg: string, signal?: AbortSignal): Promise<void> {
+export async function writeClip(
+  file: string,
+  scene: Scene,
+  seed: number,
+  format: ClipFormat,
+  ffmpeg: string,
+  signal?: AbortSignal
+): Promise<void> {
   const { width, height, fps, length } = scene
   const renderer = new SceneRenderer(scene, seed)
   async function* frames() {
@@ -48,5 +71,8 @@ export async function writeClip(file: string, scene: Scene, seed: number, format
 
 export async function writeImage(file: string, scene: Scene, seed: number): Promise<void> {
   const { data, width, height } = new SceneRenderer(scene, seed).frame(0)
-  await sharp(data, { raw: { width, height, channels: 3 } }).jpeg({ quality: 88, force: false }).webp({ quality: 85, force: false }).toFile(file)
+  await sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 88, force: false })
+    .webp({ quality: 85, force: false })
+    .toFile(file)
 }

@@ -39,8 +39,11 @@ export async function writeSamples(options: SampleOptions): Promise<{ csv: strin
     const still = i >= clips
     const scene = drawScene(random, { still, largest })
     const format = formats[i % formats.length]!
-    const name = still ? `image-${number(i - clips)}.${imageFormats[(i - clips) % imageFormats.length]}` : `clip-${number(i)}.${format.extension}`
-    const write = (file: string) => (still ? writeImage(file, scene, seed + i) : writeClip(file, scene, seed + i, format, ffmpeg, signal))
+    const name = still
+      ? `image-${number(i - clips)}.${imageFormats[(i - clips) % imageFormats.length]}`
+      : `clip-${number(i)}.${format.extension}`
+    const write = (file: string) =>
+      still ? writeImage(file, scene, seed + i) : writeClip(file, scene, seed + i, format, ffmpeg, signal)
     return { sample: { path: name, scene, expected: captionOf(scene.subject) }, write }
   })
   const samples: Sample[] = []
@@ -53,7 +56,13 @@ export async function writeSamples(options: SampleOptions): Promise<{ csv: strin
     onSample?.(samples.length, plans.length)
   }
   const csv = path.join(folder, 'samples.csv')
-  await fs.writeFile(csv, stringify(samples.map(({ path, expected }) => ({ path, expected })), { header: true }))
+  await fs.writeFile(
+    csv,
+    stringify(
+      samples.map(({ path, expected }) => ({ path, expected })),
+      { header: true }
+    )
+  )
   return { csv, samples }
 }
 

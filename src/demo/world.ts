@@ -8,17 +8,33 @@ import type { Random } from './random'
 export const shapes = ['circle', 'square', 'triangle', 'cross'] as const
 
 export const colours = {
-  red: [220, 40, 40], green: [40, 180, 60], blue: [50, 80, 220], yellow: [235, 220, 50],
-  white: [245, 245, 245], purple: [150, 60, 190], orange: [240, 140, 30], cyan: [50, 210, 220]
+  red: [220, 40, 40],
+  green: [40, 180, 60],
+  blue: [50, 80, 220],
+  yellow: [235, 220, 50],
+  white: [245, 245, 245],
+  purple: [150, 60, 190],
+  orange: [240, 140, 30],
+  cyan: [50, 210, 220]
 } as const
 
 export const backgrounds = {
-  black: [12, 12, 14], gray: [120, 120, 122], navy: [14, 20, 70],
-  brown: [95, 60, 30], teal: [10, 95, 95], pink: [240, 170, 190]
+  black: [12, 12, 14],
+  gray: [120, 120, 122],
+  navy: [14, 20, 70],
+  brown: [95, 60, 30],
+  teal: [10, 95, 95],
+  pink: [240, 170, 190]
 } as const
 
 export const motions = [
-  'moves from left to right', 'moves from right to left', 'moves upward', 'moves downward', 'stays still', 'grows larger', 'shrinks'
+  'moves from left to right',
+  'moves from right to left',
+  'moves upward',
+  'moves downward',
+  'stays still',
+  'grows larger',
+  'shrinks'
 ] as const
 
 export type Rgb = readonly [number, number, number]
@@ -81,7 +97,8 @@ export function drawScene(random: Random, { still = false, largest = 720, shorte
     background: random.pick(Object.keys(backgrounds) as (keyof typeof backgrounds)[]),
     motion: still ? undefined : random.pick(motions)
   }
-  const aspect = random.between(0, 1) < 0.5 ? random.pick(aspects) : Math.exp(random.between(Math.log(9 / 16), Math.log(16 / 9)))
+  const aspect =
+    random.between(0, 1) < 0.5 ? random.pick(aspects) : Math.exp(random.between(Math.log(9 / 16), Math.log(16 / 9)))
   const short = Math.exp(random.between(Math.log(shortest), Math.log(largest)))
   const width = even(aspect >= 1 ? short * aspect : short)
   const height = even(aspect >= 1 ? short : short / aspect)

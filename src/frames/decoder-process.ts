@@ -6,10 +6,15 @@ import type { DecoderAnswer, DecoderRequest } from './decoder'
 import { sampleFrames, type SampledFrames } from './sample'
 
 process.on('message', ({ path, settings, threads, tools }: DecoderRequest) => {
-  sampleFrames(path, settings, threads, tools).then(requireSendable).then((sampled) => answer({ sampled }), (thrown: unknown) => {
-    const { code, message } = asVcapError(thrown)
-    answer({ error: { code, message } })
-  })
+  sampleFrames(path, settings, threads, tools)
+    .then(requireSendable)
+    .then(
+      (sampled) => answer({ sampled }),
+      (thrown: unknown) => {
+        const { code, message } = asVcapError(thrown)
+        answer({ error: { code, message } })
+      }
+    )
 })
 process.on('disconnect', () => process.exit())
 // Ctrl-C reaches the whole group: who started us decides what becomes of the work.
@@ -26,7 +31,10 @@ function threads(): number[] {
 function requireSendable(sampled: SampledFrames): SampledFrames {
   const bytes = sampled.frames.reduce((sum, { data }) => sum + data.length, 0)
   if (bytes < 2 ** 31 - 2 ** 20) return sampled
-  throw new VcapError('unreadable', `Its ${sampled.frames.length} frames have ${(bytes / 2 ** 30).toFixed(1)} GiB: ask for fewer, or for smaller ones (resize)`)
+  throw new VcapError(
+    'unreadable',
+    `Its ${sampled.frames.length} frames have ${(bytes / 2 ** 30).toFixed(1)} GiB: ask for fewer, or for smaller ones (resize)`
+  )
 }
 
 function answer(message: DecoderAnswer): void {

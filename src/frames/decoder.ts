@@ -16,7 +16,10 @@ export interface DecoderRequest {
 }
 
 /** `ready` comes once, when the process has started. */
-export type DecoderAnswer = { ready: true } | { sampled: SampledFrames } | { error: { code: ErrorCode; message: string } }
+export type DecoderAnswer =
+  | { ready: true }
+  | { sampled: SampledFrames }
+  | { error: { code: ErrorCode; message: string } }
 
 /** Of one decoder: more of them gain little, and each holds a picture. */
 const mostThreads = 8
@@ -66,10 +69,17 @@ export class Decoder {
   }
 
   /** As `sampleFrames`. Of the files `underWay`, this one among them, those being decoded share the cores. */
-  async sample(file: string, { signal, ...settings }: FrameSettings, underWay = this.#underWay + 1): Promise<SampledFrames> {
+  async sample(
+    file: string,
+    { signal, ...settings }: FrameSettings,
+    underWay = this.#underWay + 1
+  ): Promise<SampledFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
-    const threads = Math.min(mostThreads, Math.max(1, Math.floor(os.availableParallelism() / Math.min(underWay, this.processes))))
+    const threads = Math.min(
+      mostThreads,
+      Math.max(1, Math.floor(os.availableParallelism() / Math.min(underWay, this.processes)))
+    )
     // The process may have been started in another folder than ours is now; an empty path is refused as such.
     const request = { path: file && path.resolve(file), settings, threads, tools }
     this.#underWay++
@@ -96,10 +106,16 @@ export class Decoder {
     // In a new one: what ended the first may have ended those that are idle.
     const { ffmpeg, nodeAv } = request.tools
     try {
-      return await this.#sampleWith(new DecoderProcess(), { ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } }, signal)
+      return await this.#sampleWith(
+        new DecoderProcess(),
+        { ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } },
+        signal
+      )
     } catch (error) {
       if (!(error instanceof DecoderLost)) throw error
-      throw error.started ? new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`) : cannotStart(error.message)
+      throw error.started
+        ? new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`)
+        : cannotStart(error.message)
     }
   }
 
@@ -109,7 +125,11 @@ export class Decoder {
     return process
   }
 
-  async #sampleWith(process: DecoderProcess, request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
+  async #sampleWith(
+    process: DecoderProcess,
+    request: DecoderRequest,
+    signal: AbortSignal | undefined
+  ): Promise<SampledFrames> {
     try {
       return await process.sample(request, signal)
     } finally {
@@ -131,7 +151,9 @@ class DecoderProcess {
       else if ('error' in answer) this.#settle?.reject(new VcapError(answer.error.code, answer.error.message))
       else this.#settle?.resolve(answer.sampled)
     })
-    this.#child.on('error', ({ message }) => this.#lose(this.#child.pid === undefined ? cannotStart(message) : this.#lost(message)))
+    this.#child.on('error', ({ message }) =>
+      this.#lose(this.#child.pid === undefined ? cannotStart(message) : this.#lost(message))
+    )
     this.#child.on('exit', (status, signal) => this.#lose(this.#lost(signal ?? `exit status ${status}`)))
     this.#hold(false)
   }
@@ -186,12 +208,19 @@ class DecoderProcess {
 
 function start(): ChildProcess {
   try {
-    return fork(path.join(__dirname, 'decoder-process.js'), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    return fork(path.join(__dirname, 'decoder-process.js'), [], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc']
+    })
   } catch (error) {
     throw cannotStart((error as Error).message)
   }
 }
 
 function cannotStart(why: string): VcapError {
-  return new VcapError('decoder_lost', `The process that decodes frames cannot be started (${why}): free memory, processes or open files, and run again`)
+  return new VcapError(
+    'decoder_lost',
+    `The process that decodes frames cannot be started (${why}): free memory, processes or open files, and run again`
+  )
 }

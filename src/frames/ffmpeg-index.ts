@@ -6,10 +6,13 @@ import { demuxers, type FrameIndex, type VideoFile } from './reader'
 /** Input arguments for `file`: that file only, whatever its name or content ask for. */
 export function inputArgs(file: VideoFile): string[] {
   return [
-    '-protocol_whitelist', 'file',
-    '-format_whitelist', demuxers,
+    '-protocol_whitelist',
+    'file',
+    '-format_whitelist',
+    demuxers,
     ...(file.demuxer ? ['-f', file.demuxer] : []),
-    '-i', `file:${file.path}`
+    '-i',
+    `file:${file.path}`
   ]
 }
 
@@ -59,6 +62,8 @@ export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promis
 
 /** The last line of stderr that says something. */
 export function reason({ status, tail }: FfmpegOutcome): string {
-  const telling = tail.map((line) => line.replace(/^\[[^\]]*\] /, '').trim()).filter((line) => line !== '' && !/^(frame=|video:|Press \[|Conversion failed)/.test(line))
+  const telling = tail
+    .map((line) => line.replace(/^\[[^\]]*\] /, '').trim())
+    .filter((line) => line !== '' && !/^(frame=|video:|Press \[|Conversion failed)/.test(line))
   return telling.at(-1) ?? `it ended with status ${status}`
 }

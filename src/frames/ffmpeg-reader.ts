@@ -3,7 +3,15 @@ import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
 import { indexFrames, inputArgs, reason } from './ffmpeg-index'
-import { mostPixels, tookTooLong, type CountedFrames, type FrameIndex, type ReadLimits, type VideoFile, type VideoReader } from './reader'
+import {
+  mostPixels,
+  tookTooLong,
+  type CountedFrames,
+  type FrameIndex,
+  type ReadLimits,
+  type VideoFile,
+  type VideoReader
+} from './reader'
 
 /** Inputs one ffmpeg process opens: each has its decoder and that decoder's memory. */
 const seeksPerProcess = 8
@@ -31,7 +39,9 @@ export class FfmpegReader implements VideoReader {
     if (!times) return undefined
     const pictures: Picture[] = []
     for (let first = 0; first < wanted.length; first += seeksPerProcess) {
-      const found = await this.#seekGroup(wanted.slice(first, first + seeksPerProcess).map((frame) => seekPoint(times, frame)))
+      const found = await this.#seekGroup(
+        wanted.slice(first, first + seeksPerProcess).map((frame) => seekPoint(times, frame))
+      )
       if (!found) return undefined
       pictures.push(...found)
     }

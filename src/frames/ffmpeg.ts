@@ -46,10 +46,13 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
   })
   const outcome: FfmpegOutcome = { status: null, timedOut: false, tail: [] }
   const kill = () => child.kill('SIGKILL')
-  const timer = setTimeout(() => {
-    outcome.timedOut = true
-    kill()
-  }, Math.max(0, limits.deadline - Date.now()))
+  const timer = setTimeout(
+    () => {
+      outcome.timedOut = true
+      kill()
+    },
+    Math.max(0, limits.deadline - Date.now())
+  )
   signal?.addEventListener('abort', kill, { once: true })
   running.add(child)
   try {
@@ -58,7 +61,7 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
       child.on('close', resolve)
     })
     yieldToTheEngine(child)
-    streams.outputs.forEach((read, i) => read(child.stdio[3 + i] as Readable))
+    for (const [i, read] of streams.outputs.entries()) read(child.stdio[3 + i] as Readable)
     readline.createInterface({ input: child.stderr! }).on('line', (line) => {
       outcome.tail.push(line)
       if (outcome.tail.length > tailLines) outcome.tail.shift()

@@ -30,7 +30,10 @@ export class LibavInput {
       const status = format.openInputSync(`file:${file.path}`, demuxer, options)
       if (status < 0) throw new VcapError('unreadable', `FFmpeg cannot open it: ${lib.FFmpegError.strerror(status)}`)
       format.findStreamInfoSync() // what it could not find out, decoding will
-      const stream = format.streams.find(({ codecpar, disposition }) => codecpar.codecType === is.AVMEDIA_TYPE_VIDEO && !(disposition & is.AV_DISPOSITION_ATTACHED_PIC))
+      const stream = format.streams.find(
+        ({ codecpar, disposition }) =>
+          codecpar.codecType === is.AVMEDIA_TYPE_VIDEO && !(disposition & is.AV_DISPOSITION_ATTACHED_PIC)
+      )
       if (!stream) throw new VcapError('no_frames', 'It has no video stream')
       for (const other of format.streams) if (other.index !== stream.index) other.discard = is.AVDISCARD_ALL
       return new LibavInput(libav, limits, format, stream)

@@ -2,7 +2,14 @@ import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { check, type AvFrame, type CodecContext, type Libav, type Packet } from './libav'
 import { enforce, LibavInput } from './libav-input'
-import { mostPixels, type CountedFrames, type FrameIndex, type ReadLimits, type VideoFile, type VideoReader } from './reader'
+import {
+  mostPixels,
+  type CountedFrames,
+  type FrameIndex,
+  type ReadLimits,
+  type VideoFile,
+  type VideoReader
+} from './reader'
 
 /** One packet of the stream: one frame, if it is as it should be. Times in the stream's time base. */
 interface Entry {
@@ -181,7 +188,8 @@ export class LibavReader implements VideoReader {
   #toPicture(frame: AvFrame): Picture {
     const { lib, is } = this.#libav
     const { width, height } = frame
-    if (width * height > mostPixels) throw new VcapError('unreadable', `Its frames of ${width} × ${height} are too large`)
+    if (width * height > mostPixels)
+      throw new VcapError('unreadable', `Its frames of ${width} × ${height} are too large`)
     const graph = new lib.FilterGraph()
     graph.alloc()
     const rgb = new lib.Frame()
@@ -191,7 +199,10 @@ export class LibavReader implements VideoReader {
       graph.scaleSwsOpts = 'flags=bicubic' // as the command has it
       const colours = `colorspace=${frame.colorSpace}:range=${frame.colorRange}`
       const source = `buffer@in=video_size=${width}x${height}:pix_fmt=${frame.format}:time_base=1/1:${colours}`
-      check(this.#libav, graph.parsePtr([source, ...this.#input.turns, 'format=pix_fmts=rgb24', 'buffersink@out'].join(',')))
+      check(
+        this.#libav,
+        graph.parsePtr([source, ...this.#input.turns, 'format=pix_fmts=rgb24', 'buffersink@out'].join(','))
+      )
       check(this.#libav, graph.configSync())
       check(this.#libav, graph.getFilter('buffer@in')!.buffersrcAddFrameSync(frame, is.AV_BUFFERSRC_FLAG_KEEP_REF))
       check(this.#libav, graph.getFilter('buffersink@out')!.buffersinkGetFrameSync(rgb))

@@ -1,8 +1,8 @@
 import { VcapError } from '../errors'
 
 // node-av is an ES module: what we know of it when compiling is its types.
-type Lib = typeof import('node-av/lib', { with: { 'resolution-mode': 'import' } })
-type Constants = typeof import('node-av/constants', { with: { 'resolution-mode': 'import' } })
+type Lib = typeof import('node-av/lib', { with: { 'resolution-mode': 'import' }})
+type Constants = typeof import('node-av/constants', { with: { 'resolution-mode': 'import' }})
 
 export type CodecContext = InstanceType<Lib['CodecContext']>
 export type FormatContext = InstanceType<Lib['FormatContext']>

@@ -37,18 +37,35 @@ export type SampleSettings = Pick<FrameSettings, 'numFrames' | 'resize' | 'decod
  * Decoded frames of a local video or image file, upright, in order; the file's length as well.
  * `file`: absolute, or empty; `threads`: of a decoder. Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`.
  */
-export async function sampleFrames(file: string, settings: SampleSettings, threads: number, tools: VideoTools): Promise<SampledFrames> {
+export async function sampleFrames(
+  file: string,
+  settings: SampleSettings,
+  threads: number,
+  tools: VideoTools
+): Promise<SampledFrames> {
   const kind = await identify(file)
   const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, threads }
-  const sampled = kind.type === 'image'
-    ? await sampleImage(file, kind.format, settings.numFrames, limits, tools)
-    : await sampleVideo({ path: file, demuxer: kind.demuxer }, settings.numFrames, limits, tools)
+  const sampled =
+    kind.type === 'image'
+      ? await sampleImage(file, kind.format, settings.numFrames, limits, tools)
+      : await sampleVideo({ path: file, demuxer: kind.demuxer }, settings.numFrames, limits, tools)
   if (settings.resize === undefined) return sampled
   const { resize } = settings
-  return { ...sampled, frames: await Promise.all(sampled.frames.map(async (frame) => ({ ...frame, ...(await scaleShortSide(frame, resize)) }))) }
+  return {
+    ...sampled,
+    frames: await Promise.all(
+      sampled.frames.map(async (frame) => ({ ...frame, ...(await scaleShortSide(frame, resize)) }))
+    )
+  }
 }
 
-async function sampleImage(file: string, format: string, count: number, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
+async function sampleImage(
+  file: string,
+  format: string,
+  count: number,
+  limits: ReadLimits,
+  tools: VideoTools
+): Promise<SampledFrames> {
   if (format === 'bmp') return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, 1, limits, tools) // sharp has no reader for it
   const bytes = await readImageFile(file)
   const pages = format === 'tiff' ? 1 : await countPages(bytes)
@@ -59,7 +76,12 @@ async function sampleImage(file: string, format: string, count: number, limits: 
   return { frames, length: pages }
 }
 
-async function sampleVideo(file: VideoFile, count: number, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
+async function sampleVideo(
+  file: VideoFile,
+  count: number,
+  limits: ReadLimits,
+  tools: VideoTools
+): Promise<SampledFrames> {
   const reader = await openVideo(file, limits, tools)
   try {
     const index = await reader.index()
@@ -92,6 +114,11 @@ function sampleIndices(length: number, count: number): number[] {
   return samplePoints(count).map((p) => Math.trunc(p * length))
 }
 
-function toFrames(indices: number[], wanted: number[], pictures: (Picture | undefined)[], { times }: FrameIndex): Frame[] {
+function toFrames(
+  indices: number[],
+  wanted: number[],
+  pictures: (Picture | undefined)[],
+  { times }: FrameIndex
+): Frame[] {
   return indices.map((index) => ({ ...pictures[wanted.indexOf(index)]!, index, time: times?.[index] ?? 0 }))
 }

@@ -17,7 +17,8 @@ export interface FoundFfmpeg {
 }
 
 /** The remedy. */
-export const installing = 'install ffmpeg (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG'
+export const installing =
+  'install ffmpeg (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG'
 
 /** node-av where it is installed, else an ffmpeg; the ffmpeg asked for alone. Throws `ffmpeg_missing`. */
 export function findVideoTools(asked: string | undefined): VideoTools {
@@ -30,7 +31,8 @@ export function findVideoTools(asked: string | undefined): VideoTools {
 /** The ffmpeg to use: the one asked for, else `VCAP_FFMPEG`, else ffmpeg-static's, else the one on PATH. */
 export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
   if (asked) return { path: requireExecutable(asked, 'ffmpeg'), from: 'option' }
-  if (process.env.VCAP_FFMPEG) return { path: requireExecutable(process.env.VCAP_FFMPEG, 'VCAP_FFMPEG'), from: 'VCAP_FFMPEG' }
+  if (process.env.VCAP_FFMPEG)
+    return { path: requireExecutable(process.env.VCAP_FFMPEG, 'VCAP_FFMPEG'), from: 'VCAP_FFMPEG' }
   const installed = installedFfmpeg()
   if (installed) return installed
   throw new VcapError('ffmpeg_missing', `ffmpeg not found: ${installing}`)
@@ -39,13 +41,17 @@ export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
 function installedFfmpeg(): FoundFfmpeg | undefined {
   const bundled = bundledFfmpeg()
   if (bundled) return { path: bundled, from: 'ffmpeg-static' }
-  const onPath = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.resolve(folder, 'ffmpeg')).find(isExecutable)
+  const onPath = (process.env.PATH ?? '')
+    .split(path.delimiter)
+    .map((folder) => path.resolve(folder, 'ffmpeg'))
+    .find(isExecutable)
   return onPath === undefined ? undefined : { path: onPath, from: 'PATH' }
 }
 
 /** Absolute: who runs it may be in another folder. */
 function requireExecutable(file: string, what: string): string {
-  if (!isExecutable(file)) throw new VcapError('ffmpeg_missing', `Expected an executable file for ${what} but received ${file}`)
+  if (!isExecutable(file))
+    throw new VcapError('ffmpeg_missing', `Expected an executable file for ${what} but received ${file}`)
   return path.resolve(file)
 }
 
@@ -75,7 +81,9 @@ export function hasNodeAv(): boolean {
 
 function findNodeAv(): boolean {
   const lib = resolve(require, 'node-av/lib')
-  return lib !== undefined && resolve(createRequire(lib), `@seydx/node-av-${process.platform}-${process.arch}`) !== undefined
+  return (
+    lib !== undefined && resolve(createRequire(lib), `@seydx/node-av-${process.platform}-${process.arch}`) !== undefined
+  )
 }
 
 /** Where a package's file is; undefined where it is not installed. */
@@ -84,7 +92,8 @@ function resolve(from: NodeJS.Require, name: string): string | undefined {
     return from.resolve(name)
   } catch (error) {
     // An old version may be there without this part.
-    if (['MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    if (['MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined
     throw error
   }
 }

@@ -25,15 +25,19 @@ function load(): Addon {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const target = `${process.platform}-${process.arch}`
-    throw new VcapError('addon_missing', [
-      `The native addon could not be loaded for ${target}, Node ${process.versions.node}.`,
-      'Looked in:',
-      `  ${path.join(packageRoot, 'build', 'Release')}`,
-      `  ${path.join(packageRoot, 'build', 'Debug')}`,
-      `  ${path.join(packageRoot, 'prebuilds', target)}`,
-      `  ${path.join(path.dirname(process.execPath), 'prebuilds', target)}`,
-      `Reason: ${reason.split('\n')[0]}`,
-      'Remedy: in a clone run `npm run setup`; an installed package needs a version that carries prebuilds for this platform.'
-    ].join('\n'), { cause })
+    throw new VcapError(
+      'addon_missing',
+      [
+        `The native addon could not be loaded for ${target}, Node ${process.versions.node}.`,
+        'Looked in:',
+        `  ${path.join(packageRoot, 'build', 'Release')}`,
+        `  ${path.join(packageRoot, 'build', 'Debug')}`,
+        `  ${path.join(packageRoot, 'prebuilds', target)}`,
+        `  ${path.join(path.dirname(process.execPath), 'prebuilds', target)}`,
+        `Reason: ${reason.split('\n')[0]}`,
+        'Remedy: in a clone run `npm run setup`; an installed package needs a version that carries prebuilds for this platform.'
+      ].join('\n'),
+      { cause }
+    )
   }
 }

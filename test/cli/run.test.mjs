@@ -36,9 +36,18 @@ test('every kind of failing row has its status, the others their captions; exit 
   assert.equal(result.status, 3, result.stderr)
   assert.match(result.stderr, /3 of 8 rows captioned \(.*\) in /)
   const rows = readRows(at('failures-out.csv'))
-  assert.deepEqual(rows.map((row) => row.path), names)
-  assert.deepEqual(rows.map((row) => row.id), names.map((_, i) => String(i)))
-  assert.deepEqual(rows.map((row) => row.status), ['ok', 'missing', 'unreadable', 'ok', 'no_frames', 'unreadable', 'missing', 'ok'])
+  assert.deepEqual(
+    rows.map((row) => row.path),
+    names
+  )
+  assert.deepEqual(
+    rows.map((row) => row.id),
+    names.map((_, i) => String(i))
+  )
+  assert.deepEqual(
+    rows.map((row) => row.status),
+    ['ok', 'missing', 'unreadable', 'ok', 'no_frames', 'unreadable', 'missing', 'ok']
+  )
   assert.deepEqual(Object.keys(rows[0]), ['path', 'id', 'text', 'num_frames', 'status', 'error'])
   for (const row of rows) {
     assert.equal(row.text === '', row.status !== 'ok')
@@ -60,14 +69,24 @@ test('columns: own ones replaced, order kept, --compat, --root', async () => {
   fs.copyFileSync(input, moved)
   const result = await run(moved, at('compat-out.csv'), '--compat', 'open-sora', '--root', folder)
   assert.equal(result.status, 0, result.stderr)
-  assert.deepEqual(readCells(at('compat-out.csv')), [['path', 'text', 'num_frames'], [image, row[2], '1']])
+  assert.deepEqual(readCells(at('compat-out.csv')), [
+    ['path', 'text', 'num_frames'],
+    [image, row[2], '1']
+  ])
 })
 
 test('CSV: byte-order mark, CRLF, missing and extra cells, blank lines, duplicates, header only', async () => {
   const input = write('odd.csv', `\ufeffpath,a,b\r\n${image},1\r\n\r\n${image},1,2,3\r\n"${image}","x\r\ny",z\r\n`)
   assert.equal((await run(input, at('odd-out.csv'))).status, 0)
   const [, ...rows] = readCells(at('odd-out.csv'))
-  assert.deepEqual(rows.map((cells) => cells.slice(0, 3)), [[image, '1', ''], [image, '1', '2'], [image, 'x\r\ny', 'z']])
+  assert.deepEqual(
+    rows.map((cells) => cells.slice(0, 3)),
+    [
+      [image, '1', ''],
+      [image, '1', '2'],
+      [image, 'x\r\ny', 'z']
+    ]
+  )
   assert.ok(rows.every((cells) => cells.length === 7 && cells[5] === 'ok'))
   assert.equal((await run(write('header.csv', 'path,a\n'), at('header-out.csv'))).status, 0)
   assert.deepEqual(readCells(at('header-out.csv')), [['path', 'a', 'text', 'num_frames', 'status', 'error']])
@@ -92,7 +111,10 @@ test('what cannot start says so in one line with exit code 2', async () => {
   await assertRefused(['run', input, out, '--model', path.join(root, 'models/demo/vcap-demo.gguf')], /--mmproj/)
   await assertRefused(ask(input, out, '--gpus', '5'), /GPU 5 was asked for; the devices here are .*CPU/)
   await assertRefused(ask(input, out, '--gpus', '3-1'), /Expected a list such as 0-7/)
-  await assertRefused(ask(input, out, '--bs', '0'), /--bs.*Expected integer between 1 and 1024 but received 0 of type number/)
+  await assertRefused(
+    ask(input, out, '--bs', '0'),
+    /--bs.*Expected integer between 1 and 1024 but received 0 of type number/
+  )
   await assertRefused(ask(input, out, '--bs', 'many'), /received "many" of type string/)
   await assertRefused(ask(input, out, '--ffmpeg', '/no/ffmpeg'), /Expected an executable file/)
   await assertRefused(ask(input, out, '--no-such-flag'), /unknown option/)
@@ -123,11 +145,26 @@ test('model files swapped, mismatched or damaged: one line, exit code 2', async 
 test('--json: one object a line for each event', async () => {
   const result = await run(write('json.csv', `path\n${image}\ngone.png\n`), at('json-out.csv'), '--json')
   assert.equal(result.status, 3)
-  const events = result.stderr.trim().split('\n').map((line) => JSON.parse(line))
-  assert.deepEqual(events.filter((e) => e.type === 'row').map((e) => [e.index, e.path, e.status]).sort(), [[0, image, 'ok'], [1, 'gone.png', 'missing']])
+  const events = result.stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    events
+      .filter((e) => e.type === 'row')
+      .map((e) => [e.index, e.path, e.status])
+      .sort(),
+    [
+      [0, image, 'ok'],
+      [1, 'gone.png', 'missing']
+    ]
+  )
   assert.deepEqual(events.find((e) => e.type === 'total').rows, 2)
   const finished = events.at(-1)
-  assert.deepEqual([finished.type, finished.rows, finished.failed, finished.statuses], ['finished', 2, 1, { ok: 1, missing: 1 }])
+  assert.deepEqual(
+    [finished.type, finished.rows, finished.failed, finished.statuses],
+    ['finished', 2, 1, { ok: 1, missing: 1 }]
+  )
   assert.equal(events.find((e) => e.type === 'started').model.sequences, 16)
 })
 
@@ -135,7 +172,14 @@ test('statuses truncated and context_overflow', async () => {
   const input = write('short.csv', `path\n${image}\n`)
   assert.equal((await run(input, at('short-out.csv'), '--max-tokens', '2')).status, 0)
   assert.equal(readRows(at('short-out.csv'))[0].status, 'truncated')
-  const result = await run(write('wide.csv', `path\n${clip}\n`), at('wide-out.csv'), '--ctx', '256', '--max-tokens', '200')
+  const result = await run(
+    write('wide.csv', `path\n${clip}\n`),
+    at('wide-out.csv'),
+    '--ctx',
+    '256',
+    '--max-tokens',
+    '200'
+  )
   assert.equal(result.status, 3, result.stderr)
   const [row] = readRows(at('wide-out.csv'))
   assert.equal(row.status, 'context_overflow')
@@ -148,18 +192,34 @@ test('captions do not depend on company', async () => {
   const paths = samples.map((sample) => sample.path)
   const shuffled = [...paths.slice(4), ...paths.slice(0, 4).reverse()]
   const texts = {}
-  for (const [name, rows, bs] of [['alone', paths, '1'], ['company', paths, '16'], ['shuffled', shuffled, '16']]) {
+  for (const [name, rows, bs] of [
+    ['alone', paths, '1'],
+    ['company', paths, '16'],
+    ['shuffled', shuffled, '16']
+  ]) {
     const result = await run(list(`${name}.csv`, rows), at(`${name}-out.csv`), '--bs', bs)
     assert.equal(result.status, 0, result.stderr)
     texts[name] = readRows(at(`${name}-out.csv`))
-    assert.deepEqual(texts[name].map((row) => row.path), rows)
+    assert.deepEqual(
+      texts[name].map((row) => row.path),
+      rows
+    )
   }
-  assert.deepEqual(texts.company.map((row) => row.text), texts.alone.map((row) => row.text))
+  assert.deepEqual(
+    texts.company.map((row) => row.text),
+    texts.alone.map((row) => row.text)
+  )
   const byPath = Object.fromEntries(texts.shuffled.map((row) => [row.path, row.text]))
-  assert.deepEqual(texts.alone.map((row) => byPath[row.path]), texts.alone.map((row) => row.text))
+  assert.deepEqual(
+    texts.alone.map((row) => byPath[row.path]),
+    texts.alone.map((row) => row.text)
+  )
 })
 
-for (const [signal, status] of [['SIGINT', 130], ['SIGTERM', 143]]) {
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143]
+]) {
   test(`${signal} leaves nothing behind`, async () => {
     const where = temporaryFolder()
     const input = path.join(where, 'many.csv')
@@ -177,7 +237,12 @@ for (const [signal, status] of [['SIGINT', 130], ['SIGTERM', 143]]) {
     assert.match(result.stderr, new RegExp(`Stopped by ${signal}; no output was written`))
     assert.deepEqual(fs.readdirSync(where).sort(), ['many.csv', 'out.csv'])
     assert.equal(fs.readFileSync(path.join(where, 'out.csv'), 'utf8'), 'what was there before\n')
-    assert.ok(!execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n').some((line) => line.startsWith('ffmpeg') && line.includes(folder)), 'no decoder is left')
+    assert.ok(
+      !execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+        .split('\n')
+        .some((line) => line.startsWith('ffmpeg') && line.includes(folder)),
+      'no decoder is left'
+    )
   })
 }
 
@@ -221,7 +286,10 @@ test('doctor finds everything, help and version answer', async () => {
   assert.equal((await cli(['doctor'], { env: { VCAP_FFMPEG: '/no/ffmpeg' } })).status, 2)
   assert.equal((await cli(['--help'])).status, 0)
   assert.equal((await cli(['run', '--help'])).status, 0)
-  assert.equal((await cli(['--version'])).stdout.trim(), JSON.parse(fs.readFileSync(path.join(root, 'package.json'))).version)
+  assert.equal(
+    (await cli(['--version'])).stdout.trim(),
+    JSON.parse(fs.readFileSync(path.join(root, 'package.json'))).version
+  )
   assert.equal((await cli(['nonsense'])).status, 2)
   assert.equal((await cli([])).status, 2)
 })

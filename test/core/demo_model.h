@@ -30,7 +30,8 @@ inline std::unique_ptr<vcap::Engine> load(int sequences) {
 }
 
 /** One tile, a disc of the colour given on black: enough to make captions differ. */
-inline vcap::ImageTiles disc(double x, double y, double radius, uint8_t red, uint8_t green, uint8_t blue, int tile = 112) {
+inline vcap::ImageTiles disc(double x, double y, double radius, uint8_t red, uint8_t green, uint8_t blue,
+                             int tile = 112) {
     vcap::ImageTiles image;
     image.width = tile;
     image.height = tile;
@@ -48,4 +49,4 @@ inline vcap::ImageTiles disc(double x, double y, double radius, uint8_t red, uin
     return image;
 }
 
-}  // namespace demo
+}   // namespace demo

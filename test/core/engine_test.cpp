@@ -26,14 +26,15 @@ CaptionRequest request(int number, int max_tokens = 24) {
     CaptionRequest request;
     const auto shade = [&](int step) { return static_cast<uint8_t>(60 + (number * step) % 190); };
     for (int frame = 0; frame < 1 + number % 3; frame++) {
-        request.images.push_back(demo::disc(0.3 + 0.15 * frame, 0.5, 0.15 + 0.01 * (number % 5), shade(37), shade(59), shade(83)));
+        request.images.push_back(
+            demo::disc(0.3 + 0.15 * frame, 0.5, 0.15 + 0.01 * (number % 5), shade(37), shade(59), shade(83)));
     }
     request.prompt = "Describe this video.";
     request.max_tokens = max_tokens;
     return request;
 }
 
-}  // namespace
+}   // namespace
 
 TEST("engine: captions do not depend on company") {
     const int count = 12;
@@ -64,7 +65,9 @@ TEST("engine: counts, limits and first logits are reported") {
     CHECK_EQUAL(caption.tokens.size(), size_t(3));
     CHECK(caption.cut);
     CHECK_EQUAL(caption.first_logits.size(), static_cast<size_t>(engine->language_model().vocabulary()));
-    CHECK_EQUAL(std::max_element(caption.first_logits.begin(), caption.first_logits.end()) - caption.first_logits.begin(), caption.tokens.front());
+    CHECK_EQUAL(std::max_element(caption.first_logits.begin(), caption.first_logits.end()) -
+                    caption.first_logits.begin(),
+                caption.tokens.front());
 }
 
 TEST("engine: sampling follows its seed") {
@@ -151,7 +154,8 @@ TEST("engine: embeddings hold every image's features in order") {
     CHECK_EQUAL(both.counts.size(), size_t(2));
     CHECK_EQUAL(both.data.size(), size_t(2 * 65 * both.width));
     const Embedding second = embed({b});
-    for (size_t i = 0; i < second.data.size(); i++) CHECK(std::abs(second.data[i] - both.data[65 * both.width + i]) <= 1e-5f * (1 + std::abs(second.data[i])));
+    for (size_t i = 0; i < second.data.size(); i++)
+        CHECK(std::abs(second.data[i] - both.data[65 * both.width + i]) <= 1e-5f * (1 + std::abs(second.data[i])));
     CHECK_EQUAL(embed({}).data.size(), size_t(0));
 }
 
@@ -175,7 +179,8 @@ TEST("engine: frames that repeat give the features they would give apart") {
     const ImageTiles still = demo::disc(0.4, 0.5, 0.2, 50, 80, 220);
     const ImageTiles other = demo::disc(0.6, 0.5, 0.2, 50, 80, 220);
     std::promise<Outcome<Embedding>> promise;
-    engine->embed({still, other, still, still}, [&](Outcome<Embedding> outcome) { promise.set_value(std::move(outcome)); });
+    engine->embed({still, other, still, still},
+                  [&](Outcome<Embedding> outcome) { promise.set_value(std::move(outcome)); });
     const Embedding embedding = std::get<Embedding>(promise.get_future().get());
     const size_t image = 65 * embedding.width;
     CHECK_EQUAL(embedding.data.size(), 4 * image);

@@ -37,13 +37,19 @@ std::string load_error(const std::string & path) {
     });
 }
 
-}  // namespace
+}   // namespace
 
 TEST("gguf: what is no model file is told apart") {
     CHECK_EQUAL(load_error("/no/such/file.gguf"), "model_not_found");
     CHECK_EQUAL(load_error("/tmp"), "model_invalid");
-    { const Scratch empty(""); CHECK_EQUAL(load_error(empty.path), "model_invalid"); }
-    { const Scratch text("this is a text, not a model, whatever its name"); CHECK_EQUAL(load_error(text.path), "model_invalid"); }
+    {
+        const Scratch empty("");
+        CHECK_EQUAL(load_error(empty.path), "model_invalid");
+    }
+    {
+        const Scratch text("this is a text, not a model, whatever its name");
+        CHECK_EQUAL(load_error(text.path), "model_invalid");
+    }
 }
 
 TEST("gguf: a file cut off anywhere is refused") {
@@ -77,7 +83,7 @@ TEST("gguf: mutated projector headers never crash, hang or take memory without b
                     std::memcpy(&mutated[std::min(at, header - 8)], &value, 8);
                     break;
                 }
-                default: {  // a piece moved
+                default: {   // a piece moved
                     const size_t length = std::min<size_t>(1 + random() % 32, header - at);
                     const size_t from = random() % (header - length);
                     std::memmove(&mutated[at], whole.data() + from, length);

@@ -20,7 +20,9 @@ struct Graph {
     ggml_backend_ptr cpu{ggml_backend_cpu_init()};
     ggml_backend_buffer_ptr buffer;
 
-    ggml_tensor * tensor(ggml_type type, int64_t a, int64_t b, int64_t c = 1, int64_t d = 1) { return ggml_new_tensor_4d(context.get(), type, a, b, c, d); }
+    ggml_tensor * tensor(ggml_type type, int64_t a, int64_t b, int64_t c = 1, int64_t d = 1) {
+        return ggml_new_tensor_4d(context.get(), type, a, b, c, d);
+    }
 
     /** Computes `op` with the kernels alone, on so many threads. */
     void run(ggml_tensor * op, int threads) {
@@ -49,7 +51,8 @@ void fill(ggml_tensor * tensor) {
 /** A row as the numbers it stands for. */
 std::vector<float> row_of(const ggml_tensor * tensor, int64_t i1, int64_t i2, int64_t i3) {
     std::vector<float> values(tensor->ne[0]);
-    const char * data = static_cast<const char *>(tensor->data) + i1 * tensor->nb[1] + i2 * tensor->nb[2] + i3 * tensor->nb[3];
+    const char * data =
+        static_cast<const char *>(tensor->data) + i1 * tensor->nb[1] + i2 * tensor->nb[2] + i3 * tensor->nb[3];
     if (tensor->type == GGML_TYPE_F32) {
         std::copy_n(reinterpret_cast<const float *>(data), values.size(), values.begin());
     } else {
@@ -66,7 +69,8 @@ double dot(const std::vector<float> & a, const std::vector<float> & b) {
     return sum;
 }
 
-void check_product(ggml_type type, int64_t depth, int64_t outputs, int64_t rows, int64_t planes, int64_t weight_planes, int threads) {
+void check_product(ggml_type type, int64_t depth, int64_t outputs, int64_t rows, int64_t planes, int64_t weight_planes,
+                   int threads) {
     Graph graph;
     ggml_tensor * weights = graph.tensor(type, depth, outputs, weight_planes);
     ggml_tensor * x = graph.tensor(GGML_TYPE_F32, depth, rows, planes);
@@ -94,7 +98,8 @@ struct Attention {
     int threads = 2;
 };
 
-/** Queries are the last of their stream's keys, as in a language model; stream s has s · 37 keys fewer than there are places. */
+/** Queries are the last of their stream's keys, as in a language model; stream s has s · 37 keys fewer than there are
+ * places. */
 void check_attention(const Attention & a) {
     Graph graph;
     ggml_context * context = graph.context.get();
@@ -103,12 +108,16 @@ void check_attention(const Attention & a) {
     ggml_tensor * v = graph.tensor(a.type, a.value_width, a.key_heads, a.keys, a.streams);
     ggml_tensor * mask = a.masked ? graph.tensor(GGML_TYPE_F16, a.keys, a.queries, 1, a.streams) : nullptr;
     const float scale = 0.3f;
-    ggml_tensor * op = ggml_flash_attn_ext(context, ggml_permute(context, q, 0, 2, 1, 3), ggml_permute(context, k, 0, 2, 1, 3), ggml_permute(context, v, 0, 2, 1, 3), mask, scale, 0, 0);
+    ggml_tensor * op =
+        ggml_flash_attn_ext(context, ggml_permute(context, q, 0, 2, 1, 3), ggml_permute(context, k, 0, 2, 1, 3),
+                            ggml_permute(context, v, 0, 2, 1, 3), mask, scale, 0, 0);
     graph.allocate();
     fill(q);
     fill(k);
     fill(v);
-    const auto sees = [&](int64_t stream, int64_t query, int64_t key) { return !a.masked || key <= a.keys - stream * 37 - a.queries + query; };
+    const auto sees = [&](int64_t stream, int64_t query, int64_t key) {
+        return !a.masked || key <= a.keys - stream * 37 - a.queries + query;
+    };
     for (int64_t i = 0; mask != nullptr && i < ggml_nelements(mask); i++) {
         const bool seen = sees(i / (a.keys * a.queries), i / a.keys % a.queries, i % a.keys);
         static_cast<ggml_fp16_t *>(mask->data)[i] = ggml_fp32_to_fp16(seen ? 0 : -INFINITY);
@@ -122,7 +131,8 @@ void check_attention(const Attention & a) {
                 std::vector<double> mixed(a.value_width);
                 for (int64_t key = 0; key < a.keys; key++) {
                     if (!sees(stream, query, key)) continue;
-                    const double weight = std::exp(scale * dot(q_row, row_of(k, head / (a.heads / a.key_heads), key, stream)));
+                    const double weight =
+                        std::exp(scale * dot(q_row, row_of(k, head / (a.heads / a.key_heads), key, stream)));
                     const std::vector<float> v_row = row_of(v, head / (a.heads / a.key_heads), key, stream);
                     sum += weight;
                     for (int64_t i = 0; i < a.value_width; i++) mixed[i] += weight * v_row[i];
@@ -136,7 +146,7 @@ void check_attention(const Attention & a) {
     }
 }
 
-}  // namespace
+}   // namespace
 
 TEST("kernels: matrix products of every type, few rows and many, no side a whole number of vectors") {
     for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16}) {

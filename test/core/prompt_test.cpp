@@ -29,8 +29,10 @@ TEST("prompt: specials are single tokens, the text around the images is tokenise
 
 TEST("prompt: any text can be asked, bytes included") {
     const auto engine = demo::load(1);
-    const PromptTokens prompt = tokenize_prompt(engine->language_model().vocab(), engine->facts().chat_template, "\xE6\xBC\xA2 \xF0\x9F\x8E\xAC \x01");
+    const PromptTokens prompt = tokenize_prompt(engine->language_model().vocab(), engine->facts().chat_template,
+                                                "\xE6\xBC\xA2 \xF0\x9F\x8E\xAC \x01");
     std::string after;
     for (const llama_token token : prompt.after) after += engine->language_model().piece(token);
-    CHECK_EQUAL(after, "\n\xE6\xBC\xA2 \xF0\x9F\x8E\xAC \x01" "assistant\n");
+    CHECK_EQUAL(after, "\n\xE6\xBC\xA2 \xF0\x9F\x8E\xAC \x01"
+                       "assistant\n");
 }

@@ -15,7 +15,7 @@ std::vector<uint8_t> noise(int width, int height) {
     return pixels;
 }
 
-}  // namespace
+}   // namespace
 
 TEST("resample: the same size is the same picture, a plain one stays plain") {
     const std::vector<uint8_t> pixels = noise(17, 9);

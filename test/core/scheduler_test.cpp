@@ -20,7 +20,7 @@ int rows_of(const std::vector<Scheduler::Slice> & plan, const JobPtr & job) {
     return 0;
 }
 
-}  // namespace
+}   // namespace
 
 TEST("scheduler: prompts are prefilled in the order they came, in chunks of what is left") {
     Scheduler scheduler(2);

@@ -18,14 +18,15 @@ struct Row {
     int width, height, cols, rows, resized_width, resized_height, kept_cols, kept_rows, tokens;
 };
 
-}  // namespace
+}   // namespace
 
 TEST("tile layout: the reference's token counts, three frames of 640x360 being 5844") {
     const Row table[] = {
-        {1280, 720, 2, 2, 672, 378, 48, 28, 1948}, {1920, 1080, 2, 2, 672, 378, 48, 28, 1948}, {640, 360, 2, 2, 672, 378, 48, 28, 1948},
-        {720, 1280, 2, 2, 378, 672, 28, 48, 1968}, {640, 480, 2, 2, 672, 504, 48, 36, 2340},   {854, 480, 2, 2, 672, 378, 48, 26, 1850},
-        {597, 336, 2, 1, 597, 336, 42, 24, 1608},  {336, 336, 1, 2, 336, 336, 24, 24, 1176},   {256, 256, 1, 2, 336, 336, 24, 24, 1176},
-        {320, 240, 1, 2, 336, 252, 24, 18, 1026},
+        {1280, 720, 2, 2, 672, 378, 48, 28, 1948}, {1920, 1080, 2, 2, 672, 378, 48, 28, 1948},
+        {640, 360, 2, 2, 672, 378, 48, 28, 1948},  {720, 1280, 2, 2, 378, 672, 28, 48, 1968},
+        {640, 480, 2, 2, 672, 504, 48, 36, 2340},  {854, 480, 2, 2, 672, 378, 48, 26, 1850},
+        {597, 336, 2, 1, 597, 336, 42, 24, 1608},  {336, 336, 1, 2, 336, 336, 24, 24, 1176},
+        {256, 256, 1, 2, 336, 336, 24, 24, 1176},  {320, 240, 1, 2, 336, 252, 24, 18, 1026},
     };
     for (const Row & row : table) {
         const TileLayout layout = tile_layout(clip_l(), row.width, row.height, INT_MAX);
@@ -50,7 +51,8 @@ TEST("tile layout: the number of tiles can be bounded, down to the overview") {
 }
 
 TEST("tile layout: the overview comes first, each row ends with a newline, no patch comes twice") {
-    for (const auto & [width, height] : {std::pair{640, 360}, {360, 640}, {100, 100}, {861, 328}, {5000, 300}, {3, 4000}}) {
+    for (const auto & [width, height] :
+         {std::pair{640, 360}, {360, 640}, {100, 100}, {861, 328}, {5000, 300}, {3, 4000}}) {
         const TileGeometry geometry = clip_l();
         const TileLayout layout = tile_layout(geometry, width, height, INT_MAX);
         const std::vector<int> order = pack_order(geometry, layout);
@@ -72,10 +74,13 @@ TEST("tile layout: the overview comes first, each row ends with a newline, no pa
 }
 
 TEST("tile layout: slivers and giants are laid out within their canvas") {
-    for (const auto & [width, height] : {std::pair{1, 1}, {1, 4096}, {4096, 1}, {4096, 64}, {100000, 1}, {7680, 4320}, {2147483647, 2147483647}}) {
+    for (const auto & [width, height] :
+         {std::pair{1, 1}, {1, 4096}, {4096, 1}, {4096, 64}, {100000, 1}, {7680, 4320}, {2147483647, 2147483647}}) {
         const TileLayout layout = tile_layout(clip_l(), width, height, INT_MAX);
-        CHECK(layout.resized_width >= 1 && layout.pad_left >= 0 && layout.pad_left + layout.resized_width <= 336 * layout.cols);
-        CHECK(layout.resized_height >= 1 && layout.pad_top >= 0 && layout.pad_top + layout.resized_height <= 336 * layout.rows);
+        CHECK(layout.resized_width >= 1 && layout.pad_left >= 0 &&
+              layout.pad_left + layout.resized_width <= 336 * layout.cols);
+        CHECK(layout.resized_height >= 1 && layout.pad_top >= 0 &&
+              layout.pad_top + layout.resized_height <= 336 * layout.rows);
         CHECK(layout.kept_cols >= 0 && layout.kept_rows >= 0 && layout.tokens >= 576);
     }
 }

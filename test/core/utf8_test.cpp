@@ -16,9 +16,18 @@ TEST("utf8: a character cut off at the end is dropped") {
 }
 
 TEST("utf8: malformed bytes become U+FFFD, what follows stays") {
-    CHECK_EQUAL(valid_utf8("a\xFF" "b"), "a\xEF\xBF\xBD" "b");
-    CHECK_EQUAL(valid_utf8("a\xE2" "b"), "a\xEF\xBF\xBD" "b");
-    CHECK_EQUAL(valid_utf8("a\x80\x80" "b"), "a\xEF\xBF\xBD\xEF\xBF\xBD" "b");
+    CHECK_EQUAL(valid_utf8("a\xFF"
+                           "b"),
+                "a\xEF\xBF\xBD"
+                "b");
+    CHECK_EQUAL(valid_utf8("a\xE2"
+                           "b"),
+                "a\xEF\xBF\xBD"
+                "b");
+    CHECK_EQUAL(valid_utf8("a\x80\x80"
+                           "b"),
+                "a\xEF\xBF\xBD\xEF\xBF\xBD"
+                "b");
 }
 
 TEST("utf8: overlong forms, surrogates and code points past the end are malformed") {

@@ -27,7 +27,7 @@ struct Tower {
     VisionTower tower{file, config, ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), threads};
 };
 
-}  // namespace
+}   // namespace
 
 TEST("vision: every token agrees with transformers on the trained weights") {
     Tower t;
@@ -44,7 +44,8 @@ TEST("vision: every token agrees with transformers on the trained weights") {
     std::vector<float> features(expected.size());
     std::vector<VisionTower::Tile> tiles;
     for (size_t i = 0; i < count; i++) {
-        tiles.push_back({reinterpret_cast<const uint8_t *>(pixels.data()) + i * tile_bytes, features.data() + i * t.config.patches() * t.config.width});
+        tiles.push_back({reinterpret_cast<const uint8_t *>(pixels.data()) + i * tile_bytes,
+                         features.data() + i * t.config.patches() * t.config.width});
     }
     t.tower.encode(tiles);
     for (size_t token = 0; token < tokens; token++) {
@@ -66,11 +67,13 @@ TEST("vision: a tile's features do not depend on its company") {
     std::mt19937 random(7);
     std::vector<ImageTiles> images;
     for (int i = 0; i < 70; i++) {   // more than one graph takes
-        images.push_back(demo::disc(0.3 + 0.005 * i, 0.5, 0.2, static_cast<uint8_t>(random()), static_cast<uint8_t>(random()), static_cast<uint8_t>(random())));
+        images.push_back(demo::disc(0.3 + 0.005 * i, 0.5, 0.2, static_cast<uint8_t>(random()),
+                                    static_cast<uint8_t>(random()), static_cast<uint8_t>(random())));
     }
     std::vector<float> together(images.size() * tile_floats);
     std::vector<VisionTower::Tile> tiles;
-    for (size_t i = 0; i < images.size(); i++) tiles.push_back({images[i].pixels.data(), together.data() + i * tile_floats});
+    for (size_t i = 0; i < images.size(); i++)
+        tiles.push_back({images[i].pixels.data(), together.data() + i * tile_floats});
     t.tower.encode(tiles);
     std::vector<float> alone(tile_floats);
     for (size_t i = 0; i < images.size(); i += 11) {

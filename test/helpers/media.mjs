@@ -15,7 +15,9 @@ export function ffmpeg(...args) {
 }
 
 export function hasEncoder(name) {
-  return spawnSync('ffmpeg', ['-hide_banner', '-h', `encoder=${name}`], { encoding: 'utf8' }).stdout.startsWith('Encoder')
+  return spawnSync('ffmpeg', ['-hide_banner', '-h', `encoder=${name}`], { encoding: 'utf8' }).stdout.startsWith(
+    'Encoder'
+  )
 }
 
 const bits = 10
@@ -35,7 +37,21 @@ export function countingFrames(count, width, height) {
 export function countingClip(file, args, { count = 100, width = 320, height = 240, fps = 25, before = [] } = {}) {
   const raw = `${file}.rgb`
   fs.writeFileSync(raw, countingFrames(count, width, height))
-  ffmpeg('-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', raw, ...before, ...args, `file:${file}`)
+  ffmpeg(
+    '-f',
+    'rawvideo',
+    '-pix_fmt',
+    'rgb24',
+    '-s',
+    `${width}x${height}`,
+    '-r',
+    String(fps),
+    '-i',
+    raw,
+    ...before,
+    ...args,
+    `file:${file}`
+  )
   fs.rmSync(raw)
   return file
 }

@@ -18,15 +18,22 @@ test('captionVideo gives text, tokens, length and timings', async () => {
   assert.ok(caption.tokens.length > 3 && caption.tokens.every(Number.isInteger))
   assert.equal(caption.status, 'ok')
   assert.ok(caption.numFrames >= 10)
-  for (const name of ['frames', 'tiles', 'queued', 'vision', 'prefill', 'decode']) assert.ok(caption.timings[name] >= 0, name)
+  for (const name of ['frames', 'tiles', 'queued', 'vision', 'prefill', 'decode'])
+    assert.ok(caption.timings[name] >= 0, name)
 })
 
 test('captionAll yields in order, errors among the captions', async () => {
   const all = [paths[0], '/no/such.mp4', ...paths.slice(1), paths[0]]
   const results = []
   for await (const result of captioner.captionAll(all)) results.push(result)
-  assert.deepEqual(results.map((r) => r.path), all)
-  assert.deepEqual(results.map((r) => r.status), all.map((p) => (p === '/no/such.mp4' ? 'missing' : 'ok')))
+  assert.deepEqual(
+    results.map((r) => r.path),
+    all
+  )
+  assert.deepEqual(
+    results.map((r) => r.status),
+    all.map((p) => (p === '/no/such.mp4' ? 'missing' : 'ok'))
+  )
   assert.equal(results[1].error.code, 'missing')
   assert.deepEqual(results.at(-1).tokens, results[0].tokens, 'the same video, the same tokens')
 })
@@ -51,28 +58,43 @@ test('images in memory: caption and embeddings', async () => {
   const { data, tokens, width, counts } = await captioner.embedImages(frames)
   assert.equal(width, captioner.info.embeddingWidth)
   assert.equal(data.length, tokens * width)
-  assert.equal(counts.reduce((a, b) => a + b), tokens)
+  assert.equal(
+    counts.reduce((a, b) => a + b),
+    tokens
+  )
   assert.ok(data.every(Number.isFinite))
   const one = await captioner.embedImages([frames[1]])
   const from = counts[0] * width
   const apart = one.data.reduce((most, value, i) => Math.max(most, Math.abs(value - data[from + i])), 0)
   assert.ok(apart < 1e-4, `an image's features do not depend on the others: ${apart}`)
   await assert.rejects(captioner.embedImages([]), { code: 'usage' })
-  await assert.rejects(captioner.captionImages([{ data: new Uint8Array(3), width: 2, height: 2 }]), { code: 'usage', message: /12 bytes of RGB for image 0/ })
+  await assert.rejects(captioner.captionImages([{ data: new Uint8Array(3), width: 2, height: 2 }]), {
+    code: 'usage',
+    message: /12 bytes of RGB for image 0/
+  })
 })
 
 test('options of one caption go before those of loading', async () => {
   const short = await captioner.caption(paths[0], { maxTokens: 2 })
   assert.deepEqual([short.status, short.tokens.length], ['truncated', 2])
-  await assert.rejects(captioner.caption(paths[0], { maxTokens: 0 }), { code: 'usage', message: 'Expected positive integer for maxTokens but received 0 of type number' })
+  await assert.rejects(captioner.caption(paths[0], { maxTokens: 0 }), {
+    code: 'usage',
+    message: 'Expected positive integer for maxTokens but received 0 of type number'
+  })
   await assert.rejects(captioner.caption(paths[0], { maxTokens: 100_000 }), { code: 'context_overflow' })
   const sampled = await captioner.caption(paths[0], { temperature: 1.5, seed: 7 })
-  assert.deepEqual((await captioner.caption(paths[0], { temperature: 1.5, seed: 7 })).tokens, sampled.tokens, 'the same seed, the same tokens')
+  assert.deepEqual(
+    (await captioner.caption(paths[0], { temperature: 1.5, seed: 7 })).tokens,
+    sampled.tokens,
+    'the same seed, the same tokens'
+  )
 })
 
 test('an abort rejects what waits and what works, and nothing else', async () => {
   const controller = new AbortController()
-  const doomed = Array.from({ length: 24 }, (_, i) => captioner.caption(paths[i % paths.length], { signal: controller.signal }))
+  const doomed = Array.from({ length: 24 }, (_, i) =>
+    captioner.caption(paths[i % paths.length], { signal: controller.signal })
+  )
   const spared = captioner.caption(paths[1])
   setTimeout(() => controller.abort(), 60)
   const outcomes = await Promise.allSettled(doomed)
@@ -80,9 +102,12 @@ test('an abort rejects what waits and what works, and nothing else', async () =>
   assert.ok(rejected.length > 0)
   for (const { reason } of rejected) assert.equal(reason.code, 'aborted')
   assert.equal((await spared).status, 'ok')
-  await assert.rejects(async () => {
-    for await (const _ of captioner.captionAll(paths, { signal: AbortSignal.abort() }));
-  }, { code: 'aborted' })
+  await assert.rejects(
+    async () => {
+      for await (const _ of captioner.captionAll(paths, { signal: AbortSignal.abort() }));
+    },
+    { code: 'aborted' }
+  )
   await assert.rejects(loadCaptioner({ ...options, signal: AbortSignal.abort() }), { code: 'aborted' })
 })
 
@@ -113,7 +138,11 @@ test('in a worker thread, which may be ended in the middle of work', async () =>
       if (workerData.endless) while (true) await captioner.caption(workerData.path)
       await captioner.close()
     })`
-  const start = (endless) => new Worker(script, { eval: true, workerData: { library: path.join(root, 'dist/index.js'), options, path: paths[0], endless } })
+  const start = (endless) =>
+    new Worker(script, {
+      eval: true,
+      workerData: { library: path.join(root, 'dist/index.js'), options, path: paths[0], endless }
+    })
   const message = (worker) => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
   const worker = start(false)
   const exit = new Promise((resolve) => worker.once('exit', resolve))
@@ -136,7 +165,16 @@ test('the process may end at any moment: while loading, in the middle of work, b
       for (let i = 0; i < 8; i++) captioner.captionImages([image], { maxTokens: 200, ignoreEos: true }).catch(() => {})
       setTimeout(() => { if (when === 'throw') throw new Error('of the user'); process.exit(7) }, 50)
     })`
-  for (const [when, code] of [['loading', 7], ['loading', 7], ['loading', 7], ['soon', 7], ['soon', 7], ['work', 7], ['work', 7], ['throw', 1]]) {
+  for (const [when, code] of [
+    ['loading', 7],
+    ['loading', 7],
+    ['loading', 7],
+    ['soon', 7],
+    ['soon', 7],
+    ['work', 7],
+    ['work', 7],
+    ['throw', 1]
+  ]) {
     const { status, signal } = spawnSync(process.execPath, ['-e', script, when], { stdio: 'ignore' })
     assert.deepEqual({ when, status, signal }, { when, status: code, signal: null })
   }

@@ -16,7 +16,21 @@ const folder = temporaryFolder()
 
 /** Takes a second and more to decode. */
 const slow = path.join(folder, 'slow.mp4')
-ffmpeg('-f', 'lavfi', '-i', 'testsrc=s=1280x720:r=30:d=30', '-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '9999', slow)
+ffmpeg(
+  '-f',
+  'lavfi',
+  '-i',
+  'testsrc=s=1280x720:r=30:d=30',
+  '-c:v',
+  'libx264',
+  '-preset',
+  'veryfast',
+  '-pix_fmt',
+  'yuv420p',
+  '-g',
+  '9999',
+  slow
+)
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
@@ -33,7 +47,10 @@ async function first(find) {
 /** Process numbers of what `parent` started, the decoders or others whose command says `what`. */
 function childrenOf(parent, what) {
   const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n')
-  return lines.map((line) => line.trim().split(/\s+/)).filter(([, ppid, ...args]) => Number(ppid) === parent && args.join(' ').includes(what)).map(([pid]) => Number(pid))
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, ppid, ...args]) => Number(ppid) === parent && args.join(' ').includes(what))
+    .map(([pid]) => Number(pid))
 }
 
 const decodersOf = (parent) => childrenOf(parent, 'decoder-process')
@@ -56,13 +73,19 @@ test('rows whose decoder is killed are decoded again', async () => {
 })
 
 test('a file whose decoding ends the process costs its own row', async () => {
-  const captioner = await loadCaptioner({ ...options, ffmpeg: script('kills', 'case "$*" in *clip-001*) kill -9 $PPID;; *) exec ffmpeg "$@";; esac') })
+  const captioner = await loadCaptioner({
+    ...options,
+    ffmpeg: script('kills', 'case "$*" in *clip-001*) kill -9 $PPID;; *) exec ffmpeg "$@";; esac')
+  })
   const statuses = {}
   for await (const { path: file, status, error } of captioner.captionAll(paths)) {
     statuses[path.basename(file)] = status
     if (error) assert.match(error.message, /Its decoding ends the process that does it \(SIGKILL\)/)
   }
-  assert.deepEqual(statuses, Object.fromEntries(paths.map((file) => [path.basename(file), file.includes('clip-001') ? 'unreadable' : 'ok'])))
+  assert.deepEqual(
+    statuses,
+    Object.fromEntries(paths.map((file) => [path.basename(file), file.includes('clip-001') ? 'unreadable' : 'ok']))
+  )
   await captioner.close()
 })
 
@@ -87,7 +110,10 @@ test("a process that dies while FFmpeg's libraries decode: the command does it a
   const pids = decodersOf(process.pid)
   assert.ok(pids.length > 1, 'one is at work, another idle')
   for (const pid of pids) process.kill(pid, 'SIGKILL')
-  assert.deepEqual((await decoded).map(({ index }) => index), [90, 450, 810])
+  assert.deepEqual(
+    (await decoded).map(({ index }) => index),
+    [90, 450, 810]
+  )
 })
 
 test("an abort, and the owner's end, end what FFmpeg's libraries decode", async () => {
@@ -99,9 +125,16 @@ test("an abort, and the owner's end, end what FFmpeg's libraries decode", async 
   await assert.rejects(decoded, { code: 'aborted' })
   await gone(pid)
   for (const end of ['process.exit()', "process.kill(process.pid, 'SIGKILL')"]) {
-    const owner = spawn(process.execPath, ['-e', `
+    const owner = spawn(
+      process.execPath,
+      [
+        '-e',
+        `
       require(${JSON.stringify(root)}).extractFrames(${JSON.stringify(slow)})
-      process.stdin.on('data', () => ${end})`], { stdio: ['pipe', 'inherit', 'pipe'] })
+      process.stdin.on('data', () => ${end})`
+      ],
+      { stdio: ['pipe', 'inherit', 'pipe'] }
+    )
     const orphan = await first(() => decodersOf(owner.pid))
     await pause(300)
     owner.stdin.write('now')
@@ -118,12 +151,19 @@ test('the decoder goes when its captioner is closed, and when its owner is kille
   await captioner.close()
   await gone(own[0])
 
-  const owner = spawn(process.execPath, ['-e', `
+  const owner = spawn(
+    process.execPath,
+    [
+      '-e',
+      `
     require(${JSON.stringify(root)}).loadCaptioner(${JSON.stringify(options)}).then(async (captioner) => {
       await captioner.caption(${JSON.stringify(paths[0])})
       console.log('captioned')
       setInterval(() => {}, 1000)
-    })`], { stdio: ['ignore', 'pipe', 'inherit'] })
+    })`
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   await once(owner.stdout, 'data')
   const [orphan] = decodersOf(owner.pid)
   assert.ok(orphan)
@@ -141,7 +181,9 @@ test('a decoder that cannot be started is no fault of the file', () => {
       files.forEach((file) => fs.closeSync(file))
       console.log(outcome)
     })`
-  const stdout = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$0" -e "$1"', process.execPath, source], { encoding: 'utf8' })
+  const stdout = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$0" -e "$1"', process.execPath, source], {
+    encoding: 'utf8'
+  })
   assert.equal(stdout, 'decoder_lost\n')
 })
 
@@ -149,15 +191,23 @@ test('a decoder that hangs is given up, and the next file gets another', async (
   await extractFrames(paths[0])
   const [pid] = decodersOf(process.pid)
   process.kill(pid, 'SIGSTOP')
-  await assert.rejects(extractFrames(paths[0], { decodeTimeout: 0.1 }), { code: 'unreadable', message: 'Decoding it took too long' })
+  await assert.rejects(extractFrames(paths[0], { decodeTimeout: 0.1 }), {
+    code: 'unreadable',
+    message: 'Decoding it took too long'
+  })
   await gone(pid)
   assert.equal((await extractFrames(paths[0])).length, 3)
 })
 
-test('every thread of a decoder leaves the cores to the engine', { skip: process.platform !== 'linux' && 'threads have no priority of their own' }, async () => {
+test('every thread of a decoder leaves the cores to the engine', {
+  skip: process.platform !== 'linux' && 'threads have no priority of their own'
+}, async () => {
   await extractFrames(paths[0])
   const [pid] = decodersOf(process.pid)
-  const threads = execFileSync('ps', ['-L', '-o', 'ni=', '-p', String(pid)], { encoding: 'utf8' }).trim().split('\n').map(Number)
+  const threads = execFileSync('ps', ['-L', '-o', 'ni=', '-p', String(pid)], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map(Number)
   assert.deepEqual([...new Set(threads)], [19])
 })
 

@@ -10,8 +10,29 @@ import { temporaryFolder } from '../helpers/media.mjs'
 
 const addon = createRequire(import.meta.url)('../../dist/native/load.js').loadAddon()
 const folder = temporaryFolder()
-const text = { name: 'tiny', width: 64, layers: 1, heads: 4, groups: 2, feedForward: 128, vocabulary: 512, context: 512, ropeBase: 1e4, type: 'F16' }
-const vision = { name: 'tiny projector', image: 56, patch: 14, width: 64, layers: 2, heads: 2, feedForward: 128, projection: 64, type: 'F16' }
+const text = {
+  name: 'tiny',
+  width: 64,
+  layers: 1,
+  heads: 4,
+  groups: 2,
+  feedForward: 128,
+  vocabulary: 512,
+  context: 512,
+  ropeBase: 1e4,
+  type: 'F16'
+}
+const vision = {
+  name: 'tiny projector',
+  image: 56,
+  patch: 14,
+  width: 64,
+  layers: 2,
+  heads: 2,
+  feedForward: 128,
+  projection: 64,
+  type: 'F16'
+}
 
 let count = 0
 function write(writer) {
@@ -59,17 +80,68 @@ const header = (edit, end) => {
 
 for (const [what, file, field] of [
   ['no heads', () => edited(mmproj, 'clip.vision.attention.head_count', u32(0)), /attention\.head_count is 0/],
-  ['heads that do not divide the width', () => edited(mmproj, 'clip.vision.attention.head_count', u32(7)), /embedding_length is no multiple/],
-  ['an absurd width', () => edited(mmproj, 'clip.vision.embedding_length', u32(0xffffffff)), /embedding_length is 4294967295/],
-  ['a patch that does not divide the image', () => edited(mmproj, 'clip.vision.patch_size', u32(13)), /image_size is no moderate multiple/],
+  [
+    'heads that do not divide the width',
+    () => edited(mmproj, 'clip.vision.attention.head_count', u32(7)),
+    /embedding_length is no multiple/
+  ],
+  [
+    'an absurd width',
+    () => edited(mmproj, 'clip.vision.embedding_length', u32(0xffffffff)),
+    /embedding_length is 4294967295/
+  ],
+  [
+    'a patch that does not divide the image',
+    () => edited(mmproj, 'clip.vision.patch_size', u32(13)),
+    /image_size is no moderate multiple/
+  ],
   ['a patch of nothing', () => edited(mmproj, 'clip.vision.patch_size', u32(0)), /patch_size is 0/],
   ['no blocks', () => edited(mmproj, 'clip.vision.block_count', u32(0)), /block_count is 0/],
-  ['an unknown merge type', () => edited(mmproj, 'clip.vision.mm_patch_merge_type', [13, 0, 0, 0, 0, 0, 0, 0, ...Buffer.from('spatial_stack')]), /mm_patch_merge_type is 'spatial_stack'/],
-  ['another projector', () => write(new GgufWriter().set('general.architecture', 'string', 'clip').set('clip.has_vision_encoder', 'bool', true).set('clip.projector_type', 'string', 'qwen2vl_merger')), /projector_type is 'qwen2vl_merger'/],
-  ['no vision tower', () => write(new GgufWriter().set('general.architecture', 'string', 'clip')), /has_vision_encoder is not true/],
-  ['a grid that is no grid', () => write(projector({ ...vision, grid: [[1, 2], [65, 2]] })), /image_grid_pinpoints has 3640 x 112/],
-  ['a huge number of tensors', () => header((bytes) => bytes.writeBigUInt64LE(0x7fffffffffffffffn, 8)), /header cannot be read/],
-  ['a huge number of values', () => header((bytes) => bytes.writeBigUInt64LE(0xffffffffffffffffn, 16)), /header cannot be read/],
+  [
+    'an unknown merge type',
+    () => edited(mmproj, 'clip.vision.mm_patch_merge_type', [13, 0, 0, 0, 0, 0, 0, 0, ...Buffer.from('spatial_stack')]),
+    /mm_patch_merge_type is 'spatial_stack'/
+  ],
+  [
+    'another projector',
+    () =>
+      write(
+        new GgufWriter()
+          .set('general.architecture', 'string', 'clip')
+          .set('clip.has_vision_encoder', 'bool', true)
+          .set('clip.projector_type', 'string', 'qwen2vl_merger')
+      ),
+    /projector_type is 'qwen2vl_merger'/
+  ],
+  [
+    'no vision tower',
+    () => write(new GgufWriter().set('general.architecture', 'string', 'clip')),
+    /has_vision_encoder is not true/
+  ],
+  [
+    'a grid that is no grid',
+    () =>
+      write(
+        projector({
+          ...vision,
+          grid: [
+            [1, 2],
+            [65, 2]
+          ]
+        })
+      ),
+    /image_grid_pinpoints has 3640 x 112/
+  ],
+  [
+    'a huge number of tensors',
+    () => header((bytes) => bytes.writeBigUInt64LE(0x7fffffffffffffffn, 8)),
+    /header cannot be read/
+  ],
+  [
+    'a huge number of values',
+    () => header((bytes) => bytes.writeBigUInt64LE(0xffffffffffffffffn, 16)),
+    /header cannot be read/
+  ],
   ['an unknown version', () => header((bytes) => bytes.writeUInt32LE(77, 4)), /header cannot be read/],
   ['an end missing', () => header((bytes) => bytes, -5000), /is cut off: tensor/]
 ]) {
@@ -84,18 +156,40 @@ for (const [what, file, field] of [
 
 test('a tensor whose shape contradicts the header is named when it is loaded', async () => {
   const wide = edited(mmproj, 'clip.vision.feed_forward_length', u32(256))
-  const options = { model, mmproj: wide, devices: [], splitMode: 'layer', sequences: 1, contextPerSequence: 256, threads: 1, kvType: 'f16', chatTemplate: '' }
+  const options = {
+    model,
+    mmproj: wide,
+    devices: [],
+    splitMode: 'layer',
+    sequences: 1,
+    contextPerSequence: 256,
+    threads: 1,
+    kvType: 'f16',
+    chatTemplate: ''
+  }
   await assert.rejects(addon.loadModel(options, () => {}).promise, (error) => {
     assert.equal(error.code, 'model_invalid')
-    assert.match(error.message, /tensor v\.blk\.0\.ffn_down\.weight is 64 x 128, but the header's widths make it 64 x 256/)
+    assert.match(
+      error.message,
+      /tensor v\.blk\.0\.ffn_down\.weight is 64 x 128, but the header's widths make it 64 x 256/
+    )
     return true
   })
 })
 
 test('language models: no tokenizer, no heads, another architecture, another width', () => {
-  assert.match(refusal(write(new GgufWriter().set('general.architecture', 'string', 'llama')), mmproj).message, /has no tokenizer/)
-  assert.match(refusal(edited(model, 'llama.attention.head_count', u32(0)), mmproj).message, /llama\.attention\.head_count is 0/)
-  assert.match(refusal(write(new GgufWriter().set('general.architecture', 'string', 'mamba')), mmproj).message, /general\.architecture is 'mamba'/)
+  assert.match(
+    refusal(write(new GgufWriter().set('general.architecture', 'string', 'llama')), mmproj).message,
+    /has no tokenizer/
+  )
+  assert.match(
+    refusal(edited(model, 'llama.attention.head_count', u32(0)), mmproj).message,
+    /llama\.attention\.head_count is 0/
+  )
+  assert.match(
+    refusal(write(new GgufWriter().set('general.architecture', 'string', 'mamba')), mmproj).message,
+    /general\.architecture is 'mamba'/
+  )
   const error = refusal(write(languageModel({ ...text, width: 128 })), mmproj)
   assert.equal(error.code, 'model_mismatch')
   assert.match(error.message, /projects to 64 values, but .* takes 128/)
@@ -107,8 +201,14 @@ test('the template comes from the metadata where they leave no doubt', () => {
   assert.equal(template(model), 'chatml_direct')
   assert.equal(template(other('llava-v1.6-mistral-7b')), 'mistral_instruct')
   assert.equal(template(other('llava-v1.6-vicuna-13b')), 'llava_v1')
-  assert.equal(template(other('x', (writer) => writer.set('tokenizer.chat_template', 'string', '{{ "[INST] " }}'))), 'mistral_instruct')
-  assert.equal(template(other('x', (writer) => writer.set('tokenizer.chat_template', 'string', 'USER: ... ASSISTANT:'))), 'llava_v1')
+  assert.equal(
+    template(other('x', (writer) => writer.set('tokenizer.chat_template', 'string', '{{ "[INST] " }}'))),
+    'mistral_instruct'
+  )
+  assert.equal(
+    template(other('x', (writer) => writer.set('tokenizer.chat_template', 'string', 'USER: ... ASSISTANT:'))),
+    'llava_v1'
+  )
   const unclear = other('some model')
   assert.match(refusal(unclear, mmproj).message, /name one with --chat-template/)
   assert.equal(template(unclear, 'vicuna_v1'), 'vicuna_v1')

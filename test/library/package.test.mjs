@@ -10,14 +10,25 @@ import { demoSamples } from '../helpers/samples.mjs'
 const project = temporaryFolder()
 const at = (name) => path.join(project, name)
 const inProject = (command, ...args) => execFileSync(command, args, { cwd: project, encoding: 'utf8' })
-const npm = (cwd, ...args) => execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+const npm = (cwd, ...args) =>
+  execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
 
 test('the packed package works outside the repo: ES module, CommonJS, TypeScript, command', async () => {
   const { csv, paths } = await demoSamples({ clips: 1, images: 0 })
   npm(root, 'pack', '--pack-destination', project)
   const [tarball] = fs.readdirSync(project).filter((name) => name.endsWith('.tgz'))
   const listing = execFileSync('tar', ['tzf', at(tarball)], { encoding: 'utf8' })
-  for (const wanted of ['dist/index.d.ts', 'models/demo/vcap-demo.gguf', `prebuilds/${process.platform}-${process.arch}/`, 'README.md', 'LICENSE']) {
+  for (const wanted of [
+    'dist/index.d.ts',
+    'models/demo/vcap-demo.gguf',
+    `prebuilds/${process.platform}-${process.arch}/`,
+    'README.md',
+    'LICENSE'
+  ]) {
     assert.ok(listing.includes(`package/${wanted}`), `${wanted} is packed`)
   }
 
@@ -27,7 +38,9 @@ test('the packed package works outside the repo: ES module, CommonJS, TypeScript
   const ask = `captionVideo(process.argv[2], { model: 'demo', gpus: 'none' }).then(({ text }) => console.log(text))`
   fs.writeFileSync(at('esm.mjs'), `import { captionVideo } from 'vcap-native'\nawait ${ask}\n`)
   fs.writeFileSync(at('cjs.cjs'), `const { captionVideo } = require('vcap-native')\n${ask}\n`)
-  fs.writeFileSync(at('types.mts'), `
+  fs.writeFileSync(
+    at('types.mts'),
+    `
     import { captionVideo, extractFrames, loadCaptioner, VcapError, type Captioner, type RunEvent } from 'vcap-native'
     const { text, tokens }: { text: string; tokens: number[] } = await captionVideo('x', { model: 'demo' })
     const captioner: Captioner = await loadCaptioner({ model: 'demo' })
@@ -36,13 +49,31 @@ test('the packed package works outside the repo: ES module, CommonJS, TypeScript
     await captioner.caption('x', { frames: 3 })
     const width: number = (await captioner.embedImages(await extractFrames('x')))?.width
     export { text, tokens, width, VcapError }
-    export type { RunEvent }`)
-  const [esm, cjs] = [inProject(process.execPath, 'esm.mjs', paths[0]), inProject(process.execPath, 'cjs.cjs', paths[0])]
+    export type { RunEvent }`
+  )
+  const [esm, cjs] = [
+    inProject(process.execPath, 'esm.mjs', paths[0]),
+    inProject(process.execPath, 'cjs.cjs', paths[0])
+  ]
   assert.match(esm, /background\.\n$/)
   assert.equal(cjs, esm)
 
   const types = path.join(root, 'node_modules', '@types')
-  inProject(process.execPath, path.join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--typeRoots', types, '--types', 'node', 'types.mts')
+  inProject(
+    process.execPath,
+    path.join(root, 'node_modules/typescript/bin/tsc'),
+    '--noEmit',
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--typeRoots',
+    types,
+    '--types',
+    'node',
+    'types.mts'
+  )
 
   inProject(process.execPath, 'node_modules/vcap-native/dist/cli/main.js', 'run', csv, at('out.csv'), '--model', 'demo')
   assert.match(fs.readFileSync(at('out.csv'), 'utf8'), /,ok,\n$/)

@@ -15,17 +15,39 @@ for (const name of ['plain', 'llava15-pad']) {
     const expected = readExpected(fileURLToPath(new URL(`../fixtures/parity/${name}`, import.meta.url)))
     const pictures = expected.images.map(({ width, height, seed }) => picture(width, height, seed))
     const { model, mmproj, template: chatTemplate } = expected
-    const captioner = await loadCaptioner({ model, mmproj, chatTemplate, gpus: 'none', kvType: 'f32', sequences: 2, contextPerSequence: 1024, threads: 1 })
+    const captioner = await loadCaptioner({
+      model,
+      mmproj,
+      chatTemplate,
+      gpus: 'none',
+      kvType: 'f32',
+      sequences: 2,
+      contextPerSequence: 1024,
+      threads: 1
+    })
     try {
       const packed = await captioner.embedImages(pictures, { anyres: 'full' })
-      assert.deepEqual(packed.counts, expected.images.map(({ count }) => count))
+      assert.deepEqual(
+        packed.counts,
+        expected.images.map(({ count }) => count)
+      )
       let offset = 0
       for (const { features } of expected.images) {
-        const { cosine, relative } = compareRows(packed.data.subarray(offset, (offset += features.length)), features, packed.width)
-        assert.ok(cosine >= bounds.F32.cosine && relative <= bounds.F32.relative, `cosine ${cosine}, relative error ${relative}`)
+        const { cosine, relative } = compareRows(
+          packed.data.subarray(offset, (offset += features.length)),
+          features,
+          packed.width
+        )
+        assert.ok(
+          cosine >= bounds.F32.cosine && relative <= bounds.F32.relative,
+          `cosine ${cosine}, relative error ${relative}`
+        )
       }
       for (const { images, question, tokens } of expected.captions) {
-        const answer = await captioner.captionImages(images.map((i) => pictures[i]), { prompt: question, maxTokens: 32, anyres: 'full' })
+        const answer = await captioner.captionImages(
+          images.map((i) => pictures[i]),
+          { prompt: question, maxTokens: 32, anyres: 'full' }
+        )
         assert.deepEqual(answer.tokens, tokens)
       }
     } finally {

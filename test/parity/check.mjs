@@ -13,19 +13,22 @@ export const bounds = {
 }
 
 export async function loadPair(addon, expected, options = {}) {
-  return addon.loadModel({
-    model: expected.model,
-    mmproj: expected.mmproj,
-    devices: [],
-    splitMode: 'layer',
-    sequences: 4,
-    contextPerSequence: contextFor(expected),
-    threads: 1,
-    // At half precision the cache alone moves logits by a hundredth.
-    kvType: 'f32',
-    chatTemplate: expected.template,
-    ...options
-  }, () => {}).promise
+  return addon.loadModel(
+    {
+      model: expected.model,
+      mmproj: expected.mmproj,
+      devices: [],
+      splitMode: 'layer',
+      sequences: 4,
+      contextPerSequence: contextFor(expected),
+      threads: 1,
+      // At half precision the cache alone moves logits by a hundredth.
+      kvType: 'f32',
+      chatTemplate: expected.template,
+      ...options
+    },
+    () => {}
+  ).promise
 }
 
 /** Figures of every image and prompt: `{ images: [...], captions: [...], faults: [...] }`. */
@@ -66,50 +69,66 @@ async function checkImages(addon, model, expected) {
 
 /** All prompts at once, so that they share the language model's batches. */
 async function checkCaptions(model, expected) {
-  return Promise.all(expected.captions.map(async (caption) => {
-    const answer = await model.caption({
-      images: caption.images.map((i) => nativeImage(expected.images[i])),
-      prompt: caption.question,
-      maxTokens: 32,
-      temperature: 0,
-      topP: 1,
-      seed: 0,
-      firstLogits: true
-    }).promise
-    return {
-      images: caption.images.length,
-      promptTokens: answer.promptTokens,
-      expectedPromptTokens: caption.promptTokens,
-      logits: largestDifference(answer.firstLogits, caption.logits),
-      steps: caption.tokens.length,
-      ...compareTokens(answer.tokens, caption)
-    }
-  }))
+  return Promise.all(
+    expected.captions.map(async (caption) => {
+      const answer = await model.caption({
+        images: caption.images.map((i) => nativeImage(expected.images[i])),
+        prompt: caption.question,
+        maxTokens: 32,
+        temperature: 0,
+        topP: 1,
+        seed: 0,
+        firstLogits: true
+      }).promise
+      return {
+        images: caption.images.length,
+        promptTokens: answer.promptTokens,
+        expectedPromptTokens: caption.promptTokens,
+        logits: largestDifference(answer.firstLogits, caption.logits),
+        steps: caption.tokens.length,
+        ...compareTokens(answer.tokens, caption)
+      }
+    })
+  )
 }
 
 // Written so that NaN is a fault.
 function imageFaults(images, { visionType }) {
   const bound = bounds[visionType]
-  return images.flatMap((image) => [
-    image.grid === image.expectedGrid || `grid ${image.grid} instead of ${image.expectedGrid}`,
-    image.tokens === image.expectedTokens || `${image.tokens} tokens instead of ${image.expectedTokens}`,
-    image.layoutTokens === image.tokens || `tileLayout says ${image.layoutTokens} tokens, embed gives ${image.tokens}`,
-    image.cosine >= bound.cosine || `cosine ${image.cosine} < ${bound.cosine}`,
-    image.relative <= bound.relative || `relative error ${image.relative} > ${bound.relative}`
-  ].filter((fault) => fault !== true).map((fault) => `image ${image.kind} ${image.size}: ${fault}`))
+  return images.flatMap((image) =>
+    [
+      image.grid === image.expectedGrid || `grid ${image.grid} instead of ${image.expectedGrid}`,
+      image.tokens === image.expectedTokens || `${image.tokens} tokens instead of ${image.expectedTokens}`,
+      image.layoutTokens === image.tokens ||
+        `tileLayout says ${image.layoutTokens} tokens, embed gives ${image.tokens}`,
+      image.cosine >= bound.cosine || `cosine ${image.cosine} < ${bound.cosine}`,
+      image.relative <= bound.relative || `relative error ${image.relative} > ${bound.relative}`
+    ]
+      .filter((fault) => fault !== true)
+      .map((fault) => `image ${image.kind} ${image.size}: ${fault}`)
+  )
 }
 
 function captionFaults(captions, { precision }) {
   const bound = bounds[precision]
-  return captions.flatMap((caption, i) => [
-    caption.promptTokens === caption.expectedPromptTokens || `${caption.promptTokens} prompt tokens instead of ${caption.expectedPromptTokens}`,
-    caption.logits <= bound.logits || `first logits differ by ${caption.logits} > ${bound.logits}`,
-    caption.margin === Infinity || caption.margin <= bound.margin || `token ${caption.agreed} of ${caption.steps} differs at a margin of ${caption.margin}`
-  ].filter((fault) => fault !== true).map((fault) => `prompt ${i} of ${caption.images} images: ${fault}`))
+  return captions.flatMap((caption, i) =>
+    [
+      caption.promptTokens === caption.expectedPromptTokens ||
+        `${caption.promptTokens} prompt tokens instead of ${caption.expectedPromptTokens}`,
+      caption.logits <= bound.logits || `first logits differ by ${caption.logits} > ${bound.logits}`,
+      caption.margin === Infinity ||
+        caption.margin <= bound.margin ||
+        `token ${caption.agreed} of ${caption.steps} differs at a margin of ${caption.margin}`
+    ]
+      .filter((fault) => fault !== true)
+      .map((fault) => `prompt ${i} of ${caption.images} images: ${fault}`)
+  )
 }
 
 function contextFor({ captions, images }) {
-  const longest = Math.max(...captions.map((c) => c.promptTokens + c.images.reduce((sum, i) => sum + images[i].count, 0)))
+  const longest = Math.max(
+    ...captions.map((c) => c.promptTokens + c.images.reduce((sum, i) => sum + images[i].count, 0))
+  )
   return longest + 32
 }
 

@@ -9,7 +9,9 @@ export function readExpected(folder) {
   const array = ({ type, shape, offset }) => {
     const length = shape.reduce((product, n) => product * n, 1)
     const Type = { uint8: Uint8Array, float32: Float32Array }[type]
-    return new Type(blob.buffer.slice(blob.byteOffset + offset, blob.byteOffset + offset + length * Type.BYTES_PER_ELEMENT))
+    return new Type(
+      blob.buffer.slice(blob.byteOffset + offset, blob.byteOffset + offset + length * Type.BYTES_PER_ELEMENT)
+    )
   }
   for (const image of expected.images) {
     image.count = image.features.shape[0]
@@ -22,5 +24,8 @@ export function readExpected(folder) {
 
 /** The models in a folder of models, by name. */
 export function listExpected(folder) {
-  return fs.readdirSync(folder).filter((name) => fs.existsSync(path.join(folder, name, 'expected.json'))).sort()
+  return fs
+    .readdirSync(folder)
+    .filter((name) => fs.existsSync(path.join(folder, name, 'expected.json')))
+    .sort()
 }

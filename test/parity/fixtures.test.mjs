@@ -16,7 +16,9 @@ import { checkGeometry } from './geometry.mjs'
 const fixtures = fileURLToPath(new URL('../fixtures/parity', import.meta.url))
 const require = createRequire(import.meta.url)
 // tools/parity/mutants.mjs names addons that it has broken on purpose.
-const addon = process.env.VCAP_PARITY_ADDON ? require(process.env.VCAP_PARITY_ADDON) : require('../../dist/native/load.js').loadAddon()
+const addon = process.env.VCAP_PARITY_ADDON
+  ? require(process.env.VCAP_PARITY_ADDON)
+  : require('../../dist/native/load.js').loadAddon()
 
 for (const name of listExpected(fixtures)) {
   test(`${name}: features, logits and greedy tokens are the reference's`, async () => {
@@ -34,7 +36,13 @@ test('features do not depend on what shares their batch', async () => {
   const expected = readExpected(path.join(fixtures, 'plain'))
   const model = await loadPair(addon, expected)
   try {
-    const images = expected.images.map(({ tiles, width, height, cols, rows }) => ({ pixels: tiles, width, height, cols, rows }))
+    const images = expected.images.map(({ tiles, width, height, cols, rows }) => ({
+      pixels: tiles,
+      width,
+      height,
+      cols,
+      rows
+    }))
     const together = await model.embed([...images, ...images].reverse()).promise
     let offset = together.data.length
     for (const image of [...images, ...images]) {

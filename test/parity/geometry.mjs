@@ -15,12 +15,14 @@ export function checkGeometry(addon, { seed, count, fields, sets }) {
     }
     for (let i = 0; layouts && i < count; i++) {
       const actual = layoutAt(i)
-      if (actual !== layouts[i].join(' ')) faults.push(`${name} ${sizeAt(i, seed).join('x')}: ${actual} instead of ${layouts[i].join(' ')}`)
+      if (actual !== layouts[i].join(' '))
+        faults.push(`${name} ${sizeAt(i, seed).join('x')}: ${actual} instead of ${layouts[i].join(' ')}`)
     }
     for (let start = 0; digests && start < count; start += rows) {
       const text = Array.from({ length: Math.min(rows, count - start) }, (_, i) => layoutAt(start + i)).join('\n')
       const digest = createHash('sha256').update(text).digest('hex').slice(0, 16)
-      if (digest !== digests[start / rows]) faults.push(`${name}: a layout among sizes ${start} to ${start + rows - 1} of seed ${seed}`)
+      if (digest !== digests[start / rows])
+        faults.push(`${name}: a layout among sizes ${start} to ${start + rows - 1} of seed ${seed}`)
     }
   }
   return faults

@@ -6,7 +6,8 @@ import { fittingSequences, memoryBudget } from '../../dist/memory.js'
 const gpu = { name: 'CUDA0', description: '', type: 'gpu', memoryFree: 0, memoryTotal: 80e9 }
 /** LLaVA-1.6-34B: 60 layers of 8 heads of 128 keys and values. */
 const facts = (modelBytes) => ({ modelBytes, mmprojBytes: 0.7e9, kvBytesPerPosition: 245_760 })
-const fit = (modelBytes, devices, kvType = 'f16', context = 4096) => fittingSequences(memoryBudget(facts(modelBytes), devices, kvType), context)
+const fit = (modelBytes, devices, kvType = 'f16', context = 4096) =>
+  fittingSequences(memoryBudget(facts(modelBytes), devices, kvType), context)
 
 test('34B on 80 GB: what fits beside the weights, and never more than 16', () => {
   assert.equal(fit(68.8e9, [gpu]), Math.floor((80e9 * 0.94 - 2e9 - 69.5e9) / (4096 * 245_760)))

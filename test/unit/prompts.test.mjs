@@ -21,5 +21,6 @@ test('a name is a preset, anything else is the prompt itself', () => {
 
 test('{} takes the text to the letter; missing cells become nothing', () => {
   assert.equal(buildPrompt('[{}] and {}', 1, ' a $& $1 {} cat '), '[a $& $1 {} cat] and a $& $1 {} cat')
-  for (const text of [undefined, '', '  ', 'nan', 'NaN', 'None', 'null']) assert.equal(buildPrompt('[{}]', 1, text), '[]')
+  for (const text of [undefined, '', '  ', 'nan', 'NaN', 'None', 'null'])
+    assert.equal(buildPrompt('[{}]', 1, text), '[]')
 })

@@ -6,7 +6,20 @@ import { stretch } from '../../dist/scale.js'
 import { cutTiles } from '../../dist/tiles.js'
 
 const addon = loadAddon()
-const clip336 = { tileSize: 336, patchSize: 14, pinpoints: [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]], aspect: 'anyres', merge: 'spatial_unpad', width: 64 }
+const clip336 = {
+  tileSize: 336,
+  patchSize: 14,
+  pinpoints: [
+    [336, 672],
+    [672, 336],
+    [672, 672],
+    [1008, 336],
+    [336, 1008]
+  ],
+  aspect: 'anyres',
+  merge: 'spatial_unpad',
+  width: 64
+}
 const most = 0x7fffffff
 
 /** Red grows to the right, green downward: where a pixel came from can be read from it. */
@@ -34,16 +47,37 @@ function gridPixel({ pixels, cols }, size, x, y) {
 
 test("the spec's token table", () => {
   for (const [w, h, tiles, cols, rows, tokens] of [
-    [1280, 720, 5, 48, 28, 1948], [1920, 1080, 5, 48, 28, 1948], [720, 1280, 5, 28, 48, 1968], [640, 480, 5, 48, 36, 2340],
-    [854, 480, 5, 48, 26, 1850], [597, 336, 3, 42, 24, 1608], [336, 336, 3, 24, 24, 1176], [256, 256, 3, 24, 24, 1176], [320, 240, 3, 24, 18, 1026]
+    [1280, 720, 5, 48, 28, 1948],
+    [1920, 1080, 5, 48, 28, 1948],
+    [720, 1280, 5, 28, 48, 1968],
+    [640, 480, 5, 48, 36, 2340],
+    [854, 480, 5, 48, 26, 1850],
+    [597, 336, 3, 42, 24, 1608],
+    [336, 336, 3, 24, 24, 1176],
+    [256, 256, 3, 24, 24, 1176],
+    [320, 240, 3, 24, 18, 1026]
   ]) {
     const layout = addon.tileLayout(clip336, w, h, most)
-    assert.deepEqual([layout.tiles, layout.keptCols, layout.keptRows, layout.tokens], [tiles, cols, rows, tokens], `${w}x${h}`)
+    assert.deepEqual(
+      [layout.tiles, layout.keptCols, layout.keptRows, layout.tokens],
+      [tiles, cols, rows, tokens],
+      `${w}x${h}`
+    )
   }
   assert.equal(3 * addon.tileLayout(clip336, 640, 360, most).tokens, 5844)
 })
 
-for (const [w, h] of [[1280, 720], [720, 1280], [320, 240], [336, 336], [4096, 64], [64, 4096], [1, 1], [861, 328], [335, 337]]) {
+for (const [w, h] of [
+  [1280, 720],
+  [720, 1280],
+  [320, 240],
+  [336, 336],
+  [4096, 64],
+  [64, 4096],
+  [1, 1],
+  [861, 328],
+  [335, 337]
+]) {
   test(`grid of ${w} x ${h}: each tile where it belongs, black around it`, async () => {
     const layout = addon.tileLayout(clip336, w, h, most)
     const image = await cutTiles(addon, clip336, ramp(w, h), most)
@@ -53,7 +87,8 @@ for (const [w, h] of [[1280, 720], [720, 1280], [320, 240], [336, 336], [4096, 6
       for (let x = 0; x < layout.cols * 336; x += 17) {
         const [inX, inY] = [x - layout.padLeft, y - layout.padTop]
         const pixel = gridPixel(image, 336, x, y)
-        if (inX < 0 || inY < 0 || inX >= layout.resizedWidth || inY >= layout.resizedHeight) assert.deepEqual(pixel, [0, 0, 0], `padding at ${x}, ${y}`)
+        if (inX < 0 || inY < 0 || inX >= layout.resizedWidth || inY >= layout.resizedHeight)
+          assert.deepEqual(pixel, [0, 0, 0], `padding at ${x}, ${y}`)
         else if (w > 60 && h > 60) {
           assert.ok(near(pixel[0], inX, layout.resizedWidth), `red at ${x}, ${y}: ${pixel}`)
           assert.ok(near(pixel[1], inY, layout.resizedHeight), `green at ${x}, ${y}: ${pixel}`)
@@ -67,7 +102,12 @@ test('the overview is the whole picture, stretched; alone where the grid is off'
   const { pixels, cols, rows } = await cutTiles(addon, clip336, ramp(1280, 720), 0)
   assert.deepEqual([pixels.length, cols, rows], [336 * 336 * 3, 0, 0])
   const at = (x, y) => [...pixels.subarray((y * 336 + x) * 3, (y * 336 + x) * 3 + 2)]
-  for (const [x, y, red, green] of [[0, 0, 0, 0], [335, 335, 255, 255], [335, 0, 255, 0], [168, 168, 128, 128]]) {
+  for (const [x, y, red, green] of [
+    [0, 0, 0, 0],
+    [335, 335, 255, 255],
+    [335, 0, 255, 0],
+    [168, 168, 128, 128]
+  ]) {
     const [r, g] = at(x, y)
     assert.ok(Math.abs(r - red) < 4 && Math.abs(g - green) < 4, `${x}, ${y}: ${r}, ${g}`)
   }
@@ -96,14 +136,29 @@ test('auto takes the most tiles that fit, and says the numbers when none do', ()
   assert.equal(fitTiles(addon, info(tokens(0) + 400), 'auto', three, budget), 0)
   assert.equal(fitTiles(addon, info(whole), 'off', three, budget), 0)
   assert.equal(fitTiles(addon, info(whole), 'full', three, budget), most)
-  for (const anyres of ['auto', 'off']) assert.throws(() => fitTiles(addon, info(1000), anyres, three, budget), { code: 'context_overflow', message: `3 images need ${tokens(0)} tokens, the prompt 100 and the answer 300: ${tokens(0) + 400} of 1000 positions` })
+  for (const anyres of ['auto', 'off'])
+    assert.throws(() => fitTiles(addon, info(1000), anyres, three, budget), {
+      code: 'context_overflow',
+      message: `3 images need ${tokens(0)} tokens, the prompt 100 and the answer 300: ${tokens(0) + 400} of 1000 positions`
+    })
   assert.throws(() => fitTiles(addon, info(whole - 1), 'full', three, budget), { code: 'context_overflow' })
 })
 
 test('scaling is centred: a mirrored picture gives the mirrored result', async () => {
-  const noise = (x, y, c) => (Math.imul(x * 73 + y * 151 + c * 29 + 7, 2654435761) >>> 24)
-  for (const [w, h, W, H] of [[40, 30, 100, 90], [320, 240, 336, 252], [200, 100, 120, 120], [335, 337, 336, 336]]) {
-    const draw = (flip) => ({ width: w, height: h, data: Uint8Array.from({ length: w * h * 3 }, (_, i) => noise(flip ? w - 1 - (Math.floor(i / 3) % w) : Math.floor(i / 3) % w, Math.floor(i / 3 / w), i % 3)) })
+  const noise = (x, y, c) => Math.imul(x * 73 + y * 151 + c * 29 + 7, 2654435761) >>> 24
+  for (const [w, h, W, H] of [
+    [40, 30, 100, 90],
+    [320, 240, 336, 252],
+    [200, 100, 120, 120],
+    [335, 337, 336, 336]
+  ]) {
+    const draw = (flip) => ({
+      width: w,
+      height: h,
+      data: Uint8Array.from({ length: w * h * 3 }, (_, i) =>
+        noise(flip ? w - 1 - (Math.floor(i / 3) % w) : Math.floor(i / 3) % w, Math.floor(i / 3 / w), i % 3)
+      )
+    })
     const [a, b] = await Promise.all([stretch(draw(false), W, H), stretch(draw(true), W, H)])
     let sum = 0
     for (let i = 0; i < a.data.length; i++) {

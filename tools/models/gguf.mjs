@@ -13,7 +13,7 @@ export const tensorTypes = {
   Q4_0: { id: 2, values: 32, bytes: 18 },
   Q8_0: { id: 8, values: 32, bytes: 34 },
   Q4_K: { id: 12, values: 256, bytes: 144 },
-  Q6_K: { id: 14, values: 256, bytes: 210 },
+  Q6_K: { id: 14, values: 256, bytes: 210 }
 }
 
 const kinds = {
@@ -21,7 +21,7 @@ const kinds = {
   int32: { id: 5, write: (bytes, value) => bytes.i32(value) },
   float32: { id: 6, write: (bytes, value) => bytes.f32(value) },
   bool: { id: 7, write: (bytes, value) => bytes.raw(Buffer.from([value ? 1 : 0])) },
-  string: { id: 8, write: (bytes, value) => bytes.text(value) },
+  string: { id: 8, write: (bytes, value) => bytes.text(value) }
 }
 const array = { id: 9 }
 
@@ -38,17 +38,29 @@ class Bytes {
     write(buffer)
     this.raw(buffer)
   }
-  u32(value) { this.#number(4, (buffer) => buffer.writeUInt32LE(value)) }
-  i32(value) { this.#number(4, (buffer) => buffer.writeInt32LE(value)) }
-  u64(value) { this.#number(8, (buffer) => buffer.writeBigUInt64LE(BigInt(value))) }
-  f32(value) { this.#number(4, (buffer) => buffer.writeFloatLE(value)) }
+  u32(value) {
+    this.#number(4, (buffer) => buffer.writeUInt32LE(value))
+  }
+  i32(value) {
+    this.#number(4, (buffer) => buffer.writeInt32LE(value))
+  }
+  u64(value) {
+    this.#number(8, (buffer) => buffer.writeBigUInt64LE(BigInt(value)))
+  }
+  f32(value) {
+    this.#number(4, (buffer) => buffer.writeFloatLE(value))
+  }
   text(value) {
     const buffer = Buffer.from(value)
     this.u64(buffer.length)
     this.raw(buffer)
   }
-  pad() { this.raw(Buffer.alloc((alignment - (this.length % alignment)) % alignment)) }
-  join() { return Buffer.concat(this.#parts) }
+  pad() {
+    this.raw(Buffer.alloc((alignment - (this.length % alignment)) % alignment))
+  }
+  join() {
+    return Buffer.concat(this.#parts)
+  }
 }
 
 export class GgufWriter {

@@ -26,7 +26,19 @@ function vocabulary(size, chatml) {
  * llama's architecture. Matrices are stored as `type`, the output head as `outputType`, norms as F32.
  */
 export function languageModel(shape, fill = () => undefined) {
-  const { name, width, layers, heads, groups, feedForward, context, ropeBase, type, outputType = type, chatml = true } = shape
+  const {
+    name,
+    width,
+    layers,
+    heads,
+    groups,
+    feedForward,
+    context,
+    ropeBase,
+    type,
+    outputType = type,
+    chatml = true
+  } = shape
   const head = width / heads
   const { tokens, types, scores } = vocabulary(shape.vocabulary, chatml)
   const file = new GgufWriter()
@@ -76,7 +88,24 @@ export function languageModel(shape, fill = () => undefined) {
  * last block and LLaVA's MLP, named as the legacy converter names them (fc1 is ffn_down).
  */
 export function projector(shape, fill = () => undefined) {
-  const { name, image, patch, width, layers, heads, feedForward, projection, type, grid = [[1, 2], [2, 1], [2, 2], [3, 1], [1, 3]] } = shape
+  const {
+    name,
+    image,
+    patch,
+    width,
+    layers,
+    heads,
+    feedForward,
+    projection,
+    type,
+    grid = [
+      [1, 2],
+      [2, 1],
+      [2, 2],
+      [3, 1],
+      [1, 3]
+    ]
+  } = shape
   const file = new GgufWriter()
     .set('general.architecture', 'string', 'clip')
     .set('general.name', 'string', name)
@@ -95,7 +124,11 @@ export function projector(shape, fill = () => undefined) {
     .set('clip.vision.block_count', 'uint32', layers)
     .setList('clip.vision.image_mean', 'float32', [0.48145466, 0.4578275, 0.40821073])
     .setList('clip.vision.image_std', 'float32', [0.26862954, 0.26130258, 0.27577711])
-    .setList('clip.vision.image_grid_pinpoints', 'int32', grid.flat().map((tiles) => tiles * image))
+    .setList(
+      'clip.vision.image_grid_pinpoints',
+      'int32',
+      grid.flat().map((tiles) => tiles * image)
+    )
     .set('clip.vision.mm_patch_merge_type', 'string', 'spatial_unpad')
     .set('clip.vision.image_aspect_ratio', 'string', 'anyres')
   const matrix = (tensor, shape_, as = type) => file.tensor(tensor, as, shape_, fill(tensor, as))
@@ -129,10 +162,27 @@ export function projector(shape, fill = () => undefined) {
 /** LLaVA-1.6-34B: a Yi-34B language model and CLIP-L/336's first 23 blocks. */
 export const llava34b = {
   languageModel: (type) => ({
-    name: 'LLaVA-1.6-34B (zeros)', width: 7168, layers: 60, heads: 56, groups: 8, feedForward: 20480,
-    vocabulary: 64000, context: 4096, ropeBase: 5e6, type, outputType: type === 'Q4_K' ? 'Q6_K' : type,
+    name: 'LLaVA-1.6-34B (zeros)',
+    width: 7168,
+    layers: 60,
+    heads: 56,
+    groups: 8,
+    feedForward: 20480,
+    vocabulary: 64000,
+    context: 4096,
+    ropeBase: 5e6,
+    type,
+    outputType: type === 'Q4_K' ? 'Q6_K' : type
   }),
   projector: (type) => ({
-    name: 'LLaVA-1.6-34B projector (zeros)', image: 336, patch: 14, width: 1024, layers: 23, heads: 16, feedForward: 4096, projection: 7168, type,
-  }),
+    name: 'LLaVA-1.6-34B projector (zeros)',
+    image: 336,
+    patch: 14,
+    width: 1024,
+    layers: 23,
+    heads: 16,
+    feedForward: 4096,
+    projection: 7168,
+    type
+  })
 }

@@ -12,16 +12,43 @@ const common = { vocabulary: 32000, context: 16384, ropeBase: 1e4 }
 export const shapes = {
   '60m': {
     languageModel: { name: 'random 60M', width: 512, layers: 8, heads: 8, groups: 4, feedForward: 1408, ...common },
-    projector: { name: 'random 60M projector', image: 336, patch: 14, width: 192, layers: 6, heads: 6, feedForward: 768, projection: 512 },
+    projector: {
+      name: 'random 60M projector',
+      image: 336,
+      patch: 14,
+      width: 192,
+      layers: 6,
+      heads: 6,
+      feedForward: 768,
+      projection: 512
+    }
   },
   '300m': {
     languageModel: { name: 'random 300M', width: 1024, layers: 20, heads: 16, groups: 8, feedForward: 2816, ...common },
-    projector: { name: 'random 300M projector', image: 336, patch: 14, width: 384, layers: 8, heads: 6, feedForward: 1536, projection: 1024 },
+    projector: {
+      name: 'random 300M projector',
+      image: 336,
+      patch: 14,
+      width: 384,
+      layers: 8,
+      heads: 6,
+      feedForward: 1536,
+      projection: 1024
+    }
   },
   'clip-l': {
     languageModel: { name: 'random CLIP-L', width: 512, layers: 1, heads: 8, groups: 4, feedForward: 1408, ...common },
-    projector: { name: 'random CLIP-L projector', image: 336, patch: 14, width: 1024, layers: 6, heads: 16, feedForward: 4096, projection: 512 },
-  },
+    projector: {
+      name: 'random CLIP-L projector',
+      image: 336,
+      patch: 14,
+      width: 1024,
+      layers: 6,
+      heads: 16,
+      feedForward: 4096,
+      projection: 512
+    }
+  }
 }
 
 /** A tensor's bytes by its name: matrices N(0, 0.05²), norms about 1, biases about 0. */
@@ -43,7 +70,8 @@ function fill(name, type, size) {
   for (let block = 0; block < size; block += 34) {
     out[block] = scale & 255
     out[block + 1] = scale >> 8
-    for (let i = 2; i < 34; i++) out[block + i] = Math.round(Math.max(-127, Math.min(127, (table[next() >>> 20] / sigma) * 40)))
+    for (let i = 2; i < 34; i++)
+      out[block + i] = Math.round(Math.max(-127, Math.min(127, (table[next() >>> 20] / sigma) * 40)))
   }
   return out
 }
@@ -81,7 +109,8 @@ export function writeRandomPair(shape, folder, type = 'F16') {
   mkdirSync(folder, { recursive: true })
   const model = join(folder, `random-${shape}-${type}.gguf`)
   const mmproj = join(folder, `random-${shape}-mmproj.gguf`)
-  const sized = (make, spec, as) => make({ ...spec, type: as }, (name, tensorType) => (size) => fill(name, tensorType, size))
+  const sized = (make, spec, as) =>
+    make({ ...spec, type: as }, (name, tensorType) => (size) => fill(name, tensorType, size))
   sized(languageModel, shapes[shape].languageModel, type).write(model)
   sized(projector, shapes[shape].projector, 'F16').write(mmproj)
   return { model, mmproj }

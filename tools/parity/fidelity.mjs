@@ -21,17 +21,24 @@ import { listExpected, readExpected } from '../../test/parity/expected.mjs'
 import { picture } from '../../test/parity/picture.mjs'
 
 const require = createRequire(import.meta.url)
-const addon = process.env.VCAP_PARITY_ADDON ? require(process.env.VCAP_PARITY_ADDON) : require('../../dist/native/load.js').loadAddon()
+const addon = process.env.VCAP_PARITY_ADDON
+  ? require(process.env.VCAP_PARITY_ADDON)
+  : require('../../dist/native/load.js').loadAddon()
 const { cutTiles } = require('../../dist/tiles.js')
 const [models, peer] = process.argv.slice(2)
 const templates = {
-  chatml_direct: ['<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n', '\n{}<|im_end|><|im_start|>assistant\n'],
+  chatml_direct: [
+    '<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n',
+    '\n{}<|im_end|><|im_start|>assistant\n'
+  ],
   mistral_instruct: ['[INST] ', '\n{} [/INST]'],
   vicuna_v1: [vicuna('user'), '\n{} ASSISTANT:'],
   llava_v1: [vicuna('human'), '\n{} ASSISTANT:']
 }
 
-console.log('| model | weights | tokens: HF | ours | llama.cpp | overview cosine: ours | llama.cpp | greedy tokens as HF: ours | llama.cpp |')
+console.log(
+  '| model | weights | tokens: HF | ours | llama.cpp | overview cosine: ours | llama.cpp | greedy tokens as HF: ours | llama.cpp |'
+)
 console.log('|---|---|---|---|---|---|---|---|---|')
 for (const name of listExpected(models)) await compareModel(name)
 
@@ -41,25 +48,50 @@ async function compareModel(name) {
   const rows = []
   for (const caption of expected.captions.filter(({ images }) => images.length === 1)) {
     const image = expected.images[caption.images[0]]
-    rows.push({ image, steps: caption.tokens.length, ours: await runOurs(model, caption, image, expected), theirs: runPeer(caption, image, expected) })
+    rows.push({
+      image,
+      steps: caption.tokens.length,
+      ours: await runOurs(model, caption, image, expected),
+      theirs: runPeer(caption, image, expected)
+    })
   }
   await model.close()
   const refused = rows.some(({ theirs }) => !theirs)
   const sum = (pick) => rows.reduce((total, row) => total + pick(row), 0)
   const mean = (pick) => (sum(pick) / rows.length).toFixed(5)
   const steps = sum((row) => row.steps)
-  console.log(`| ${[
-    name, expected.precision,
-    sum((row) => row.image.count), sum((row) => row.ours.count), refused ? 'refused' : sum((row) => row.theirs.count),
-    mean((row) => row.ours.cosine), refused ? '' : mean((row) => row.theirs.cosine),
-    `${sum((row) => row.ours.agreed)}/${steps}`, refused ? '' : `${sum((row) => row.theirs.agreed)}/${steps}`
-  ].join(' | ')} |`)
+  console.log(
+    `| ${[
+      name,
+      expected.precision,
+      sum((row) => row.image.count),
+      sum((row) => row.ours.count),
+      refused ? 'refused' : sum((row) => row.theirs.count),
+      mean((row) => row.ours.cosine),
+      refused ? '' : mean((row) => row.theirs.cosine),
+      `${sum((row) => row.ours.agreed)}/${steps}`,
+      refused ? '' : `${sum((row) => row.theirs.agreed)}/${steps}`
+    ].join(' | ')} |`
+  )
 }
 
 async function runOurs(model, caption, image, expected) {
-  const tiles = await cutTiles(addon, model.info.vision, picture(image.width, image.height, image.seed), Number.MAX_SAFE_INTEGER)
+  const tiles = await cutTiles(
+    addon,
+    model.info.vision,
+    picture(image.width, image.height, image.seed),
+    Number.MAX_SAFE_INTEGER
+  )
   const features = await model.embed([tiles]).promise
-  const answer = await model.caption({ images: [tiles], prompt: caption.question, maxTokens: 32, temperature: 0, topP: 1, seed: 0, firstLogits: false }).promise
+  const answer = await model.caption({
+    images: [tiles],
+    prompt: caption.question,
+    maxTokens: 32,
+    temperature: 0,
+    topP: 1,
+    seed: 0,
+    firstLogits: false
+  }).promise
   const overview = overviewLength(expected)
   return {
     count: features.tokens,
@@ -76,7 +108,17 @@ function runPeer(caption, image, expected) {
     const out = path.join(folder, 'features')
     fs.writeFileSync(rgb, picture(image.width, image.height, image.seed).data)
     const [before, after] = templates[expected.template]
-    const args = [expected.model, expected.mmproj, before, after.replace('{}', () => caption.question), 32, out, rgb, image.width, image.height]
+    const args = [
+      expected.model,
+      expected.mmproj,
+      before,
+      after.replace('{}', () => caption.question),
+      32,
+      out,
+      rgb,
+      image.width,
+      image.height
+    ]
     const { status, stdout } = spawnSync(peer, args.map(String), { encoding: 'utf8' })
     if (status !== 0) return undefined
     const { counts, tokens } = JSON.parse(stdout)
@@ -86,7 +128,11 @@ function runPeer(caption, image, expected) {
     const overview = overviewLength(expected)
     return {
       count: counts.reduce((total, n) => total + n, 0),
-      cosine: meanCosine(features.subarray(features.length - overview), image.features.subarray(0, overview), expected.width),
+      cosine: meanCosine(
+        features.subarray(features.length - overview),
+        image.features.subarray(0, overview),
+        expected.width
+      ),
       agreed: compareTokens(tokens, caption).agreed
     }
   } finally {

@@ -18,13 +18,21 @@ const config = 'core/vision_config.cpp'
 
 /** What is wrong: pieces of native/ and what stands there instead. */
 const mutants = {
-  'class token last': [{ file: tower, find: 'ggml_concat(graph, classes, embedded, 1)', put: 'ggml_concat(graph, embedded, classes, 1)' }],
-  'one block fewer': [{ file: config, find: 'config.blocks = read_blocks(file);', put: 'config.blocks = read_blocks(file) - 1;' }],
+  'class token last': [
+    { file: tower, find: 'ggml_concat(graph, classes, embedded, 1)', put: 'ggml_concat(graph, embedded, classes, 1)' }
+  ],
+  'one block fewer': [
+    { file: config, find: 'config.blocks = read_blocks(file);', put: 'config.blocks = read_blocks(file) - 1;' }
+  ],
   'all 24 blocks': [{ file: config, find: 'return stored == 24 ? 23 : stored;', put: 'return stored;' }],
   'tanh GELU in the projector': [{ file: tower, find: 'ggml_gelu_erf(', put: 'ggml_gelu(' }],
   'erf GELU in the tower': [{ file: tower, find: 'ggml_gelu_quick_inplace(', put: 'ggml_gelu_erf_inplace(' }],
   'newline left out': [
-    { file: layout, find: 'layout.tokens = base + layout.kept_rows * (layout.kept_cols + 1);', put: 'layout.tokens = base + layout.kept_rows * layout.kept_cols;' },
+    {
+      file: layout,
+      find: 'layout.tokens = base + layout.kept_rows * (layout.kept_cols + 1);',
+      put: 'layout.tokens = base + layout.kept_rows * layout.kept_cols;'
+    },
     { file: layout, find: 'if (unpads(geometry)) {\n            order.push_back(NEWLINE);\n        }', put: '' }
   ],
   'newline first in a row': [
@@ -35,28 +43,41 @@ const mutants = {
       put: 'if (unpads(geometry)) order.push_back(NEWLINE);\n        for (int col = layout.kept_left; col <'
     }
   ],
-  'overview last': [{
-    file: layout,
-    find: '    return order;\n}\n\n}  // namespace vcap',
-    put: '    std::rotate(order.begin(), order.begin() + base, order.end());\n    return order;\n}\n\n}  // namespace vcap'
-  }],
+  'overview last': [
+    {
+      file: layout,
+      find: '    return order;\n}\n\n}  // namespace vcap',
+      put: '    std::rotate(order.begin(), order.begin() + base, order.end());\n    return order;\n}\n\n}  // namespace vcap'
+    }
+  ],
   'unpad off': [
     { file: layout, find: 'layout.kept_top = (layout.kept_rows - rows) / 2;', put: 'layout.kept_top = 0 * rows;' },
     { file: layout, find: 'layout.kept_left = (layout.kept_cols - cols) / 2;', put: 'layout.kept_left = 0 * cols;' }
   ],
-  'the last of equal grids': [{
-    file: layout,
-    find: '(effective == best_effective && waste < best_waste)',
-    put: '(effective == best_effective && waste <= best_waste)'
-  }],
-  'tiles column by column': [{ file: layout, find: '1 + (row / side) * layout.cols + col / side', put: '1 + (col / side) * layout.rows + row / side' }],
-  'red and blue exchanged': [{ file: tower, find: 'corner + y * row_bytes + channel', put: 'corner + y * row_bytes + 2 - channel' }],
+  'the last of equal grids': [
+    {
+      file: layout,
+      find: '(effective == best_effective && waste < best_waste)',
+      put: '(effective == best_effective && waste <= best_waste)'
+    }
+  ],
+  'tiles column by column': [
+    {
+      file: layout,
+      find: '1 + (row / side) * layout.cols + col / side',
+      put: '1 + (col / side) * layout.rows + row / side'
+    }
+  ],
+  'red and blue exchanged': [
+    { file: tower, find: 'corner + y * row_bytes + channel', put: 'corner + y * row_bytes + 2 - channel' }
+  ],
   'unnormalised scores': [{ file: tower, find: '1.0f / std::sqrt(static_cast<float>(head))', put: '1.0f' }]
 }
 
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in mutants))
-if (unknown.length > 0) throw new Error(`There is no mutant ${unknown.join(', ')}. There are: ${Object.keys(mutants).join(', ')}`)
+if (unknown.length > 0)
+  throw new Error(`There is no mutant ${unknown.join(', ')}. There are: ${Object.keys(mutants).join(', ')}`)
 
 let failed = false
 report('unchanged', runTests([], [tower, layout, config]), (failing) => failing.length === 0)
@@ -77,7 +98,8 @@ function runTests(patches, files) {
       maxBuffer: 1 << 28
     })
     // A run that ended early proves nothing: every test must have been reported.
-    if (!/^# tests \d+$/m.test(stdout) || !/^(not )?ok \d+ - 20,000 image sizes/m.test(stdout)) throw new Error(`The tests did not run to their end:\n${stdout}`)
+    if (!/^# tests \d+$/m.test(stdout) || !/^(not )?ok \d+ - 20,000 image sizes/m.test(stdout))
+      throw new Error(`The tests did not run to their end:\n${stdout}`)
     return [...stdout.matchAll(/^not ok \d+ - ([^:\n]*)/gm)].map((match) => match[1])
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
@@ -87,5 +109,7 @@ function runTests(patches, files) {
 function report(name, failing, expected) {
   const good = expected(failing)
   failed ||= !good
-  console.log(`${good ? 'ok  ' : 'FAIL'} ${name}: ${failing.length === 0 ? 'all tests pass' : `${failing.length} tests fail (${failing.join(', ')})`}`)
+  console.log(
+    `${good ? 'ok  ' : 'FAIL'} ${name}: ${failing.length === 0 ? 'all tests pass' : `${failing.length} tests fail (${failing.join(', ')})`}`
+  )
 }

@@ -20,21 +20,57 @@ export function buildPatchedAddon(folder, patches, files = []) {
     const text = readFileSync(name, 'utf8')
     const matches = text.split(find).length - 1
     if (matches !== 1) throw new Error(`${file}: expected one match of ${JSON.stringify(find)}, found ${matches}`)
-    writeFileSync(name, text.replace(find, () => put))
+    writeFileSync(
+      name,
+      text.replace(find, () => put)
+    )
   }
   const objects = [...new Set([...patches.map((patch) => patch.file), ...files])].map((file) => {
     const object = path.join(folder, `${path.basename(file)}.o`)
-    const include = [path.join(folder, 'native'), path.join(llama, 'include'), path.join(llama, 'ggml', 'include')].map((dir) => `-I${dir}`)
-    run('c++', ['-std=c++17', '-O1', '-w', '-fPIC', '-fvisibility=hidden', ...include, '-c', path.join(folder, 'native', file), '-o', object])
+    const include = [path.join(folder, 'native'), path.join(llama, 'include'), path.join(llama, 'ggml', 'include')].map(
+      (dir) => `-I${dir}`
+    )
+    run('c++', [
+      '-std=c++17',
+      '-O1',
+      '-w',
+      '-fPIC',
+      '-fvisibility=hidden',
+      ...include,
+      '-c',
+      path.join(folder, 'native', file),
+      '-o',
+      object
+    ])
     return object
   })
   const addon = path.join(folder, 'vcap_native.node')
   const bindings = path.join(build, 'CMakeFiles', 'vcap_native.dir', 'native', 'binding')
-  const binding = readdirSync(bindings).filter((name) => name.endsWith('.o')).map((name) => path.join(bindings, name))
+  const binding = readdirSync(bindings)
+    .filter((name) => name.endsWith('.o'))
+    .map((name) => path.join(bindings, name))
   // Patched objects stand before the archive: the linker then never takes the archive's own version of them.
-  const libraries = [path.join(build, 'libvcap_core.a'), path.join(build, 'libvcap_kernels.a'), ...findArchives(path.join(build, 'llama.cpp'))]
-  run('c++', ['-shared', '-o', addon, ...binding, ...objects, '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic',
-    '-Wl,--start-group', ...libraries, '-Wl,--end-group', ...(cache('GGML_OPENMP') === 'ON' ? ['-fopenmp'] : []), '-ldl', '-lm', '-lpthread'])
+  const libraries = [
+    path.join(build, 'libvcap_core.a'),
+    path.join(build, 'libvcap_kernels.a'),
+    ...findArchives(path.join(build, 'llama.cpp'))
+  ]
+  run('c++', [
+    '-shared',
+    '-o',
+    addon,
+    ...binding,
+    ...objects,
+    '-Wl,--exclude-libs,ALL',
+    '-Wl,-Bsymbolic',
+    '-Wl,--start-group',
+    ...libraries,
+    '-Wl,--end-group',
+    ...(cache('GGML_OPENMP') === 'ON' ? ['-fopenmp'] : []),
+    '-ldl',
+    '-lm',
+    '-lpthread'
+  ])
   return addon
 }
 
@@ -47,7 +83,9 @@ function readCache() {
 }
 
 function findArchives(folder) {
-  return readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.a')).map((name) => path.join(folder, name))
+  return readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith('.a'))
+    .map((name) => path.join(folder, name))
 }
 
 function run(command, args) {

@@ -32,7 +32,9 @@ const { values: options } = parseArgs({
   }
 })
 
-const addon = process.env.VCAP_PARITY_ADDON ? require(process.env.VCAP_PARITY_ADDON) : require('../../dist/native/load.js').loadAddon()
+const addon = process.env.VCAP_PARITY_ADDON
+  ? require(process.env.VCAP_PARITY_ADDON)
+  : require('../../dist/native/load.js').loadAddon()
 const { cutTiles } = require('../../dist/tiles.js')
 
 const folder = options.models ?? fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-parity-'))
@@ -49,12 +51,26 @@ function generate(folder) {
   const script = fileURLToPath(new URL('generate.py', import.meta.url))
   const args = ['-B', script, folder, '--seed', options.seed, '--only', options.only]
   const { status, error } = spawnSync(options.python, args, { stdio: ['ignore', 'ignore', 'inherit'] })
-  if (status !== 0) throw new Error(`${options.python} could not generate the models${error ? ` (${error.message})` : ''}; it needs torch, transformers, gguf, numpy and pillow`)
+  if (status !== 0)
+    throw new Error(
+      `${options.python} could not generate the models${error ? ` (${error.message})` : ''}; it needs torch, transformers, gguf, numpy and pillow`
+    )
 }
 
 async function check(folder) {
   const table = new Table({
-    head: ['model', 'weights', 'images', 'least cosine', 'most rel. error', 'pixels |Δ|', 'prompts', 'logits |Δ|', 'tokens', 'margin missed'],
+    head: [
+      'model',
+      'weights',
+      'images',
+      'least cosine',
+      'most rel. error',
+      'pixels |Δ|',
+      'prompts',
+      'logits |Δ|',
+      'tokens',
+      'margin missed'
+    ],
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
   })
@@ -67,9 +83,16 @@ async function check(folder) {
       const result = await checkModel(addon, expected)
       const figures = summarise(result)
       table.push([
-        name, expected.precision, figures.images, figures.cosine.toFixed(9), figures.relative.toExponential(1),
-        Math.max(...pixels.map((p) => p.mean)).toFixed(3), figures.prompts, figures.logits.toExponential(1),
-        `${figures.agreed}/${figures.steps}`, figures.largestMissedMargin.toFixed(4)
+        name,
+        expected.precision,
+        figures.images,
+        figures.cosine.toFixed(9),
+        figures.relative.toExponential(1),
+        Math.max(...pixels.map((p) => p.mean)).toFixed(3),
+        figures.prompts,
+        figures.logits.toExponential(1),
+        `${figures.agreed}/${figures.steps}`,
+        figures.largestMissedMargin.toFixed(4)
       ])
       faults.push(...[...result.faults, ...pixelFaults(pixels)].map((fault) => `${name}: ${fault}`))
     } catch (error) {
@@ -84,6 +107,6 @@ async function check(folder) {
   }
   console.log(table.toString())
   for (const fault of faults) console.log(`parity: FAULT ${fault}`)
-  console.log(faults.length === 0 ? 'parity: everything is the reference\'s' : `parity: ${faults.length} faults`)
+  console.log(faults.length === 0 ? "parity: everything is the reference's" : `parity: ${faults.length} faults`)
   return faults.length === 0
 }

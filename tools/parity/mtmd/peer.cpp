@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "llama.h"
-#include "mtmd.h"
 #include "mtmd-helper.h"
+#include "mtmd.h"
 
 namespace {
 
@@ -42,7 +42,7 @@ void log(ggml_log_level level, const char * text, void *) {
     }
 }
 
-}  // namespace
+}   // namespace
 
 int main(int argc, char ** argv) {
     require(argc >= 10 && (argc - 7) % 3 == 0, "reading the arguments");
@@ -95,11 +95,13 @@ int main(int argc, char ** argv) {
         if (mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_IMAGE) {
             require(mtmd_encode_chunk(vision, chunk) == 0, "encoding");
             const size_t tokens = mtmd_input_chunk_get_n_tokens(chunk);
-            features.write(reinterpret_cast<const char *>(mtmd_get_output_embd(vision)), sizeof(float) * tokens * llama_model_n_embd_inp(model));
+            features.write(reinterpret_cast<const char *>(mtmd_get_output_embd(vision)),
+                           sizeof(float) * tokens * llama_model_n_embd_inp(model));
             counts.push_back(static_cast<long>(tokens));
         }
         const bool last = i + 1 == mtmd_input_chunks_size(chunks);
-        require(mtmd_helper_eval_chunk_single(vision, context, chunk, past, 0, 512, last, &past) == 0, "decoding the prompt");
+        require(mtmd_helper_eval_chunk_single(vision, context, chunk, past, 0, 512, last, &past) == 0,
+                "decoding the prompt");
     }
 
     const llama_vocab * vocab = llama_model_get_vocab(model);
@@ -107,7 +109,8 @@ int main(int argc, char ** argv) {
     const int limit = std::atoi(argv[5]);
     while (static_cast<int>(tokens.size()) < limit) {
         const float * logits = llama_get_logits_ith(context, -1);
-        llama_token token = static_cast<llama_token>(std::max_element(logits, logits + llama_vocab_n_tokens(vocab)) - logits);
+        llama_token token =
+            static_cast<llama_token>(std::max_element(logits, logits + llama_vocab_n_tokens(vocab)) - logits);
         if (llama_vocab_is_eog(vocab, token)) {
             break;
         }
