@@ -6,10 +6,10 @@
 #include <napi.h>
 
 #include "core/devices.h"
-#include "core/engine.h"
+#include "core/engine/engine.h"
+#include "core/engine/request.h"
 #include "core/error.h"
-#include "core/request.h"
-#include "core/tile_layout.h"
+#include "core/vision/llava/tiling.h"
 
 // Between the objects that src/native/addon.ts declares and the core's structs. TypeScript has
 // validated them; what is missing or of another type still throws instead of crashing.

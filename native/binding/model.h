@@ -8,7 +8,7 @@
 
 #include "binding/environment.h"
 #include "binding/mailbox.h"
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 namespace vcap {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "binding/convert.h"
-#include "core/resample.h"
+#include "core/vision/resample.h"
 
 namespace vcap {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/gguf_file.h"
-#include "core/prompt.h"
-#include "core/vision_config.h"
+#include "core/language/prompt.h"
+#include "core/vision/llava/config.h"
 
 namespace vcap {
 

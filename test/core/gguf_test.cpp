@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-#include "core/vision_tower.h"
+#include "core/vision/llava/tower.h"
 #include "demo_model.h"
 
 using namespace vcap;

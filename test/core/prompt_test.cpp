@@ -1,5 +1,5 @@
 #include "check.h"
-#include "core/prompt.h"
+#include "core/language/prompt.h"
 #include "demo_model.h"
 
 using namespace vcap;

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "core/resample.h"
+#include "core/vision/resample.h"
 
 #include <algorithm>
 #include <random>

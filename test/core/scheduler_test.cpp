@@ -1,5 +1,5 @@
 #include "check.h"
-#include "core/scheduler.h"
+#include "core/engine/scheduler.h"
 
 using namespace vcap;
 

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "core/tile_layout.h"
+#include "core/vision/llava/tiling.h"
 
 #include <climits>
 #include <set>

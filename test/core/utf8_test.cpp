@@ -1,5 +1,5 @@
 #include "check.h"
-#include "core/utf8.h"
+#include "core/language/utf8.h"
 
 using vcap::valid_utf8;
 

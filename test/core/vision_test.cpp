@@ -7,7 +7,7 @@
 #include <random>
 
 #include "core/devices.h"
-#include "core/vision_tower.h"
+#include "core/vision/llava/tower.h"
 #include "demo_model.h"
 
 using namespace vcap;

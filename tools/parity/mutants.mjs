@@ -12,9 +12,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildPatchedAddon } from './patched-addon.mjs'
 
-const tower = 'core/vision_tower.cpp'
-const layout = 'core/tile_layout.cpp'
-const config = 'core/vision_config.cpp'
+const tower = 'core/vision/llava/tower.cpp'
+const layout = 'core/vision/llava/tiling.cpp'
+const config = 'core/vision/llava/config.cpp'
 
 /** What is wrong: pieces of native/ and what stands there instead. */
 const mutants = {

@@ -2,11 +2,11 @@
 
 #include <vector>
 
-#include "core/language_model.h"
-#include "core/prompt.h"
-#include "core/request.h"
-#include "core/sampler.h"
-#include "core/vision_features.h"
+#include "core/engine/request.h"
+#include "core/language/language_model.h"
+#include "core/language/prompt.h"
+#include "core/language/sampler.h"
+#include "core/vision/features.h"
 
 namespace vcap {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/tile_layout.h"
+#include "core/vision/llava/tiling.h"
 #include "llama.h"
 
 namespace vcap {

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "core/cpu_threads.h"
-#include "core/job.h"
-#include "core/language_model.h"
+#include "core/engine/job.h"
+#include "core/engine/scheduler.h"
+#include "core/language/language_model.h"
 #include "core/model_facts.h"
-#include "core/scheduler.h"
-#include "core/vision_tower.h"
+#include "core/vision/llava/tower.h"
 
 namespace vcap {
 

@@ -1,6 +1,6 @@
-#include "core/sequence.h"
+#include "core/engine/sequence.h"
 
-#include "core/utf8.h"
+#include "core/language/utf8.h"
 
 namespace vcap {
 

@@ -1,4 +1,4 @@
-#include "core/utf8.h"
+#include "core/language/utf8.h"
 
 #include <cstdint>
 

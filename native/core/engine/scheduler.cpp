@@ -1,4 +1,4 @@
-#include "core/scheduler.h"
+#include "core/engine/scheduler.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "core/prompt.h"
+#include "core/language/prompt.h"
 
 #include <algorithm>
 #include <cctype>

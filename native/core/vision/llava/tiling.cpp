@@ -1,4 +1,4 @@
-#include "core/tile_layout.h"
+#include "core/vision/llava/tiling.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 
 #include "core/cpu_threads.h"
 #include "core/gguf_file.h"
-#include "core/vision_config.h"
+#include "core/vision/llava/config.h"
 #include "ggml-cpp.h"
 
 namespace vcap {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "core/gguf_file.h"
-#include "core/tile_layout.h"
+#include "core/vision/llava/tiling.h"
 
 namespace vcap {
 

@@ -1,4 +1,4 @@
-#include "core/sampler.h"
+#include "core/language/sampler.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "core/resample.h"
+#include "core/vision/resample.h"
 
 #include <algorithm>
 #include <cmath>

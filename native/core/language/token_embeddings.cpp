@@ -1,4 +1,4 @@
-#include "core/token_embeddings.h"
+#include "core/language/token_embeddings.h"
 
 #include <cstring>
 

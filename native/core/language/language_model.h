@@ -9,7 +9,7 @@
 
 #include "core/cpu_threads.h"
 #include "core/gguf_file.h"
-#include "core/token_embeddings.h"
+#include "core/language/token_embeddings.h"
 #include "ggml-backend.h"
 #include "llama.h"
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "core/job.h"
+#include "core/engine/job.h"
 
 namespace vcap {
 

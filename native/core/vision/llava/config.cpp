@@ -1,4 +1,4 @@
-#include "core/vision_config.h"
+#include "core/vision/llava/config.h"
 
 #include <algorithm>
 #include <cmath>

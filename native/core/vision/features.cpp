@@ -1,4 +1,4 @@
-#include "core/vision_features.h"
+#include "core/vision/features.h"
 
 #include <cstring>
 #include <string_view>

@@ -1,4 +1,4 @@
-#include "core/vision_tower.h"
+#include "core/vision/llava/tower.h"
 
 #include <algorithm>
 #include <cmath>

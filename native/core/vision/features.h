@@ -4,8 +4,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/request.h"
-#include "core/vision_tower.h"
+#include "core/engine/request.h"
+#include "core/vision/llava/tower.h"
 
 namespace vcap {
 

@@ -7,9 +7,9 @@
 #include <memory>
 #include <optional>
 
-#include "core/request.h"
-#include "core/sequence.h"
-#include "core/vision_features.h"
+#include "core/engine/request.h"
+#include "core/engine/sequence.h"
+#include "core/vision/features.h"
 
 namespace vcap {
 
