@@ -1,14 +1,16 @@
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { loadCaptioner, type PathCaption, type Timings, type VideoCaption } from './captioner'
+import type { RowInput, Timings, VideoCaption } from './caption'
+import type { Captioner } from './captioner'
 import { writeSamples } from './demo/samples'
-import { VcapError } from './errors'
+import { asVcapError, isRowError, VcapError } from './errors'
 import { findFfmpeg } from './frames/tools'
+import { loadCaptioner } from './load'
 import type { NativeModelInfo } from './native/addon'
-import { parseBenchOptions, pickCaptionOptions, pickLoadOptions, type BenchOptions } from './options'
+import { parseBenchOptions, pickLoadOptions, type BenchOptions } from './options'
 import { mapInOrder } from './ordered'
-import { openTable, requireColumn } from './table'
+import { openRows } from './rows/open'
 
 /** How fast one model captions certain clips here. */
 export interface BenchResult {
@@ -29,13 +31,8 @@ export interface BenchResult {
   milliseconds: Timings
 }
 
-interface Clip {
-  path: string
-  text: string | undefined
-}
-
-/** Clips that are taken when nothing says how many. */
-const mostClips = 100
+/** Files that are captioned where nothing says how many. */
+const defaultClips = 100
 const demoClips = 24
 
 /**
@@ -44,7 +41,7 @@ const demoClips = 24
  */
 export async function bench(files: string[] = [], options: BenchOptions = {}): Promise<BenchResult> {
   const settings = parseBenchOptions(options)
-  if (files.length > 0) return measure(await listClips(files, settings.clips ?? mostClips, settings.root), options)
+  if (files.length > 0) return measure(await listClips(files, settings.clips ?? defaultClips, settings.root), options)
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'vcap-bench-'))
   try {
     const { samples } = await writeSamples({
@@ -65,54 +62,66 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
   }
 }
 
-/** The first `most` of the files, or of the rows of the one CSV. */
-async function listClips(files: string[], most: number, root: string | undefined): Promise<Clip[]> {
+/** The first `most` of the files, or of the rows of the one table. */
+async function listClips(files: string[], most: number, root: string | undefined): Promise<RowInput[]> {
   const [table] = files
-  if (files.length > 1 || !/\.csv$/i.test(table!))
-    return files.slice(0, most).map((file) => ({ path: path.resolve(file), text: undefined }))
-  const { columns, rows } = await openTable(table!)
-  const pathColumn = requireColumn(table!, columns, 'path')
-  const textColumn = columns.indexOf('text')
-  const clips: Clip[] = []
-  for await (const { cells } of rows) {
-    clips.push({ path: path.resolve(root ?? path.dirname(table!), cells[pathColumn]!), text: cells[textColumn] })
+  if (files.length > 1 || !/\.csv$/i.test(table!)) {
+    return files.slice(0, most).map((file) => ({ path: path.resolve(file) }))
+  }
+  const clips: RowInput[] = []
+  for await (const { input } of (await openRows(table!, { root })).rows()) {
+    clips.push(input)
     if (clips.length === most) break
   }
   if (clips.length === 0) throw new VcapError('usage', `${table} has no rows`)
   return clips
 }
 
-async function measure(clips: Clip[], options: BenchOptions): Promise<BenchResult> {
+async function measure(clips: RowInput[], options: BenchOptions): Promise<BenchResult> {
   const count = options.clips ?? clips.length
   const captioner = await loadCaptioner(pickLoadOptions(options))
   try {
-    const caption = ({ path, text }: Clip) =>
-      captioner.captionOrError(path, { ...pickCaptionOptions(options), text: text ?? options.text })
+    const caption = (clip: RowInput) => captionOrError(captioner, clip, options.signal)
     await caption(clips[0]!) // memory is touched and graphs are built before anything counts
     captioner.occupancy.reset()
     const started = performance.now()
-    const captions: PathCaption[] = []
-    for await (const made of mapInOrder(takeTurns(clips, count), captioner.window, caption)) captions.push(made)
+    const outcomes: (VideoCaption | VcapError)[] = []
+    for await (const made of mapInOrder(takeTurns(clips, count), captioner.window, caption)) outcomes.push(made)
     const seconds = (performance.now() - started) / 1000
     const waited = captioner.occupancy.wait
-    const done = captions.filter((made): made is Extract<PathCaption, { error: null }> => made.error === null)
-    if (done.length === 0) throw captions[0]!.error!
-    const total = (tokens: (made: VideoCaption) => number) => done.reduce((sum, made) => sum + tokens(made), 0)
+    const captions = outcomes.filter((made): made is VideoCaption => !(made instanceof VcapError))
+    if (captions.length === 0) throw outcomes[0]!
+    const total = (tokens: (made: VideoCaption) => number) => captions.reduce((sum, made) => sum + tokens(made), 0)
     const { name, parameters, devices, sequences, contextPerSequence } = captioner.info
     return {
       model: { name, parameters, devices, sequences, contextPerSequence },
       clips: count,
-      failed: count - done.length,
+      failed: count - captions.length,
       seconds,
-      videosPerSecond: done.length / seconds,
+      videosPerSecond: captions.length / seconds,
       imageTokensPerSecond: total(({ imageTokens }) => imageTokens) / seconds,
       outputTokensPerSecond: total(({ tokens }) => tokens.length) / seconds,
       waited,
       peakMemory: process.resourceUsage().maxRSS * 1024,
-      milliseconds: medians(done.map(({ timings }) => timings))
+      milliseconds: medians(captions.map(({ timings }) => timings))
     }
   } finally {
     await captioner.close()
+  }
+}
+
+/** A file that cannot be captioned is counted and does not end the measurement. */
+async function captionOrError(
+  captioner: Captioner,
+  { path, text }: RowInput,
+  signal: AbortSignal | undefined
+): Promise<VideoCaption | VcapError> {
+  try {
+    return await captioner.caption(path, { signal, ...(text !== undefined && { text }) })
+  } catch (thrown) {
+    const error = asVcapError(thrown)
+    if (isRowError(error)) return error
+    throw error
   }
 }
 
@@ -124,7 +133,7 @@ function medians(timings: Timings[]): Timings {
   const middle = (step: keyof Timings) => timings.map((each) => each[step]).sort((a, b) => a - b)[timings.length >> 1]!
   return {
     frames: middle('frames'),
-    tiles: middle('tiles'),
+    preprocess: middle('preprocess'),
     queued: middle('queued'),
     vision: middle('vision'),
     prefill: middle('prefill'),

@@ -46,8 +46,13 @@ export type ErrorCode = keyof typeof errors
 /** Codes that concern one row only, which are its status in the output. */
 export type RowErrorCode = 'missing' | 'unreadable' | 'no_frames' | 'context_overflow' | 'engine_error'
 
-export function isRowError(code: ErrorCode): code is RowErrorCode {
-  return errors[code] === exitCodes.rowsFailed
+/** Whether an error concerns one row only. */
+export function isRowError(error: VcapError): error is VcapError & { code: RowErrorCode } {
+  return errors[error.code] === exitCodes.rowsFailed
+}
+
+export function isRowErrorCode(code: string): code is RowErrorCode {
+  return Object.hasOwn(errors, code) && errors[code as ErrorCode] === exitCodes.rowsFailed
 }
 
 /** The one kind of error this package throws: branch on `code`, show `message`. */

@@ -1,13 +1,30 @@
 export { bench, type BenchResult } from './bench'
-export { captionVideo, loadCaptioner } from './captioner'
-export type { Caption, Captioner, Embeddings, PathCaption, Timings, VideoCaption } from './captioner'
+export type {
+  Caption,
+  CaptionerInfo,
+  Embeddings,
+  PathCaption,
+  RowCaption,
+  RowCaptioner,
+  RowInput,
+  RowStatus,
+  RowUsage,
+  Timings,
+  VideoCaption
+} from './caption'
+export type { Captioner } from './captioner'
+export { VcapError, type ErrorCode, type RowErrorCode } from './errors'
 export { extractFrames } from './frames/extract'
 export type { Frame } from './frames/sample'
-export { plan, type Plan, type PlannedFrames } from './plan'
-export { run, type RowStatus, type RowUsage, type RunEvent, type RunOptions, type RunSummary } from './run'
+export { captionVideo, loadCaptioner } from './load'
+export type { MemoryBudget } from './memory'
 export { models, type ListedModel } from './models'
-export { prompts, type PromptName } from './prompts'
-export { VcapError, type ErrorCode } from './errors'
+export type {
+  NativeDevice as Device,
+  NativeModelFacts as ModelFacts,
+  NativeModelInfo as ModelInfo,
+  NativeVision as VisionInfo
+} from './native/addon'
 export type {
   BenchOptions,
   CaptionOptions,
@@ -17,5 +34,8 @@ export type {
   LoadOptions,
   PlanOptions
 } from './options'
-export type { NativeModelInfo as ModelInfo } from './native/addon'
 export type { Picture } from './picture'
+export { plan, type Plan, type PlannedFrames } from './plan'
+export { prompts, type PromptName } from './prompts'
+export type { RunEvent, RunSummary } from './run/events'
+export { run, type RunOptions } from './run/run'

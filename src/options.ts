@@ -30,7 +30,7 @@ const answerFields = {
   /** Tiles a frame: the most that fits, all the model knows, or the overview alone. */
   anyres: z.enum(['auto', 'full', 'off']).default('auto').describe('one of auto, full, off'),
   maxTokens: positive.max(1_000_000).default(300).describe('positive integer'),
-  /** 0: greedy. */
+  /** 0 takes the likeliest token each time. */
   temperature: z.number().min(0).max(10).default(0).describe('number between 0 and 10'),
   topP: z.number().gt(0).max(1).default(1).describe('number above 0 and up to 1'),
   /** Go on to `maxTokens` whatever the model says: equal work for benchmarks. */
@@ -76,41 +76,42 @@ const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signa
 const caption = z.strictObject({ ...answerFields, ...frameFields })
 const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
 const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
+const { anyres, maxTokens } = answerFields
 const plan = z.strictObject({
   model,
   mmproj,
   gpus,
   rpc,
+  anyres,
+  maxTokens,
   contextPerSequence,
   kvType,
-  chatTemplate,
-  anyres: answerFields.anyres,
-  maxTokens: answerFields.maxTokens
+  chatTemplate
 })
+/** Where relative paths start; the table's folder when left out. */
+const root = name.optional().describe('folder')
 const run = z.strictObject({
-  ...loadFields,
-  ...answerFields,
-  ...frameFields,
-  /** Where relative paths start; the CSV's folder when left out. */
-  root: name.optional().describe('folder'),
+  ...load.shape,
+  root,
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
-  captioner: z
-    .custom<object>((value) => typeof (value as { captionOrError?: unknown } | null)?.captionOrError === 'function')
-    .optional()
-    .describe('captioner made by loadCaptioner'),
+  /** Checked by `requireRowCaptioner`. */
+  captioner: z.unknown().optional().describe('captioner'),
   onEvent: z
     .custom<(event: never) => void>((value) => typeof value === 'function')
     .optional()
     .describe('function')
 })
 const bench = z.strictObject({
-  ...loadFields,
-  ...answerFields,
-  ...frameFields,
-  root: run.shape.root,
-  /** Captions made; the files take turns where they are fewer. Each once when left out, up to 100. */
+  ...load.shape,
+  root,
+  /** Captions made; the files take turns where they are fewer. Each file once when left out, up to 100. */
   clips: positive.max(1_000_000).optional().describe('positive integer')
+})
+/** The demo's own options: where its files go, and which clips it draws. */
+const demo = z.strictObject({
+  out: name.default('demo-out').describe('folder'),
+  seed: answerFields.seed.default(1).describe('integer between 0 and 4294967295')
 })
 
 export type FrameOptions = z.input<typeof frames>
@@ -124,11 +125,9 @@ export type RunOptions = z.input<typeof run>
 export type BenchOptions = z.input<typeof bench>
 
 export type FrameSettings = z.output<typeof frames>
-export type EmbedSettings = z.output<typeof embed>
 export type ImageCaptionSettings = z.output<typeof imageCaption>
 export type CaptionSettings = z.output<typeof caption>
 export type LoadSettings = z.output<typeof load>
-export type RunSettings = z.output<typeof run>
 
 export const parseFrameOptions = parser(frames)
 export const parseEmbedOptions = parser(embed)
@@ -139,29 +138,50 @@ export const parsePlanOptions = parser(plan)
 export const parseRunOptions = parser(run)
 export const parseBenchOptions = parser(bench)
 
-/** Those of `options` that a single caption takes. */
+/** The options among `options` that a single caption takes. */
 export function pickCaptionOptions(options: LoadOptions): CaptionOptions {
   return Object.fromEntries(Object.entries(options).filter(([key]) => key in caption.shape))
 }
 
-/** Those of `options` that loading a captioner takes. */
+/** The options among `options` that loading a captioner takes. */
 export function pickLoadOptions(options: LoadOptions): LoadOptions {
   return Object.fromEntries(Object.entries(options).filter(([key]) => key in load.shape))
 }
 
-export type OptionName = keyof typeof run.shape
+/** The commands' schemas: a command has a flag for each option that it can be given as text. */
+const commands = { run, bench, plan, demo }
 
-/** The default of one option, and a check of one value that says what was expected. */
-export function optionField(name: OptionName): { initial: unknown; check: (value: unknown) => unknown } {
-  const field = run.shape[name] as z.ZodType
+export type CommandName = keyof typeof commands
+
+/** One option of a command, for a flag. */
+export interface OptionField {
+  /** Of the option where it is left out; undefined where it has none. */
+  initial: unknown
+  /** How its text is read. */
+  kind: 'text' | 'number' | 'list'
+  /** The value, checked; throws `usage`, saying what was expected. */
+  check: (value: unknown) => unknown
+}
+
+/** Throws nothing; undefined where the command has no such option. */
+export function optionField(command: CommandName, option: string): OptionField | undefined {
+  const field = (commands[command].shape as Record<string, z.ZodType>)[option]
+  if (!field) return undefined
   return {
     initial: field.safeParse(undefined).data,
+    kind: kindOf(field),
     check: (value) => {
       const result = field.safeParse(value)
       if (result.success) return result.data
       throw new VcapError('usage', `Expected ${field.description} but received ${describe(value)}`)
     }
   }
+}
+
+function kindOf(field: z.ZodType): OptionField['kind'] {
+  if (field instanceof z.ZodOptional || field instanceof z.ZodDefault) return kindOf(field.unwrap() as z.ZodType)
+  if (field instanceof z.ZodArray) return 'list'
+  return field instanceof z.ZodNumber ? 'number' : 'text'
 }
 
 function parser<T extends z.ZodObject>(schema: T): (options: unknown) => z.output<T> {
@@ -183,7 +203,8 @@ function explain(schema: z.ZodObject, options: unknown, issue: z.core.$ZodIssue)
   return `Expected ${fields[String(field)]?.description ?? 'valid value'} for ${String(field)} but received ${describe(received)}`
 }
 
-export function describe(value: unknown): string {
+/** A value and its type, for messages. */
+function describe(value: unknown): string {
   const shown = typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value)
   return `${shown.length > 80 ? `${shown.slice(0, 77)}...` : shown} of type ${value === null ? 'null' : typeof value}`
 }

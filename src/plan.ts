@@ -1,16 +1,16 @@
 import { chooseDevices } from './devices'
-import { VcapError } from './errors'
-import { fitTiles } from './fit'
 import { memoryBudget, type MemoryBudget } from './memory'
 import { findModel } from './models'
-import type { NativeDevice, NativeModelFacts, NativeTileLayout } from './native/addon'
+import type { NativeDevice, NativeModelFacts } from './native/addon'
 import { loadAddon } from './native/load'
 import { parsePlanOptions, type PlanOptions } from './options'
 
-/** What one frame size costs. */
+/** What rows whose frames have one size cost. */
 export interface PlannedFrames {
+  /** Of each frame, in pixels. */
   width: number
   height: number
+  /** Frames a row. */
   frames: number
   /** Tiles the vision tower takes for one row. */
   tiles: number
@@ -29,7 +29,7 @@ export interface Plan {
   frames: PlannedFrames[]
 }
 
-/** A long question in tokens: the reference's own is about that. */
+/** Tokens of a long question: the reference's own has about so many. */
 const promptTokens = 400
 const sizes = [
   [1280, 720],
@@ -50,33 +50,20 @@ export function plan(options?: PlanOptions): Plan {
   const { devices } = chooseDevices(addon, settings.gpus, settings.rpc)
   const memory = memoryBudget(model, devices, settings.kvType)
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
-  const budget = { promptTokens, maxTokens: settings.maxTokens }
+  const room = contextPerSequence - promptTokens - settings.maxTokens
 
-  const frames = sizes
-    .flatMap(([width, height]) =>
-      [1, 3].map((count) => {
-        const images = Array.from({ length: count }, () => ({ width, height }))
-        let layout: NativeTileLayout
-        try {
-          const maxTiles = fitTiles(addon, { ...model, contextPerSequence }, settings.anyres, images, budget)
-          layout = addon.tileLayout(model.vision, width, height, maxTiles)
-        } catch (error) {
-          if (error instanceof VcapError && error.code === 'context_overflow') return undefined
-          throw error
-        }
-        const imageTokens = layout.tokens * count
-        const positions = imageTokens + promptTokens + settings.maxTokens
-        return {
-          width,
-          height,
-          frames: count,
-          tiles: layout.tiles * count,
-          imageTokens,
-          positions,
-          sequences: Math.floor(memory.left / (positions * memory.kvPerPosition))
-        }
-      })
-    )
-    .filter((row) => row !== undefined)
+  const frames: PlannedFrames[] = []
+  for (const [width, height] of sizes) {
+    for (const count of [1, 3]) {
+      const pictures = Array.from({ length: count }, () => ({ width, height }))
+      const layouts = addon.fit(files.mmproj, pictures, settings.anyres, room)
+      const sum = (key: 'tiles' | 'tokens') => layouts.reduce((total, layout) => total + layout[key], 0)
+      const imageTokens = sum('tokens')
+      if (imageTokens > room) continue
+      const positions = imageTokens + promptTokens + settings.maxTokens
+      const sequences = Math.floor(memory.left / (positions * memory.kvPerPosition))
+      frames.push({ width, height, frames: count, tiles: sum('tiles'), imageTokens, positions, sequences })
+    }
+  }
   return { model, devices, contextPerSequence, memory, frames }
 }

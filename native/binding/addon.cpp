@@ -5,6 +5,7 @@
 #include "binding/loading.h"
 #include "binding/model.h"
 #include "binding/resampling.h"
+#include "binding/testing.h"
 
 namespace vcap {
 namespace {
@@ -30,13 +31,18 @@ Napi::Value inspect(const Napi::CallbackInfo & info) {
     });
 }
 
-/** tileLayout(vision, width, height, maxTiles) */
-Napi::Value layout(const Napi::CallbackInfo & info) {
+/** fit(mmproj, sizes, detail, room) */
+Napi::Value fit(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
-        const double max_tiles = info[3].ToNumber();
-        const int bound = max_tiles < INT32_MAX ? static_cast<int>(max_tiles) : INT32_MAX;
-        return to_js(env, tile_layout(to_geometry(info[0].ToObject()), info[1].ToNumber(), info[2].ToNumber(), bound));
+        const std::unique_ptr<ImageProcessor> processor = open_image_processor(GgufFile(info[0].ToString()));
+        const std::vector<ImageLayout> layouts =
+            processor->fit(to_sizes(info[1]), to_detail(info[2].ToString()), info[3].ToNumber().Int64Value());
+        Napi::Array array = Napi::Array::New(env, layouts.size());
+        for (uint32_t i = 0; i < layouts.size(); i++) {
+            array[i] = to_js(env, layouts[i]);
+        }
+        return array;
     });
 }
 
@@ -74,9 +80,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("shutdown", Napi::Function::New(env, shutdown));
     exports.Set("devices", Napi::Function::New(env, devices));
     exports.Set("inspect", Napi::Function::New(env, inspect));
-    exports.Set("tileLayout", Napi::Function::New(env, layout));
+    exports.Set("fit", Napi::Function::New(env, fit));
     exports.Set("resample", Napi::Function::New(env, resample));
     exports.Set("loadModel", Napi::Function::New(env, load_model));
+    exports.Set("testing", testing(env));
     return exports;
 }
 

@@ -10,7 +10,7 @@ Napi::Value field(const Napi::Object & object, const char * name) { return objec
 std::string text(const Napi::Object & object, const char * name) {
     const Napi::Value value = field(object, name);
     if (!value.IsString()) {
-        throw Error("usage", std::string("Expected a string for ") + name + ".");
+        throw Error("usage", std::string("Expected a string for ") + name);
     }
     return value.As<Napi::String>();
 }
@@ -18,7 +18,7 @@ std::string text(const Napi::Object & object, const char * name) {
 double number(const Napi::Object & object, const char * name) {
     const Napi::Value value = field(object, name);
     if (!value.IsNumber()) {
-        throw Error("usage", std::string("Expected a number for ") + name + ".");
+        throw Error("usage", std::string("Expected a number for ") + name);
     }
     return value.As<Napi::Number>();
 }
@@ -27,8 +27,7 @@ double number(const Napi::Object & object, const char * name) {
 int integer(const Napi::Object & object, const char * name, int least) {
     const double value = number(object, name);
     if (!(value >= least)) {
-        throw Error("usage",
-                    std::string("Expected an integer of at least ") + std::to_string(least) + " for " + name + ".");
+        throw Error("usage", std::string("Expected an integer of at least ") + std::to_string(least) + " for " + name);
     }
     return value >= INT32_MAX ? INT32_MAX : static_cast<int>(value);
 }
@@ -59,34 +58,25 @@ ggml_type to_kv_type(const std::string & name) {
     if (name == "f32") return GGML_TYPE_F32;
     if (name == "f16") return GGML_TYPE_F16;
     if (name == "q8_0") return GGML_TYPE_Q8_0;
-    throw Error("usage", "Expected f32, f16 or q8_0 for kvType.");
+    throw Error("usage", "Expected f32, f16 or q8_0 for kvType");
 }
 
-ImageTiles to_image(const Napi::Object & object) {
-    ImageTiles image;
-    image.pixels = to_bytes(field(object, "pixels"));   // copied: JavaScript may change or detach its buffer
-    image.width = integer(object, "width", 1);
-    image.height = integer(object, "height", 1);
-    image.cols = integer(object, "cols", 0);
-    image.rows = integer(object, "rows", 0);
-    return image;
-}
-
-Napi::Object describe_vision(Napi::Env env, const VisionConfig & vision) {
-    const TileGeometry & geometry = vision.geometry;
+Napi::Object describe_vision(Napi::Env env, const VisionFacts & vision) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("tileSize", geometry.tile_size);
-    object.Set("patchSize", geometry.patch_size);
-    object.Set("pinpoints", to_array(env, geometry.pinpoints, [env](const std::pair<int, int> & pair) {
+    object.Set("tileSize", vision.tile_size);
+    object.Set("patchSize", vision.patch_size);
+    object.Set("pinpoints", to_array(env, vision.pinpoints, [env](const std::pair<int, int> & pair) {
                    return to_numbers<int>(env, {pair.first, pair.second});
                }));
-    object.Set("aspect", geometry.aspect);
-    object.Set("merge", geometry.merge);
-    object.Set("width", vision.width);
+    object.Set("aspect", vision.aspect);
+    object.Set("merge", vision.merge);
+    object.Set("featureWidth", vision.feature_width);
     return object;
 }
 
 }   // namespace
+
+std::atomic<uint64_t> bytes_copied{0};
 
 Napi::Value to_js_error(Napi::Env env, const Error & error) {
     Napi::Object object = Napi::Error::New(env, error.what()).Value();
@@ -96,15 +86,16 @@ Napi::Value to_js_error(Napi::Env env, const Error & error) {
 
 std::vector<uint8_t> to_bytes(const Napi::Value & value) {
     if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-        throw Error("usage", "Expected a Uint8Array for pixels.");
+        throw Error("usage", "Expected a Uint8Array for pixels");
     }
     const Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
+    bytes_copied += bytes.ByteLength();
     return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
 }
 
 std::vector<std::string> to_strings(const Napi::Value & value) {
     if (!value.IsArray()) {
-        throw Error("usage", "Expected a list of strings.");
+        throw Error("usage", "Expected a list of strings");
     }
     const Napi::Array array = value.As<Napi::Array>();
     std::vector<std::string> strings;
@@ -123,7 +114,7 @@ EngineOptions to_engine_options(const Napi::Object & object) {
     options.sequences = integer(object, "sequences", 1);
     if (options.sequences > static_cast<int>(llama_max_parallel_sequences())) {
         throw Error("usage", "llama.cpp runs at most " + std::to_string(llama_max_parallel_sequences()) +
-                                 " captions at once, not " + std::to_string(options.sequences) + ".");
+                                 " captions at once, not " + std::to_string(options.sequences));
     }
     options.context = integer(object, "contextPerSequence", 0);
     options.threads = integer(object, "threads", 0);
@@ -132,47 +123,53 @@ EngineOptions to_engine_options(const Napi::Object & object) {
     return options;
 }
 
-TileGeometry to_geometry(const Napi::Object & vision) {
-    TileGeometry geometry;
-    geometry.tile_size = integer(vision, "tileSize", 1);
-    geometry.patch_size = integer(vision, "patchSize", 1);
-    geometry.aspect = text(vision, "aspect");
-    geometry.merge = text(vision, "merge");
-    const Napi::Value pinpoints = field(vision, "pinpoints");
-    if (!pinpoints.IsArray()) {
-        throw Error("usage", "Expected a list of [width, height] for pinpoints.");
-    }
-    const Napi::Array pairs = pinpoints.As<Napi::Array>();
-    for (uint32_t i = 0; i < pairs.Length(); i++) {
-        const Napi::Value pair = pairs.Get(i);
-        if (!pair.IsArray()) {
-            throw Error("usage", "Expected a list of [width, height] for pinpoints.");
-        }
-        geometry.pinpoints.emplace_back(pair.As<Napi::Object>().Get(0u).ToNumber().Int32Value(),
-                                        pair.As<Napi::Object>().Get(1u).ToNumber().Int32Value());
-    }
-    return geometry;
+Detail to_detail(const std::string & name) {
+    if (name == "auto") return Detail::automatic;
+    if (name == "full") return Detail::full;
+    if (name == "off") return Detail::overview;
+    throw Error("usage", "Expected auto, full or off for detail");
 }
 
-std::vector<ImageTiles> to_images(const Napi::Value & value) {
+Picture to_picture(const Napi::Value & value) {
+    if (!value.IsObject()) {
+        throw Error("usage", "Expected a picture");
+    }
+    const Napi::Object object = value.As<Napi::Object>();
+    Picture picture;
+    picture.size = {integer(object, "width", 1), integer(object, "height", 1)};
+    picture.pixels = to_bytes(field(object, "data"));   // copied: JavaScript may change or detach its buffer
+    return picture;
+}
+
+ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail) {
+    ImageRequest request;
+    request.detail = to_detail(detail.ToString());
+    if (!pictures.IsArray()) {
+        throw Error("usage", "Expected a list of pictures");
+    }
+    const Napi::Array array = pictures.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        request.pictures.push_back(to_picture(array.Get(i)));
+    }
+    return request;
+}
+
+std::vector<Size> to_sizes(const Napi::Value & value) {
     if (!value.IsArray()) {
-        throw Error("usage", "Expected a list of images.");
+        throw Error("usage", "Expected a list of sizes");
     }
     const Napi::Array array = value.As<Napi::Array>();
-    std::vector<ImageTiles> images;
+    std::vector<Size> sizes;
     for (uint32_t i = 0; i < array.Length(); i++) {
-        const Napi::Value image = array.Get(i);
-        if (!image.IsObject()) {
-            throw Error("usage", "Expected a list of images.");
-        }
-        images.push_back(to_image(image.As<Napi::Object>()));
+        const Napi::Object size = array.Get(i).ToObject();
+        sizes.push_back({integer(size, "width", 1), integer(size, "height", 1)});
     }
-    return images;
+    return sizes;
 }
 
 CaptionRequest to_caption_request(const Napi::Object & object) {
     CaptionRequest request;
-    request.images = to_images(field(object, "images"));
+    request.images = to_image_request(field(object, "pictures"), field(object, "detail"));
     request.prompt = text(object, "prompt");
     request.max_tokens = integer(object, "maxTokens", 1);
     request.temperature = static_cast<float>(number(object, "temperature"));
@@ -193,17 +190,9 @@ Napi::Object to_js(Napi::Env env, const Device & device) {
     return object;
 }
 
-Napi::Object to_js(Napi::Env env, const TileLayout & layout) {
+Napi::Object to_js(Napi::Env env, const ImageLayout & layout) {
     Napi::Object object = Napi::Object::New(env);
-    object.Set("cols", layout.cols);
-    object.Set("rows", layout.rows);
-    object.Set("resizedWidth", layout.resized_width);
-    object.Set("resizedHeight", layout.resized_height);
-    object.Set("padLeft", layout.pad_left);
-    object.Set("padTop", layout.pad_top);
-    object.Set("keptCols", layout.kept_cols);
-    object.Set("keptRows", layout.kept_rows);
-    object.Set("tiles", layout.tiles());
+    object.Set("tiles", layout.tiles);
     object.Set("tokens", layout.tokens);
     return object;
 }
@@ -215,10 +204,12 @@ Napi::Object to_js(Napi::Env env, const Caption & caption) {
     object.Set("finish", caption.cut ? "length" : "stop");
     object.Set("promptTokens", caption.prompt_tokens);
     object.Set("imageTokens", caption.image_tokens);
+    object.Set("tiles", caption.tiles);
     if (!caption.first_logits.empty()) {
         object.Set("firstLogits", to_float_array(env, caption.first_logits));
     }
     Napi::Object timings = Napi::Object::New(env);
+    timings.Set("preprocess", caption.timings.preprocess);
     timings.Set("queued", caption.timings.queued);
     timings.Set("vision", caption.timings.vision);
     timings.Set("prefill", caption.timings.prefill);

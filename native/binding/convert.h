@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,7 @@
 #include "core/engine/engine.h"
 #include "core/engine/request.h"
 #include "core/error.h"
-#include "core/vision/llava/tiling.h"
+#include "core/vision/vision.h"
 
 // Between the objects that src/native/addon.ts declares and the core's structs. TypeScript has
 // validated them; what is missing or of another type still throws instead of crashing.
@@ -32,17 +33,22 @@ Napi::Value guarded(Napi::Env env, Body && body) {
     }
 }
 
+/** Copies the bytes of a Uint8Array, on the JS thread. */
 std::vector<uint8_t> to_bytes(const Napi::Value & value);
+/** Bytes that to_bytes() has copied since the process began: tests hold the cost of a row against it. */
+extern std::atomic<uint64_t> bytes_copied;
 std::vector<std::string> to_strings(const Napi::Value & value);
 EngineOptions to_engine_options(const Napi::Object & options);
-TileGeometry to_geometry(const Napi::Object & vision);
-std::vector<ImageTiles> to_images(const Napi::Value & value);
+Picture to_picture(const Napi::Value & value);
+ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail);
+std::vector<Size> to_sizes(const Napi::Value & value);
+Detail to_detail(const std::string & name);
 CaptionRequest to_caption_request(const Napi::Object & request);
 
 Napi::Object to_js(Napi::Env env, const Device & device);
 /** NativeModelFacts. */
 Napi::Object to_js(Napi::Env env, const ModelFacts & facts);
-Napi::Object to_js(Napi::Env env, const TileLayout & layout);
+Napi::Object to_js(Napi::Env env, const ImageLayout & layout);
 Napi::Object to_js(Napi::Env env, const Caption & caption);
 Napi::Object to_js(Napi::Env env, const Embedding & embedding);
 /** NativeModelInfo. */

@@ -3,6 +3,13 @@
 #include "binding/convert.h"
 
 namespace vcap {
+namespace {
+
+// Marks the External that create() hands to the constructor: another addon's External is not taken for an engine.
+// V8 itself refuses a method of NativeModel on any other object.
+constexpr napi_type_tag ENGINE_TAG = {0x8d1f0a4be3c94d57, 0xa2b96c1d5e70f483};
+
+}   // namespace
 
 Napi::Object make_job(Napi::Env env, Napi::Promise promise, std::function<void()> cancel) {
     Napi::Object job = Napi::Object::New(env);
@@ -14,7 +21,6 @@ Napi::Object make_job(Napi::Env env, Napi::Promise promise, std::function<void()
 Napi::Function Model::define(Napi::Env env) {
     return DefineClass(env, "NativeModel",
                        {
-                           InstanceMethod<&Model::count_prompt_tokens>("countPromptTokens"),
                            InstanceMethod<&Model::caption>("caption"),
                            InstanceMethod<&Model::embed>("embed"),
                            InstanceMethod<&Model::close>("close"),
@@ -23,15 +29,16 @@ Napi::Function Model::define(Napi::Env env) {
 
 Napi::Object Model::create(Napi::Env env, std::unique_ptr<Engine> engine) {
     Napi::Object info = describe(env, *engine);
-    Napi::Object object =
-        Environment::of(env).model_class.New({Napi::External<std::unique_ptr<Engine>>::New(env, &engine)});
+    const auto handed_over = Napi::External<std::unique_ptr<Engine>>::New(env, &engine);
+    handed_over.TypeTag(&ENGINE_TAG);
+    Napi::Object object = Environment::of(env).model_class.New({handed_over});
     object.DefineProperty(Napi::PropertyDescriptor::Value("info", info, napi_enumerable));
     return object;
 }
 
 Model::Model(const Napi::CallbackInfo & info) : Napi::ObjectWrap<Model>(info) {
-    if (!info[0].IsExternal()) {
-        throw Napi::TypeError::New(info.Env(), "NativeModel is made by loadModel.");
+    if (!info[0].IsExternal() || !info[0].As<Napi::External<std::unique_ptr<Engine>>>().CheckTypeTag(&ENGINE_TAG)) {
+        throw Napi::TypeError::New(info.Env(), "NativeModel is made by loadModel");
     }
     mailbox_ = std::make_unique<Mailbox>(info.Env(), "vcap-model");
     engine_ = std::move(*info[0].As<Napi::External<std::unique_ptr<Engine>>>().Data());
@@ -60,7 +67,7 @@ void Model::stop() {
 
 Engine & Model::engine() const {
     if (engine_ == nullptr) {
-        throw Error("closed", "This captioner is closed.");
+        throw Error("closed", "This captioner is closed");
     }
     return *engine_;
 }
@@ -102,12 +109,6 @@ Napi::Value Model::start(Napi::Env env, Submit && submit) {
     });
 }
 
-Napi::Value Model::count_prompt_tokens(const Napi::CallbackInfo & info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-        return Napi::Number::New(info.Env(), engine().count_prompt_tokens(info[0].ToString()));
-    });
-}
-
 Napi::Value Model::caption(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         CaptionRequest request = to_caption_request(info[0].ToObject());
@@ -115,9 +116,10 @@ Napi::Value Model::caption(const Napi::CallbackInfo & info) {
     });
 }
 
+/** embed(pictures, detail) */
 Napi::Value Model::embed(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        std::vector<ImageTiles> images = to_images(info[0]);
+        ImageRequest images = to_image_request(info[0], info[1]);
         return start<Embedding>(info.Env(), [&](auto answer) { return engine().embed(std::move(images), answer); });
     });
 }

@@ -24,7 +24,6 @@ public:
     void stop() override;
 
 private:
-    Napi::Value count_prompt_tokens(const Napi::CallbackInfo & info);
     Napi::Value caption(const Napi::CallbackInfo & info);
     Napi::Value embed(const Napi::CallbackInfo & info);
     Napi::Value close(const Napi::CallbackInfo & info);
@@ -36,7 +35,7 @@ private:
     void settle(Napi::Env env);
     static void on_env_exit(Model * model);
 
-    // In this order: the engine's thread posts until it has ended.
+    // The engine is declared after the mailbox and so destroyed before it: its threads post until they have ended.
     std::unique_ptr<Mailbox> mailbox_;
     std::unique_ptr<Engine> engine_;
     Napi::Env::CleanupHook<void (*)(Model *), Model> exit_hook_;

@@ -39,8 +39,7 @@ private:
 int side(const Napi::Value & value) {
     const double length = value.ToNumber();
     if (!(length >= 1 && length <= MAX_SIDE)) {
-        throw Error("usage",
-                    "Expected a length in pixels from 1 to " + std::to_string(static_cast<int>(MAX_SIDE)) + ".");
+        throw Error("usage", "Expected a length in pixels from 1 to " + std::to_string(static_cast<int>(MAX_SIDE)));
     }
     return static_cast<int>(length);
 }
@@ -55,7 +54,7 @@ Napi::Value resample(const Napi::CallbackInfo & info) {
         std::vector<uint8_t> pixels = to_bytes(info[0]);   // copied: JavaScript may change or detach its buffer
         if (pixels.size() != 3ull * width * height) {
             throw Error("usage", "Expected " + std::to_string(3ull * width * height) + " bytes of RGB, not " +
-                                     std::to_string(pixels.size()) + ".");
+                                     std::to_string(pixels.size()));
         }
         auto * work = new Resampling(env, std::move(pixels), width, height, side(info[3]), side(info[4]));
         work->Queue();

@@ -49,7 +49,7 @@ std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string 
 ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj,
                             const std::string & chat_template) {
     ModelFacts facts;
-    facts.vision = read_vision_config(mmproj);
+    facts.vision = open_image_processor(mmproj)->facts();
     facts.mmproj_bytes = mmproj.tensor_bytes();
 
     const GgufFile & file = *model.front();
@@ -66,8 +66,8 @@ ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> &
         file.invalid(prefix + "attention.head_count of " + std::to_string(heads) + " does not go with head_count_kv " +
                      std::to_string(groups) + " and embedding_length " + std::to_string(facts.width));
     }
-    if (facts.vision.width != facts.width) {
-        throw Error("model_mismatch", mmproj.path() + " projects to " + std::to_string(facts.vision.width) +
+    if (facts.vision.feature_width != facts.width) {
+        throw Error("model_mismatch", mmproj.path() + " projects to " + std::to_string(facts.vision.feature_width) +
                                           " values, but " + file.path() + " takes " + std::to_string(facts.width) +
                                           ": they are no pair. Give the projector made for this model.");
     }

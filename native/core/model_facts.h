@@ -7,7 +7,7 @@
 
 #include "core/gguf_file.h"
 #include "core/language/prompt.h"
-#include "core/vision/llava/config.h"
+#include "core/vision/vision.h"
 
 namespace vcap {
 
@@ -24,7 +24,7 @@ struct ModelFacts {
     int context_trained = 0;              // positions
     uint64_t kv_bytes_per_position = 0;   // keys and values of all layers, at half precision
     ChatTemplate chat_template;
-    VisionConfig vision;
+    VisionFacts vision;
 };
 
 /**

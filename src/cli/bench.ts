@@ -1,60 +1,23 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { bench, type BenchResult } from '../bench'
 import { exitCodes } from '../errors'
-import type { BenchOptions, OptionName } from '../options'
+import type { BenchOptions } from '../options'
 import { addFlags, toOptions } from './flags'
 import { untilInterrupted } from './interrupt'
-
-const flags: OptionName[] = [
-  'model',
-  'mmproj',
-  'gpus',
-  'rpc',
-  'splitMode',
-  'sequences',
-  'numFrames',
-  'anyres',
-  'resize',
-  'prompt',
-  'maxTokens',
-  'temperature',
-  'topP',
-  'seed',
-  'chatTemplate',
-  'contextPerSequence',
-  'kvType',
-  'threads',
-  'decoders',
-  'decodeTimeout',
-  'ffmpeg',
-  'root'
-]
 
 export function benchCommand(): Command {
   const command = new Command('bench')
     .description('how fast a model captions clips here; without files, the demo model and its clips')
     .argument('[files...]', 'videos and images, or one CSV with a path column')
-    .option(
-      '--clips <n>',
-      'captions to make; files take turns where they are fewer (default: each once, up to 100)',
-      toCount
-    )
     .option('--json', 'print JSON')
-  addFlags(command, flags)
+  addFlags(command, 'bench')
   return command.action(async (files: string[], parsed: Record<string, unknown>) => {
     const options = toOptions(parsed) as BenchOptions
     if (files.length === 0 && command.getOptionValueSource('model') === 'default') options.model = 'demo'
-    if (parsed.clips !== undefined) options.clips = parsed.clips as number
     const result = await untilInterrupted((signal) => bench(files, { ...options, signal }))
     process.stdout.write(parsed.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result))
     process.exitCode = result.failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
   })
-}
-
-function toCount(text: string): number {
-  const count = Number(text)
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('Expected a positive integer.')
-  return count
 }
 
 function describe({

@@ -1,29 +1,31 @@
 import path from 'node:path'
 import Table from 'cli-table3'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { writeSamples } from '../demo/samples'
 import { exitCodes } from '../errors'
 import { findFfmpeg } from '../frames/tools'
-import { run, type RunEvent } from '../run'
+import type { RunEvent } from '../run/events'
+import { run } from '../run/run'
+import { addFlags } from './flags'
 import { untilInterrupted } from './interrupt'
 import { textProgress } from './progress'
 
 interface DemoFlags {
   out: string
-  seed: string
+  seed: number
 }
 
 const clips = 12
 const images = 2
 
 export function demoCommand(): Command {
-  return new Command('demo')
-    .description('make a few videos, caption them with the model that ships with the package')
-    .addOption(new Option('--out <dir>', 'where videos and captions go').default('demo-out'))
-    .addOption(new Option('--seed <n>', 'other videos').default('1'))
-    .action(async ({ out, seed }: DemoFlags) => {
-      process.exitCode = await untilInterrupted((signal) => demo(path.resolve(out), Number(seed) || 0, signal))
-    })
+  const command = new Command('demo').description(
+    'make a few videos, caption them with the model that ships with the package'
+  )
+  addFlags(command, 'demo', { seed: 'other videos' })
+  return command.action(async ({ out, seed }: DemoFlags) => {
+    process.exitCode = await untilInterrupted((signal) => demo(path.resolve(out), seed, signal))
+  })
 }
 
 async function demo(folder: string, seed: number, signal: AbortSignal): Promise<number> {

@@ -1,9 +1,12 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { VcapError } from '../errors'
-import { optionField, type OptionName } from '../options'
+import { optionField, type CommandName } from '../options'
 
-/** Flags of the commands: their option, how they are written, what they do. Checks and defaults come from src/options.ts. */
-const flags: [name: OptionName, flags: string, description: string][] = [
+/**
+ * How each option is written as a flag, and what it does. Which of them a command has, their checks and their defaults
+ * come from the commands' schemas in src/options.ts.
+ */
+const flags: [option: string, flags: string, description: string][] = [
   ['model', '--model <name|file>', 'a name from the model list, or a GGUF file'],
   ['mmproj', '--mmproj <file>', 'projector GGUF; needed with a model file'],
   ['gpus', '--gpus <list>', '0-7, 0,2,4-5, all or none (default: all that are there)'],
@@ -26,32 +29,27 @@ const flags: [name: OptionName, flags: string, description: string][] = [
   ['decodeTimeout', '--decode-timeout <s>', 'seconds after which decoding one video is given up'],
   ['ffmpeg', '--ffmpeg <file>', 'the ffmpeg command to use, instead of what is found'],
   ['root', '--root <dir>', "where relative paths start (default: the CSV's folder)"],
-  ['compat', '--compat <tool>', 'output columns of another tool: open-sora']
+  ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
+  ['clips', '--clips <n>', 'captions to make; files take turns where they are fewer (default: each once, up to 100)'],
+  ['out', '--out <dir>', 'where videos and captions go']
 ]
 
-const lists = new Set<OptionName>(['rpc'])
-/** Numbers without a default; the others are told by theirs. */
-const numbers = new Set<OptionName>(['sequences', 'resize'])
-
-const allFlags = flags.map(([name, written, description]) => {
-  const { initial, check } = optionField(name)
-  const option = new Option(written, description).argParser((text) => {
-    try {
-      return check(
-        lists.has(name) ? text.split(',') : typeof initial === 'number' || numbers.has(name) ? toNumber(text) : text
-      )
-    } catch (error) {
-      if (error instanceof VcapError) throw new InvalidArgumentError(error.message)
-      throw error
-    }
-  })
-  const shown = initial !== undefined && initial !== '' && !lists.has(name)
-  return { name, option: shown ? option.default(initial) : option }
-})
-
-/** Adds the flags of these options to a command; all of them when left out. */
-export function addFlags(command: Command, names?: OptionName[]): void {
-  for (const { name, option } of allFlags) if (!names || names.includes(name)) command.addOption(option)
+/** Adds the flags of a command's options; `descriptions` where one means something else there. */
+export function addFlags(command: Command, name: CommandName, descriptions: Record<string, string> = {}): void {
+  for (const [option, written, description] of flags) {
+    const field = optionField(name, option)
+    if (!field) continue
+    const flag = new Option(written, descriptions[option] ?? description).argParser((text) => {
+      try {
+        return field.check(field.kind === 'list' ? text.split(',') : field.kind === 'number' ? toNumber(text) : text)
+      } catch (error) {
+        if (error instanceof VcapError) throw new InvalidArgumentError(error.message)
+        throw error
+      }
+    })
+    const shown = field.initial !== undefined && field.initial !== '' && field.kind !== 'list'
+    command.addOption(shown ? flag.default(field.initial) : flag)
+  }
 }
 
 /** Text that is no number stays text, for the check's message. */
@@ -61,11 +59,11 @@ function toNumber(text: string): number | string {
 }
 
 /** The options of the library for the flags that commander parsed. */
-export function toOptions(parsed: Record<string, unknown>): Partial<Record<OptionName, unknown>> {
+export function toOptions(parsed: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
-    allFlags.flatMap(({ name, option }) => {
-      const value = parsed[option.attributeName()]
-      return value === undefined ? [] : [[name, value]]
+    flags.flatMap(([option, written]) => {
+      const value = parsed[new Option(written).attributeName()]
+      return value === undefined ? [] : [[option, value]]
     })
   )
 }

@@ -8,17 +8,7 @@ export function planCommand(): Command {
   const command = new Command('plan')
     .description('memory and captions at once for a model and devices, without loading it')
     .option('--json', 'print JSON')
-  addFlags(command, [
-    'model',
-    'mmproj',
-    'gpus',
-    'rpc',
-    'anyres',
-    'maxTokens',
-    'contextPerSequence',
-    'kvType',
-    'chatTemplate'
-  ])
+  addFlags(command, 'plan')
   return command.action((parsed: Record<string, unknown>) => {
     const made = plan(toOptions(parsed) as PlanOptions)
     process.stdout.write(parsed.json ? `${JSON.stringify(made, null, 2)}\n` : describe(made))

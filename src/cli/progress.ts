@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress'
-import type { RunEvent, RunSummary } from '../run'
+import { isCaptioned } from '../caption'
+import type { RunEvent, RunSummary } from '../run/events'
 
 /** Tells on stderr how a run goes. */
 export interface Progress {
@@ -32,7 +33,7 @@ class Counter {
     if (event.type === 'total') this.total = event.rows
     if (event.type !== 'row') return
     this.done++
-    if (event.status !== 'ok' && event.status !== 'truncated') this.failed++
+    if (!isCaptioned(event)) this.failed++
   }
 
   /** Rows a second since the model was ready. */
@@ -57,7 +58,7 @@ class BarProgress implements Progress {
   readonly show = (event: RunEvent): void => {
     this.#counter.add(event)
     if (event.type === 'loading') process.stderr.write(`\rLoading the model ${Math.round(event.fraction * 100)} % `)
-    if (event.type === 'started') process.stderr.write(`\r\x1b[K${modelLine(event.model)}\n`)
+    if (event.type === 'started') process.stderr.write(`\r\x1b[K${event.captioner.summary}\n`)
     if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
     if (event.type === 'total') this.#start(event.rows)
     if (event.type === 'row') this.#bar?.update(this.#counter.done, this.#payload())
@@ -98,7 +99,7 @@ class LineProgress implements Progress {
   readonly show = (event: RunEvent): void => {
     this.#counter.add(event)
     if (event.type === 'started') {
-      process.stderr.write(`${modelLine(event.model)}\n`)
+      process.stderr.write(`${event.captioner.summary}\n`)
       this.#next = Date.now() + secondsBetweenLines * 1000
     }
     if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
@@ -111,12 +112,6 @@ class LineProgress implements Progress {
   }
 
   stop(): void {}
-}
-
-function modelLine(model: Extract<RunEvent, { type: 'started' }>['model']): string {
-  const parameters =
-    model.parameters >= 1e9 ? `${(model.parameters / 1e9).toFixed(1)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
-  return `${model.name}: ${parameters} parameters on ${model.devices.join(', ') || 'CPU'}, ${model.sequences} captions at once, ${model.contextPerSequence} positions each; prompt template ${model.chatTemplate} (${model.chatTemplateReason})`
 }
 
 function summaryLine({ rows, statuses, failed, seconds, output }: RunSummary): string {

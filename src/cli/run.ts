@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { exitCodes } from '../errors'
-import { run, type RunOptions } from '../run'
+import { run, type RunOptions } from '../run/run'
 import { addFlags, toOptions } from './flags'
 import { untilInterrupted } from './interrupt'
 import { jsonProgress, textProgress } from './progress'
@@ -11,7 +11,7 @@ export function runCommand(): Command {
     .argument('<input.csv>')
     .argument('<output.csv>')
     .option('--json', 'one JSON object an event on stderr instead of a bar')
-  addFlags(command)
+  addFlags(command, 'run')
   return command
     .addHelpText(
       'after',

@@ -1,63 +1,48 @@
-import { fork, type ChildProcess } from 'node:child_process'
 import os from 'node:os'
 import path from 'node:path'
-import { abortedError, VcapError, type ErrorCode } from '../errors'
-import { Gate } from '../gate'
+import { Child, ChildLost, ChildOverdue } from '../child'
+import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
+import { Semaphore } from '../semaphore'
 import { tookTooLong } from './reader'
 import type { SampledFrames, SampleSettings } from './sample'
 import { findVideoTools, type VideoTools } from './tools'
 
+/** What a decoder's process is asked: frames of one file. */
 export interface DecoderRequest {
+  /** Absolute, or empty. */
   path: string
   settings: SampleSettings
+  /** Threads that FFmpeg may decode with. */
   threads: number
   tools: VideoTools
 }
 
-/** `ready` comes once, when the process has started. */
-export type DecoderAnswer =
-  | { ready: true }
-  | { sampled: SampledFrames }
-  | { error: { code: ErrorCode; message: string } }
+type DecoderProcess = Child<DecoderRequest, SampledFrames>
 
-/** Of one decoder: more of them gain little, and each holds a picture. */
-const mostThreads = 8
-
-/** Seconds that a process may be late: it looks at its own limit between two packets. */
-const grace = 10
-
-/** Milliseconds in which a process that is let go may end what it started itself. */
-const parting = 1000
-
-/** The process ended before it answered. */
-class DecoderLost extends Error {
-  /** Whether it had started at all. */
-  readonly started: boolean
-
-  constructor(message: string, started: boolean) {
-    super(message)
-    this.started = started
-  }
-}
-
-/** Processes in the middle of plain calls, which hear nothing: they must not outlive this process. */
-const deaf = new Set<ChildProcess>()
-process.on('exit', () => {
-  for (const child of deaf) child.kill('SIGKILL')
-})
+/** Threads of one decoder: more of them gain little, and each holds a picture. */
+const maxThreads = 8
 
 /**
- * Samples frames in processes of their own, a file each: what crashes or hangs there costs its own row at most. Starting
- * ffmpeg from a process that holds a model in memory is dear as well: each start copies its page tables, and the model's
- * threads then fault on every page that they write.
+ * Milliseconds that a process may take beyond `decodeTimeout` before it is given up: it keeps that limit itself, but
+ * looks at the clock only between two packets.
+ */
+const deadlineGraceMs = 10_000
+
+/** Milliseconds in which a process that is let go may end its ffmpeg. */
+const exitGraceMs = 1000
+
+/**
+ * Samples frames in processes of their own, one file at a time in each: what crashes or hangs there costs its own row
+ * at most. Starting ffmpeg from a process that holds a model in memory is expensive as well: each start copies that
+ * process's page tables, and the engine's threads then fault on every page that they write.
  */
 export class Decoder {
-  /** At most. */
+  /** Files that are decoded at once, each in its process. */
   readonly processes: number
-  readonly #places: Gate
+  readonly #free: Semaphore
   readonly #idle: DecoderProcess[] = []
-  /** By the ffmpeg asked for: looking costs more than a row that is missing. */
+  /** What was found for each ffmpeg asked for: looking takes longer than a row whose file is missing. */
   readonly #tools = new Map<string | undefined, VideoTools>()
   #underWay = 0
   #closed = false
@@ -65,10 +50,13 @@ export class Decoder {
   /** 0 processes: by the number of cores. */
   constructor(processes = 0) {
     this.processes = processes || Math.max(2, os.availableParallelism())
-    this.#places = new Gate(this.processes)
+    this.#free = new Semaphore(this.processes)
   }
 
-  /** As `sampleFrames`. Of the files `underWay`, this one among them, those being decoded share the cores. */
+  /**
+   * Frames of one file, as `sampleFrames` gives them. `underWay` is the number of files that share the cores now, this
+   * one among them. Rejects with what `sampleFrames` throws, `decoder_lost` and `aborted`.
+   */
   async sample(
     file: string,
     { signal, ...settings }: FrameSettings,
@@ -76,15 +64,13 @@ export class Decoder {
   ): Promise<SampledFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
-    const threads = Math.min(
-      mostThreads,
-      Math.max(1, Math.floor(os.availableParallelism() / Math.min(underWay, this.processes)))
-    )
-    // The process may have been started in another folder than ours is now; an empty path is refused as such.
+    const cores = os.availableParallelism()
+    const threads = Math.min(maxThreads, Math.max(1, Math.floor(cores / Math.min(underWay, this.processes))))
+    // A process may have been started in another folder than ours is now. An empty path stays one, to be refused as such.
     const request = { path: file && path.resolve(file), settings, threads, tools }
     this.#underWay++
     try {
-      return await this.#places.run(signal, () => this.#sampleTwice(request, signal))
+      return await this.#free.run(signal, () => this.#sampleTwice(request, signal))
     } finally {
       this.#underWay--
     }
@@ -96,131 +82,62 @@ export class Decoder {
     for (const idle of this.#idle) idle.end()
   }
 
-  /** A process may be lost through no fault of the file's; one that decodes with the command does not crash with it. */
+  /**
+   * A process may be lost through no fault of the file, so that the file is tried once more: in a new process, since
+   * what ended the first may have ended the idle ones too, and with the ffmpeg command where there is one, since a
+   * file that crashes FFmpeg's libraries then crashes only the ffmpeg process.
+   */
   async #sampleTwice(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
     try {
-      return await this.#sampleWith(this.#takeIdle() ?? new DecoderProcess(), request, signal)
+      return await this.#sampleWith(this.#takeIdle(), request, signal)
     } catch (error) {
-      if (!(error instanceof DecoderLost)) throw error
+      if (!(error instanceof ChildLost)) throw error
     }
-    // In a new one: what ended the first may have ended those that are idle.
     const { ffmpeg, nodeAv } = request.tools
+    const tools = { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined }
     try {
-      return await this.#sampleWith(
-        new DecoderProcess(),
-        { ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } },
-        signal
-      )
+      return await this.#sampleWith(undefined, { ...request, tools }, signal)
     } catch (error) {
-      if (!(error instanceof DecoderLost)) throw error
-      throw error.started
-        ? new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`)
-        : cannotStart(error.message)
+      if (!(error instanceof ChildLost)) throw error
+      if (error.started) {
+        throw new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`)
+      }
+      throw new VcapError(
+        'decoder_lost',
+        `The process that decodes frames cannot be started (${error.message}): ` +
+          'free memory, processes or open files, and run again'
+      )
     }
   }
 
   #takeIdle(): DecoderProcess | undefined {
-    let process = this.#idle.pop()
-    while (process && !process.alive) process = this.#idle.pop()
-    return process
+    let idle = this.#idle.pop()
+    while (idle && !idle.alive) idle = this.#idle.pop()
+    return idle
   }
 
+  /** With the process given, else with a new one. */
   async #sampleWith(
-    process: DecoderProcess,
+    idle: DecoderProcess | undefined,
     request: DecoderRequest,
     signal: AbortSignal | undefined
   ): Promise<SampledFrames> {
+    const process: DecoderProcess = idle ?? new Child(path.join(__dirname, 'decoder-main.js'), { exitGraceMs })
+    const deadlineMs = request.settings.decodeTimeout * 1000 + deadlineGraceMs
+    let answered = false
     try {
-      return await process.sample(request, signal)
+      // FFmpeg's libraries are called synchronously there.
+      const options = { signal, deadlineMs, blocksEvents: request.tools.nodeAv }
+      const sampled = await process.request(request, options)
+      answered = true
+      return sampled
+    } catch (error) {
+      answered = error instanceof VcapError && error.code !== 'aborted'
+      throw error instanceof ChildOverdue ? tookTooLong() : error
     } finally {
-      if (this.#closed) process.end()
-      else if (process.alive) this.#idle.push(process)
+      // One that was aborted or is overdue still works on a file that nobody wants.
+      if (this.#closed || !answered) process.end()
+      else this.#idle.push(process)
     }
   }
-}
-
-class DecoderProcess {
-  readonly #child = start()
-  #settle: { resolve: (sampled: SampledFrames) => void; reject: (error: Error) => void } | undefined
-  #started = false
-  alive = true
-
-  constructor() {
-    this.#child.on('message', (answer: DecoderAnswer) => {
-      if ('ready' in answer) this.#started = true
-      else if ('error' in answer) this.#settle?.reject(new VcapError(answer.error.code, answer.error.message))
-      else this.#settle?.resolve(answer.sampled)
-    })
-    this.#child.on('error', ({ message }) =>
-      this.#lose(this.#child.pid === undefined ? cannotStart(message) : this.#lost(message))
-    )
-    this.#child.on('exit', (status, signal) => this.#lose(this.#lost(signal ?? `exit status ${status}`)))
-    this.#hold(false)
-  }
-
-  async sample(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
-    if (signal?.aborted) throw abortedError(signal)
-    const abort = () => this.#lose(abortedError(signal!))
-    const overdue = setTimeout(() => this.#lose(tookTooLong()), (request.settings.decodeTimeout + grace) * 1000)
-    signal?.addEventListener('abort', abort, { once: true })
-    this.#hold(true)
-    if (request.tools.nodeAv) deaf.add(this.#child)
-    try {
-      return await new Promise((resolve, reject) => {
-        this.#settle = { resolve, reject }
-        // What cannot be sent is answered by the process's end.
-        if (this.#child.connected) this.#child.send(request, (error) => error && this.#lose(this.#lost(error.message)))
-      })
-    } finally {
-      clearTimeout(overdue)
-      signal?.removeEventListener('abort', abort)
-      this.#settle = undefined
-      deaf.delete(this.#child)
-      this.#hold(false)
-    }
-  }
-
-  /** It goes by itself when nobody is there to answer to, and takes its ffmpeg with it, unless it does not hear that. */
-  end(): void {
-    this.alive = false
-    if (deaf.has(this.#child)) this.#child.kill('SIGKILL')
-    if (!this.#child.connected) return
-    this.#child.disconnect()
-    setTimeout(() => this.#child.kill('SIGKILL'), parting).unref()
-  }
-
-  #lost(why: string): DecoderLost {
-    return new DecoderLost(why, this.#started)
-  }
-
-  #lose(reason: Error): void {
-    this.end()
-    this.#settle?.reject(reason)
-  }
-
-  /** Whether it keeps this process alive: not while idle. */
-  #hold(held: boolean): void {
-    const how = held ? 'ref' : 'unref'
-    this.#child[how]()
-    this.#child.channel?.[how]()
-  }
-}
-
-function start(): ChildProcess {
-  try {
-    return fork(path.join(__dirname, 'decoder-process.js'), [], {
-      serialization: 'advanced',
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc']
-    })
-  } catch (error) {
-    throw cannotStart((error as Error).message)
-  }
-}
-
-function cannotStart(why: string): VcapError {
-  return new VcapError(
-    'decoder_lost',
-    `The process that decodes frames cannot be started (${why}): free memory, processes or open files, and run again`
-  )
 }

@@ -6,6 +6,8 @@
  * is an `Error` with a string `code` of `ErrorCode` (src/errors.ts).
  */
 
+import type { Picture } from '../picture'
+
 /** A ggml device as the addon was built to see it. */
 export interface NativeDevice {
   /** ggml's name, unique in the process: `CPU`, `CUDA0`, `RPC0[127.0.0.1:50052]`. */
@@ -24,17 +26,20 @@ export interface NativeBuild {
   sanitized: boolean
 }
 
-/** How a model wants its pictures; read from the projector file. Lengths in pixels. */
+/** How a model wants its pictures; read from the projector file. */
 export interface NativeVision {
+  /** Side of a tile in pixels. */
   tileSize: number
+  /** Side of a patch in pixels. */
   patchSize: number
-  /** Grids in pixels, `[width, height]`, in the file's order. Empty: one tile an image. */
+  /** Grids of tiles, `[width, height]` in pixels, in the file's order. Empty: one tile an image. */
   pinpoints: [number, number][]
   /** How one image becomes tiles: anyres grid, square padding (LLaVA-1.5) or centre crop. */
   aspect: 'anyres' | 'pad' | 'crop'
+  /** How the grid's features are joined: padding cut off and newlines added, in two dimensions, or tile by tile. */
   merge: 'spatial_unpad' | 'spatial' | 'flat'
-  /** Width of a packed image feature; equals the language model's embedding width. */
-  width: number
+  /** Numbers of one image feature; equals the language model's embedding width. */
+  featureWidth: number
 }
 
 /** What the headers of a language model and its projector say, before any weight is read. */
@@ -66,34 +71,21 @@ export interface NativeModelInfo extends NativeModelFacts {
   devices: string[]
 }
 
-/** What becomes of one image of a given size: its tiles, and its packed features. */
-export interface NativeTileLayout {
-  /** Tiles across and down the grid; 0 × 0 where only the overview is used. */
-  cols: number
-  rows: number
-  /** The image scaled to fit the grid, in pixels, and where it lies on the black canvas. */
-  resizedWidth: number
-  resizedHeight: number
-  padLeft: number
-  padTop: number
-  /** Patch columns and rows of the grid that are left after the padding is cut off. */
-  keptCols: number
-  keptRows: number
-  /** Overview and grid: `1 + cols · rows`. */
-  tiles: number
-  /** Image tokens, newline features included. */
-  tokens: number
-}
+/** How much of a picture the vision tower sees: the most that fits the context, all that the model knows, or one tile. */
+export type Detail = 'auto' | 'full' | 'off'
 
-/** One image's tiles, the overview first, then the grid row by row. */
-export interface NativeImage {
-  /** `tiles · tileSize · tileSize · 3` bytes, RGB, interleaved. */
-  pixels: Uint8Array
-  /** The size that was given to `tileLayout`. */
+/** A size in pixels. */
+export interface NativeSize {
   width: number
   height: number
-  cols: number
-  rows: number
+}
+
+/** What one image costs. */
+export interface NativeImageLayout {
+  /** Tiles that the vision tower takes, the whole image as one of them. */
+  tiles: number
+  /** Tokens for the language model, newline features included. */
+  tokens: number
 }
 
 export interface NativeLoadOptions {
@@ -115,7 +107,9 @@ export interface NativeLoadOptions {
 }
 
 export interface NativeRequest {
-  images: NativeImage[]
+  /** Entered whole and copied once; may be changed or detached after the call. */
+  pictures: Picture[]
+  detail: Detail
   /** The question, without template. */
   prompt: string
   maxTokens: number
@@ -137,10 +131,11 @@ export interface NativeCaption {
   finish: 'stop' | 'length'
   promptTokens: number
   imageTokens: number
+  tiles: number
   /** `[vocabulary]`, where it was asked for. */
   firstLogits?: Float32Array
   /** Milliseconds. */
-  timings: { queued: number; vision: number; prefill: number; decode: number }
+  timings: { preprocess: number; queued: number; vision: number; prefill: number; decode: number }
 }
 
 export interface NativeEmbedding {
@@ -160,10 +155,9 @@ export interface NativeJob<T> {
 
 export interface NativeModel {
   readonly info: NativeModelInfo
-  /** Text tokens of the templated prompt around `images` images (image tokens not counted). */
-  countPromptTokens(prompt: string, images: number): number
   caption(request: NativeRequest): NativeJob<NativeCaption>
-  embed(images: NativeImage[]): NativeJob<NativeEmbedding>
+  /** Features of the pictures, each at the detail asked for. */
+  embed(pictures: Picture[], detail: Detail): NativeJob<NativeEmbedding>
   /** Finishes what was submitted, then frees the model. Idempotent. */
   close(): Promise<void>
 }
@@ -179,9 +173,32 @@ export interface Addon {
   devices(rpc: string[]): NativeDevice[]
   /** Reads and checks the headers alone. `chatTemplate` as in `NativeLoadOptions`. */
   inspect(model: string, mmproj: string, chatTemplate: string): NativeModelFacts
-  /** Geometry alone; `maxTiles` bounds the tiles of the grid (0: overview only). */
-  tileLayout(vision: NativeVision, width: number, height: number, maxTiles: number): NativeTileLayout
+  /**
+   * What images of these sizes cost together, for a projector file: `auto` takes the most detail whose tokens are at
+   * most `room`. Where not even the least fits, the least is returned.
+   */
+  fit(mmproj: string, sizes: NativeSize[], detail: Detail, room: number): NativeImageLayout[]
   /** Interleaved RGB scaled as Pillow's bicubic does it, to the bit. */
   resample(pixels: Uint8Array, width: number, height: number, newWidth: number, newHeight: number): Promise<Uint8Array>
   loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeJob<NativeModel>
+  /** For tests alone. */
+  testing: NativeTesting
+}
+
+/** What tests may see of the inside. `geometry`: of `NativeVision`, without `featureWidth`. */
+export interface NativeTesting {
+  /** How an image is laid out; `maxTiles` bounds the tiles of the grid (0: the overview alone). */
+  layout(geometry: Omit<NativeVision, 'featureWidth'>, width: number, height: number, maxTiles: number): unknown
+  /** An image's tiles, `[tiles, tileSize, tileSize, 3]`: the overview, then the grid row by row. */
+  cut(
+    geometry: Omit<NativeVision, 'featureWidth'>,
+    picture: Picture,
+    maxTiles: number
+  ): {
+    pixels: Uint8Array
+    cols: number
+    rows: number
+  }
+  /** Bytes of pictures copied into the addon since the process began. */
+  bytesCopied(): number
 }

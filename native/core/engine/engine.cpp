@@ -8,8 +8,21 @@
 namespace vcap {
 namespace {
 
+// Threads that cut pictures. One cuts some 25 rows of three 720p frames a second, so a few keep up with any device.
+constexpr unsigned MAX_PREPARERS = 4;
+
 double milliseconds(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+Timings timings(const Job & job, Clock::time_point now) {
+    Timings times;
+    times.preprocess = milliseconds(job.preparing, job.prepared);
+    times.queued = milliseconds(job.submitted, job.started) - times.preprocess;
+    times.vision = milliseconds(job.started, job.encoded_at);
+    times.prefill = milliseconds(job.encoded_at, job.prefilled_at);
+    times.decode = milliseconds(job.prefilled_at, now);
+    return times;
 }
 
 /** The tower's device: the first GPU in this machine, else the CPU. Tiles over RPC would cost more than they win. */
@@ -44,11 +57,13 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
         device_names_.emplace_back("CPU");
     }
     threads_ = std::make_unique<CpuThreads>(options.threads);
-    tower_ = std::make_unique<VisionTower>(mmproj, facts_.vision, tower_device(devices), *threads_);
+    vision_ = open_vision_model(mmproj, tower_device(devices), *threads_);
     const LanguageModelOptions model_options{devices,         options.split_tensors, options.sequences,
                                              options.context, options.kv_type,       facts_.chat_template.name};
     language_model_ = std::make_unique<LanguageModel>(model, model_options, *threads_, progress);
     batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
+    const int preparers = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, MAX_PREPARERS));
+    preparer_ = std::make_unique<Preparer>(preparers, [this](const JobPtr & job) { prepare(job); });
     thread_ = std::thread([this] { run(); });
 }
 
@@ -58,53 +73,122 @@ Engine::~Engine() {
         aborting_ = true;
         changed_.notify_one();
     }
-    tower_->abort();
+    vision_->abort();
     language_model_->abort();
+    preparer_.reset();   // its threads still hand their jobs to the engine's
     thread_.join();
 }
 
-int Engine::count_prompt_tokens(const std::string & prompt) const {
-    return tokenize_prompt(language_model_->vocab(), facts_.chat_template, prompt).count();
-}
-
 uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done) {
-    if (request.images.empty() || request.max_tokens < 1) {
-        throw Error("usage", "A caption needs at least one image and one token.");
+    if (request.images.pictures.empty() || request.max_tokens < 1) {
+        throw Error("usage", "A caption needs at least one image and one token");
     }
-    PromptTokens prompt = tokenize_prompt(language_model_->vocab(), facts_.chat_template, request.prompt);
     auto job = std::make_shared<Job>();
-    job->features = std::make_unique<VisionFeatures>(facts_.vision, std::move(request.images));
-    const int needed = prompt.count() + job->features->tokens() + request.max_tokens;
-    if (needed > language_model_->context()) {
-        throw Error("context_overflow",
-                    std::to_string(job->features->tokens()) + " image tokens, " + std::to_string(prompt.count()) +
-                        " of the prompt and " + std::to_string(request.max_tokens) + " for the answer are " +
-                        std::to_string(needed) + ", more than the context's " +
-                        std::to_string(language_model_->context()) +
-                        ". Use fewer tiles (--anyres auto or off), fewer frames or a shorter answer.");
-    }
-    job->sequence.emplace(request, std::move(prompt), job->features->tokens());
     job->on_caption = std::move(done);
-    return submit(job);
+    ImageRequest images = std::move(request.images);
+    job->request = std::move(request);
+    return submit(job, std::move(images));
 }
 
-uint64_t Engine::embed(std::vector<ImageTiles> images, std::function<void(Outcome<Embedding>)> done) {
+uint64_t Engine::embed(ImageRequest images, std::function<void(Outcome<Embedding>)> done) {
     auto job = std::make_shared<Job>();
-    job->features = std::make_unique<VisionFeatures>(facts_.vision, std::move(images));
     job->on_embedding = std::move(done);
-    return submit(job);
+    return submit(job, std::move(images));
 }
 
-uint64_t Engine::submit(const JobPtr & job) {
+uint64_t Engine::submit(const JobPtr & job, ImageRequest images) {
+    for (const Picture & picture : images.pictures) {
+        const auto [width, height] = picture.size;
+        if (width < 1 || height < 1 || picture.pixels.size() != 3ull * width * height) {
+            throw Error("usage", "An image of " + std::to_string(width) + " x " + std::to_string(height) +
+                                     " pixels cannot have " + std::to_string(picture.pixels.size()) + " bytes of RGB");
+        }
+    }
+    job->images = std::move(images);
     const std::lock_guard<std::mutex> lock(mutex_);
     if (closing_ || aborting_) {
-        throw Error("closed", "This captioner is closed.");
+        throw Error("closed", "This captioner is closed");
     }
     job->id = next_id_++;
     jobs_[job->id] = job;
-    submitted_.push_back(job);
-    changed_.notify_one();
+    preparing_++;
+    preparer_->add(job);
     return job->id;
+}
+
+/** On a preparing thread: makes a request ready for the engine's thread, or answers why that cannot be. */
+void Engine::prepare(const JobPtr & job) {
+    std::optional<Error> error;
+    job->preparing = Clock::now();
+    const bool wanted = [&] {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return !aborting_ && !job->cancelled;
+    }();
+    try {
+        if (wanted) {
+            lay_out(*job);
+        }
+    } catch (const Error & thrown) {
+        error = thrown;
+    } catch (const std::exception & thrown) {
+        error = Error("engine_error", std::string("Preparing the images failed: ") + thrown.what());
+    }
+    job->prepared = Clock::now();
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        preparing_--;
+        if (!error && (aborting_ || job->cancelled)) {
+            error = Error("aborted", "The work was cancelled");
+        }
+        if (error) {
+            jobs_.erase(job->id);
+        } else {
+            submitted_.push_back(job);
+        }
+        changed_.notify_one();
+    }
+    if (error) {
+        job->fail(*error);
+    }
+}
+
+/** Tokenises the prompt, chooses the detail that fits the context and cuts the tiles. Throws context_overflow. */
+void Engine::lay_out(Job & job) const {
+    const ImageProcessor & processor = vision_->processor();
+    std::vector<Picture> pictures = std::move(job.images.pictures);
+    std::vector<Size> sizes;
+    for (const Picture & picture : pictures) {
+        sizes.push_back(picture.size);
+    }
+    PromptTokens prompt;
+    int64_t room = INT64_MAX;   // features alone need no place in a context
+    if (job.request) {
+        prompt = tokenize_prompt(language_model_->vocab(), facts_.chat_template, job.request->prompt);
+        room = int64_t{language_model_->context()} - prompt.count() - job.request->max_tokens;
+    }
+    const std::vector<ImageLayout> layouts = processor.fit(sizes, job.images.detail, room);
+    int64_t tokens = 0;
+    for (const ImageLayout & layout : layouts) {
+        tokens += layout.tokens;
+    }
+    if (tokens > room) {
+        throw Error("context_overflow",
+                    std::to_string(sizes.size()) + (sizes.size() == 1 ? " image needs " : " images need ") +
+                        std::to_string(tokens) + " tokens, the prompt " + std::to_string(prompt.count()) +
+                        " and the answer " + std::to_string(job.request->max_tokens) + ": " +
+                        std::to_string(tokens + prompt.count() + job.request->max_tokens) + " of " +
+                        std::to_string(language_model_->context()) +
+                        " positions; use less detail, fewer frames, a shorter answer or a longer context");
+    }
+    std::vector<CutImage> images;
+    for (size_t i = 0; i < pictures.size(); i++) {
+        images.push_back({layouts[i], processor.cut(pictures[i], layouts[i])});
+        pictures[i] = {};   // a picture is much larger than its tiles
+    }
+    job.features = std::make_unique<VisionFeatures>(processor, std::move(images));
+    if (job.request) {
+        job.sequence.emplace(*job.request, std::move(prompt), job.features->tokens());
+    }
 }
 
 void Engine::cancel(uint64_t id) {
@@ -141,7 +225,7 @@ void Engine::run() {
             fail_all(Error("engine_error", std::string("The engine failed: ") + error.what()));
         }
     }
-    fail_all(Error("aborted", "The work was cancelled."));
+    fail_all(Error("aborted", "The work was cancelled"));
     const std::lock_guard<std::mutex> lock(mutex_);
     ended_ = true;
     for (const std::function<void()> & closed : on_closed_) {
@@ -155,7 +239,7 @@ bool Engine::take_submissions() {
     const auto has_work = [this] {
         return !submitted_.empty() || !waiting_.empty() || !ready_.empty() || scheduler_.running() > 0;
     };
-    changed_.wait(lock, [&] { return has_work() || closing_ || aborting_; });
+    changed_.wait(lock, [&] { return has_work() || aborting_ || (closing_ && preparing_ == 0); });
     waiting_.insert(waiting_.end(), submitted_.begin(), submitted_.end());
     submitted_.clear();
     return !aborting_ && has_work();
@@ -174,7 +258,7 @@ void Engine::drop_cancelled() {
             return false;
         }
         finish(job);
-        job->fail(Error("aborted", "The work was cancelled."));
+        job->fail(Error("aborted", "The work was cancelled"));
         return true;
     };
     waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), drop), waiting_.end());
@@ -202,21 +286,21 @@ void Engine::encode() {
     if (waiting_.empty() || (enough_ready && waiting_.front()->sequence)) {
         return;
     }
-    std::vector<VisionTower::Tile> tiles;
+    std::vector<TowerInput> inputs;
     for (const JobPtr & job : waiting_) {
         if (job->encoded == 0) {
             job->started = Clock::now();
         }
         const std::vector<const uint8_t *> & pixels = job->features->tiles();
-        while (job->encoded < pixels.size() && static_cast<int>(tiles.size()) < tower_->max_tiles()) {
-            tiles.push_back({pixels[job->encoded], job->features->tile(job->encoded)});
+        while (job->encoded < pixels.size() && static_cast<int>(inputs.size()) < vision_->max_tiles()) {
+            inputs.push_back({pixels[job->encoded], job->features->tile(job->encoded)});
             job->encoded++;
         }
         if (!job->fully_encoded()) {
             break;
         }
     }
-    tower_->encode(tiles);
+    vision_->encode(inputs);
     while (!waiting_.empty() && waiting_.front()->fully_encoded()) {
         const JobPtr job = waiting_.front();
         waiting_.pop_front();
@@ -225,18 +309,22 @@ void Engine::encode() {
             job->features->drop_pixels();
             ready_.push_back(job);
         } else {
-            finish(job);
-            Embedding embedding;
-            embedding.width = facts_.vision.width;
-            embedding.counts = job->features->counts();
-            embedding.data.resize(static_cast<size_t>(job->features->tokens()) * embedding.width);
-            for (int token = 0; token < job->features->tokens(); token++) {
-                job->features->copy_row(token, tower_->newline(),
-                                        embedding.data.data() + static_cast<size_t>(token) * embedding.width);
-            }
-            job->on_embedding(std::move(embedding));
+            answer_embedding(job);
         }
     }
+}
+
+void Engine::answer_embedding(const JobPtr & job) {
+    finish(job);
+    Embedding embedding;
+    embedding.width = facts_.vision.feature_width;
+    embedding.counts = job->features->counts();
+    embedding.data.resize(static_cast<size_t>(job->features->tokens()) * embedding.width);
+    for (int token = 0; token < job->features->tokens(); token++) {
+        float * row = embedding.data.data() + static_cast<size_t>(token) * embedding.width;
+        job->features->copy_row(token, vision_->newline(), row);
+    }
+    job->on_embedding(std::move(embedding));
 }
 
 /** Schedule, run, postprocess: one llama_decode for everything that runs. */
@@ -253,7 +341,7 @@ void Engine::decode() {
     std::vector<int> output_rows;
     for (const Scheduler::Slice & slice : slices) {
         Job & job = *slice.job;
-        output_rows.push_back(job.sequence->add_rows(*batch_, job.slot, slice.rows, *job.features, tower_->newline(),
+        output_rows.push_back(job.sequence->add_rows(*batch_, job.slot, slice.rows, *job.features, vision_->newline(),
                                                      language_model_->embeddings()));
     }
     language_model_->decode(*batch_);
@@ -271,8 +359,8 @@ void Engine::decode() {
             continue;
         }
         Caption caption = job.sequence->caption(*language_model_);
-        caption.timings = {milliseconds(job.submitted, job.started), milliseconds(job.started, job.encoded_at),
-                           milliseconds(job.encoded_at, job.prefilled_at), milliseconds(job.prefilled_at, now)};
+        caption.tiles = job.features->tiles_laid_out();
+        caption.timings = timings(job, now);
         finish(slices[i].job);
         job.on_caption(std::move(caption));
     }

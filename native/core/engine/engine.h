@@ -13,35 +13,38 @@
 
 #include "core/cpu_threads.h"
 #include "core/engine/job.h"
+#include "core/engine/preparer.h"
 #include "core/engine/scheduler.h"
 #include "core/language/language_model.h"
 #include "core/model_facts.h"
-#include "core/vision/llava/tower.h"
+#include "core/vision/vision.h"
 
 namespace vcap {
 
 struct EngineOptions {
     std::string model;
     std::string mmproj;
-    std::vector<std::string> devices;   // ggml's names; empty: the CPU
-    bool split_tensors = false;
-    int sequences = 1;
-    int context = 0;                     // positions a sequence; 0: what the model was trained on
-    int threads = 0;                     // 0: one a physical core
+    std::vector<std::string> devices;    // ggml's names; empty: the CPU
+    bool split_tensors = false;          // whether each tensor is split across the devices, instead of whole layers
+    int sequences = 1;                   // captions at once
+    int context = 0;                     // positions of each caption; 0: what the model was trained on
+    int threads = 0;                     // CPU threads; 0: one for each physical core
     ggml_type kv_type = GGML_TYPE_F16;   // of the keys and values kept: F32, F16 or Q8_0
-    std::string chat_template;           // empty: by the model's metadata
+    std::string chat_template;           // a template's name; empty: by the model's metadata
 };
 
 /**
- * A loaded pair of models and the one thread that runs them. Requests come from any thread;
- * their callbacks are called on the engine's.
+ * A loaded pair of models, the threads that prepare requests and the one thread that runs the models. Requests come
+ * from any thread; their callbacks are called on a thread of the engine's.
  */
 class Engine {
 public:
-    /** Loads both models; `progress` gets 0…1 and says whether to go on. Throws as read_model_facts, find_devices,
-     * VisionTower and LanguageModel do. */
+    /**
+     * Loads both models; `progress` gets 0 to 1 and says whether to go on. Throws what read_model_facts, find_devices,
+     * open_vision_model and LanguageModel throw.
+     */
     Engine(const EngineOptions & options, const std::function<bool(float)> & progress);
-    /** Cancels what is left; blocks for no longer than an operation of ggml takes. */
+    /** Cancels what is left; blocks for no longer than one operation of ggml or one request's preparing takes. */
     ~Engine();
     Engine(const Engine &) = delete;
     Engine & operator=(const Engine &) = delete;
@@ -50,30 +53,36 @@ public:
     const ModelFacts & facts() const { return facts_; }
     const std::vector<std::string> & devices() const { return device_names_; }
 
-    int count_prompt_tokens(const std::string & prompt) const;
-    /** Throws usage, context_overflow or closed at once; everything later reaches the callback, exactly once. */
+    /**
+     * Takes a request and returns its number, for cancel(). Throws usage and closed at once; everything else, such as
+     * context_overflow, reaches the callback, which is called exactly once.
+     */
     uint64_t caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done);
-    uint64_t embed(std::vector<ImageTiles> images, std::function<void(Outcome<Embedding>)> done);
+    uint64_t embed(ImageRequest images, std::function<void(Outcome<Embedding>)> done);
+    /** The request's callback gets `aborted` soon. A number that is no longer under way is ignored. */
     void cancel(uint64_t id);
 
-    /** Takes no more requests, finishes those it has, ends the thread, and then calls `closed`, on that thread or at
-     * once. */
+    /** Takes no more requests, finishes those it has, ends its thread, then calls `closed`, on that thread or at once.
+     */
     void close(std::function<void()> closed);
 
 private:
-    uint64_t submit(const JobPtr & job);
+    uint64_t submit(const JobPtr & job, ImageRequest images);
+    void prepare(const JobPtr & job);
+    void lay_out(Job & job) const;
     void run();
     bool take_submissions();
     void drop_cancelled();
     void encode();
     void decode();
+    void answer_embedding(const JobPtr & job);
     void finish(const JobPtr & job);
     void fail_all(const Error & error);
 
     ModelFacts facts_;
     std::vector<std::string> device_names_;
     std::unique_ptr<CpuThreads> threads_;
-    std::unique_ptr<VisionTower> tower_;
+    std::unique_ptr<VisionModel> vision_;
     std::unique_ptr<LanguageModel> language_model_;
     std::unique_ptr<Batch> batch_;
     Scheduler scheduler_;
@@ -85,7 +94,8 @@ private:
     // Shared, under the mutex.
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<JobPtr> submitted_;
+    std::deque<JobPtr> submitted_;   // prepared, for the engine's thread to take
+    int preparing_ = 0;              // jobs that are with the preparer
     std::unordered_map<uint64_t, std::weak_ptr<Job>> jobs_;
     uint64_t next_id_ = 1;
     bool closing_ = false;
@@ -95,6 +105,7 @@ private:
     std::vector<std::function<void()>> on_closed_;
 
     std::thread thread_;
+    std::unique_ptr<Preparer> preparer_;
 };
 
 }   // namespace vcap

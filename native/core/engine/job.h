@@ -18,18 +18,26 @@ using Clock = std::chrono::steady_clock;
 /** A request in the engine: images to be embedded and, for a caption, the sequence behind them. */
 struct Job {
     uint64_t id = 0;
+    // What was asked for; emptied when the job is prepared. No caption request: the features themselves are wanted.
+    ImageRequest images;
+    std::optional<CaptionRequest> request;
+
+    // What preparing makes of it.
     std::unique_ptr<VisionFeatures> features;
-    size_t encoded = 0;                 // tiles that the tower is done with
-    std::optional<Sequence> sequence;   // none: the features themselves are wanted
-    int slot = -1;                      // KV sequence while it runs
+    std::optional<Sequence> sequence;   // of a caption
+
+    size_t encoded = 0;   // tiles that the tower has taken
+    int slot = -1;        // the KV stream, while it runs
 
     std::function<void(Outcome<Caption>)> on_caption;
     std::function<void(Outcome<Embedding>)> on_embedding;
     std::atomic<bool> cancelled{false};
 
     Clock::time_point submitted = Clock::now();
-    Clock::time_point started{};   // first tile
-    Clock::time_point encoded_at{};
+    Clock::time_point preparing{};    // when preparing began
+    Clock::time_point prepared{};     // when it ended
+    Clock::time_point started{};      // when the tower took the first tile
+    Clock::time_point encoded_at{};   // when the features were there
     Clock::time_point prefilled_at{};
 
     bool fully_encoded() const { return encoded == features->tile_count(); }

@@ -6,45 +6,44 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/vision/llava/tiling.h"
+#include "core/vision/picture.h"
 #include "llama.h"
 
 namespace vcap {
 
-/** One image's tiles: the overview first, then the grid row by row. */
-struct ImageTiles {
-    std::vector<uint8_t> pixels;   // [tiles, tile_size, tile_size, 3], RGB
-    int width = 0;                 // the image's size before it was cut
-    int height = 0;
-    int cols = 0;   // the grid
-    int rows = 0;
+/** Pictures of one prompt, in order. */
+struct ImageRequest {
+    std::vector<Picture> pictures;
+    Detail detail = Detail::automatic;
 };
 
 struct CaptionRequest {
-    std::vector<ImageTiles> images;
-    std::string prompt;
+    ImageRequest images;
+    std::string prompt;   // the question, without its chat template
     int max_tokens = 300;
-    float temperature = 0;   // 0: greedy
+    float temperature = 0;   // 0: the likeliest token each time
     float top_p = 1;
     uint32_t seed = 0;
-    bool ignore_eos = false;   // go on to max_tokens whatever the model says
-    bool first_logits = false;
+    bool ignore_eos = false;     // go on to max_tokens whatever the model says
+    bool first_logits = false;   // return the logits of the first generated position
 };
 
-/** Milliseconds. */
+/** Milliseconds of each step of a request. */
 struct Timings {
-    double queued = 0;
-    double vision = 0;
-    double prefill = 0;
-    double decode = 0;
+    double preprocess = 0;   // tokenising the prompt, choosing the detail, cutting the tiles
+    double queued = 0;       // waiting for a preparing thread and for the tower
+    double vision = 0;       // from the tower's first tile to its last
+    double prefill = 0;      // from there to the first logits, the wait for a KV stream included
+    double decode = 0;       // the rest of the caption
 };
 
 struct Caption {
     std::string text;                  // valid UTF-8
     std::vector<llama_token> tokens;   // without the one that ended it
-    bool cut = false;                  // at max_tokens
-    int prompt_tokens = 0;
+    bool cut = false;                  // true where max_tokens ended it
+    int prompt_tokens = 0;             // text tokens of the templated prompt
     int image_tokens = 0;
+    int tiles = 0;                     // tiles of all images, overviews included
     std::vector<float> first_logits;   // [vocabulary], where asked for
     Timings timings;
 };
@@ -53,9 +52,10 @@ struct Caption {
 struct Embedding {
     std::vector<float> data;
     std::vector<int> counts;   // tokens of each image
-    int width = 0;
+    int width = 0;             // numbers of one feature
 };
 
+/** What a request comes to: a result, or why there is none. */
 template <typename T>
 using Outcome = std::variant<T, Error>;
 

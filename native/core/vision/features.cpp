@@ -3,38 +3,31 @@
 #include <cstring>
 #include <string_view>
 
-#include "core/error.h"
-
 namespace vcap {
 
-VisionFeatures::VisionFeatures(const VisionConfig & config, std::vector<ImageTiles> images)
-    : tile_floats_(static_cast<size_t>(config.patches()) * config.width), width_(config.width),
-      images_(std::move(images)) {
-    const TileGeometry & geometry = config.geometry;
-    const size_t tile_bytes = 3ull * geometry.tile_size * geometry.tile_size;
-    for (const ImageTiles & image : images_) {
-        const TileLayout layout = tile_layout_of_grid(geometry, image.width, image.height, image.cols, image.rows);
-        if (image.pixels.size() != tile_bytes * layout.tiles()) {
-            throw Error("usage", "An image of " + std::to_string(layout.tiles()) + " tiles needs " +
-                                     std::to_string(tile_bytes * layout.tiles()) + " bytes, not " +
-                                     std::to_string(image.pixels.size()) + ".");
+VisionFeatures::VisionFeatures(const ImageProcessor & processor, std::vector<CutImage> images)
+    : tile_floats_(static_cast<size_t>(processor.features_per_tile()) * processor.facts().feature_width),
+      feature_width_(processor.facts().feature_width), images_(std::move(images)) {
+    const size_t tile_bytes = processor.tile_bytes();
+    const int per_tile = processor.features_per_tile();
+    for (const CutImage & image : images_) {
+        std::vector<size_t> indices;   // of the image's tiles among all different ones
+        for (int tile = 0; tile < image.layout.tiles; tile++) {
+            indices.push_back(add_tile(image.pixels.data() + tile * tile_bytes, tile_bytes));
         }
-        std::vector<size_t> places;
-        for (int tile = 0; tile < layout.tiles(); tile++) {
-            places.push_back(add_tile(image.pixels.data() + tile * tile_bytes, tile_bytes));
+        for (const int feature : processor.order(image.layout)) {
+            const bool newline = feature == NEWLINE;
+            order_.push_back(newline ? NEWLINE
+                                     : static_cast<int>(indices[feature / per_tile]) * per_tile + feature % per_tile);
         }
-        const int patches = config.patches();
-        for (const int patch : pack_order(geometry, layout)) {
-            order_.push_back(patch == NEWLINE ? NEWLINE
-                                              : static_cast<int>(places[patch / patches]) * patches + patch % patches);
-        }
-        counts_.push_back(layout.tokens);
+        counts_.push_back(image.layout.tokens);
+        tiles_laid_out_ += image.layout.tiles;
     }
     tile_count_ = tiles_.size();
     tile_by_hash_.clear();
 }
 
-/** Where this tile stands among those to be encoded: a still clip's frames, or plain borders, are encoded once. */
+/** The index of this tile among the different ones: a still clip's frames, or plain borders, are encoded once. */
 size_t VisionFeatures::add_tile(const uint8_t * pixels, size_t bytes) {
     const size_t hash = std::hash<std::string_view>{}({reinterpret_cast<const char *>(pixels), bytes});
     const auto [first, last] = tile_by_hash_.equal_range(hash);
@@ -56,12 +49,14 @@ float * VisionFeatures::tile(size_t index) {
 void VisionFeatures::drop_pixels() {
     images_.clear();
     images_.shrink_to_fit();
+    tiles_.clear();
 }
 
 void VisionFeatures::copy_row(int index, const std::vector<float> & newline, float * row) const {
-    const int patch = order_[index];
-    const float * values = patch == NEWLINE ? newline.data() : values_.data() + static_cast<size_t>(patch) * width_;
-    std::memcpy(row, values, width_ * sizeof(float));
+    const int feature = order_[index];
+    const float * values =
+        feature == NEWLINE ? newline.data() : values_.data() + static_cast<size_t>(feature) * feature_width_;
+    std::memcpy(row, values, feature_width_ * sizeof(float));
 }
 
 }   // namespace vcap

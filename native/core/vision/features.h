@@ -4,45 +4,54 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/engine/request.h"
-#include "core/vision/llava/tower.h"
+#include "core/vision/vision.h"
 
 namespace vcap {
 
+/** One image of a request, cut: its layout and the pixels of its tiles, [layout.tiles, tile_bytes]. */
+struct CutImage {
+    ImageLayout layout;
+    std::vector<uint8_t> pixels;
+};
+
 /**
- * The image features of one request: room for what the tower makes of its tiles, and the
- * order in which the language model reads it. Nothing is copied to pack them.
+ * The image features of one request: room for what the tower makes of its tiles, and the order in which the language
+ * model reads it. Nothing is copied to pack them.
  */
 class VisionFeatures {
 public:
-    /** Lays the images out. Throws usage where an image's bytes do not fit its grid. */
-    VisionFeatures(const VisionConfig & config, std::vector<ImageTiles> images);
+    VisionFeatures(const ImageProcessor & processor, std::vector<CutImage> images);
 
-    /** The tiles of all images, each different one once; each points at tile_size² · 3 bytes, until drop_pixels(). */
+    /** The tiles of all images, each different one once; each points at tile_bytes() of pixels, until drop_pixels(). */
     const std::vector<const uint8_t *> & tiles() const { return tiles_; }
+    /** How many different tiles there are. */
     size_t tile_count() const { return tile_count_; }
+    /** Rows that the images take in the prompt, and how many of them each image has. */
     int tokens() const { return static_cast<int>(order_.size()); }
     const std::vector<int> & counts() const { return counts_; }
+    /** Tiles of all images, repeated ones counted each time. */
+    int tiles_laid_out() const { return tiles_laid_out_; }
 
-    /** Where the features of tile `index` go: [patches, width]. Makes the room at the first call. */
+    /** Where the features of tile `index` go: [features_per_tile, feature_width]. Makes the room at the first call. */
     float * tile(size_t index);
-    /** Drops the pixels, once all tiles are encoded. */
+    /** Frees the pixels, once all tiles are encoded. */
     void drop_pixels();
-    /** Writes token `index` into row[width]. */
+    /** Writes the feature of token `index` into row[feature_width]. */
     void copy_row(int index, const std::vector<float> & newline, float * row) const;
 
 private:
     size_t add_tile(const uint8_t * pixels, size_t bytes);
 
     size_t tile_floats_;
-    int width_;
-    std::vector<ImageTiles> images_;
+    int feature_width_;
+    std::vector<CutImage> images_;
     std::vector<const uint8_t *> tiles_;
     std::unordered_multimap<size_t, size_t> tile_by_hash_;
     size_t tile_count_ = 0;
-    std::vector<int> order_;   // patch indices over all tiles, or NEWLINE
-    std::vector<int> counts_;
-    std::vector<float> values_;   // [tiles, patches, width]
+    int tiles_laid_out_ = 0;
+    std::vector<int> order_;      // indices over the features of all different tiles, or NEWLINE
+    std::vector<int> counts_;     // tokens of each image
+    std::vector<float> values_;   // [tiles, features_per_tile, feature_width]
 };
 
 }   // namespace vcap

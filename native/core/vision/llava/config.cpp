@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace vcap {
+namespace vcap::llava {
 namespace {
 
 // Bounds far above any model of the family: a header beyond them is damaged or hostile.
@@ -13,29 +13,6 @@ constexpr int64_t MAX_WIDTH = 65536;
 constexpr int64_t MAX_BLOCKS = 256;
 constexpr size_t MAX_PINPOINTS = 256;
 constexpr int64_t MAX_GRID_TILES = 64;
-
-void check_kind(const GgufFile & file) {
-    const std::string architecture = file.find_string("general.architecture").value_or("");
-    if (architecture != "clip") {
-        file.invalid("this is not a vision projector but a model of architecture '" + architecture +
-                     "'; give the language model as --model and the projector as --mmproj");
-    }
-    if (!file.find_bool("clip.has_vision_encoder").value_or(false)) {
-        file.invalid("clip.has_vision_encoder is not true; this projector has no vision tower");
-    }
-    // Files of 2023 lack the type and say has_llava_projector instead.
-    const std::optional<std::string> type = file.find_string("clip.projector_type");
-    const bool llava = type ? *type == "mlp" : file.find_bool("clip.has_llava_projector").value_or(false);
-    if (!llava) {
-        file.invalid("clip.projector_type is '" + type.value_or("") + "'; only LLaVA's 'mlp' is supported");
-    }
-    if (file.find_tensor("mm.3.weight") != nullptr) {
-        file.invalid("tensor mm.3.weight is there: this is Yi-VL's normed projector, not LLaVA's");
-    }
-    if (file.find_bool("clip.use_gelu").value_or(false) || file.find_bool("clip.use_silu").value_or(false)) {
-        file.invalid("clip.use_gelu or clip.use_silu is true; LLaVA's CLIP tower uses quick GELU");
-    }
-}
 
 std::array<float, 3> read_channels(const GgufFile & file, const std::string & key,
                                    const std::array<float, 3> & standard, bool positive) {
@@ -114,9 +91,8 @@ int read_blocks(const GgufFile & file) {
 
 }   // namespace
 
-VisionConfig read_vision_config(const GgufFile & file) {
-    check_kind(file);
-    VisionConfig config;
+Config read_config(const GgufFile & file) {
+    Config config;
     const std::string prefix = "clip.vision.";
     config.geometry.tile_size = static_cast<int>(file.require_int(prefix + "image_size", 1, MAX_IMAGE));
     config.geometry.patch_size = static_cast<int>(file.require_int(prefix + "patch_size", 1, MAX_IMAGE));
@@ -148,11 +124,11 @@ VisionConfig read_vision_config(const GgufFile & file) {
         file.invalid("clip.vision.mm_patch_merge_type is spatial_unpad, but tensor v.image_newline (or "
                      "model.image_newline) is missing");
     }
-    config.width = static_cast<int>(file.require_tensor("mm.2.weight")->ne[1]);
+    config.feature_width = static_cast<int>(file.require_tensor("mm.2.weight")->ne[1]);
     // The legacy converter calls the first matrix ffn_down. Where both are square its reading is llama.cpp's too.
     const ggml_tensor * down = file.require_tensor("v.blk.0.ffn_down.weight");
     config.swapped_ffn = down->ne[0] == config.embedding;
     return config;
 }
 
-}   // namespace vcap
+}   // namespace vcap::llava

@@ -6,27 +6,28 @@
 #include "core/gguf_file.h"
 #include "core/vision/llava/tiling.h"
 
-namespace vcap {
+namespace vcap::llava {
 
 /** A LLaVA projector file's metadata, checked: the CLIP tower, the MLP behind it, the tiling. */
-struct VisionConfig {
+struct Config {
     TileGeometry geometry;
-    int embedding = 0;   // width of the tower
-    int feed_forward = 0;
-    int heads = 0;
-    int blocks = 0;                // blocks that run, not those the file stores
-    float epsilon = 1e-5f;         // of the layer norms
-    std::array<float, 3> mean{};   // of RGB in [0, 1]
-    std::array<float, 3> deviation{};
-    int width = 0;              // of the projected features: the language model's embedding width
-    bool swapped_ffn = false;   // the legacy converter's names: ffn_down comes first
-    std::string newline;        // name of the newline tensor; empty where the model has none
+    int embedding = 0;                  // numbers of one patch inside the tower
+    int feed_forward = 0;               // numbers of one patch between a block's two feed-forward matrices
+    int heads = 0;                      // attention heads
+    int blocks = 0;                     // transformer blocks that run, which may be fewer than the file stores
+    float epsilon = 1e-5f;              // added to the variance in every layer norm
+    std::array<float, 3> mean{};        // of red, green and blue in [0, 1]
+    std::array<float, 3> deviation{};   // standard deviation of the same
+    int feature_width = 0;              // numbers of one projected feature: the language model's embedding width
+    bool swapped_ffn = false;           // true where the file calls the first feed-forward matrix ffn_down
+    std::string newline;                // name of the newline tensor; empty where the model has none
 
     int patches() const { return geometry.patches_per_tile(); }
+    /** Patches of one tile and the class token. */
     int positions() const { return patches() + 1; }
 };
 
-/** Throws model_invalid, naming the field, for any file that is no LLaVA projector. */
-VisionConfig read_vision_config(const GgufFile & file);
+/** Reads a file that open.cpp has found to be a LLaVA projector. Throws model_invalid, naming the field. */
+Config read_config(const GgufFile & file);
 
-}   // namespace vcap
+}   // namespace vcap::llava

@@ -6,22 +6,20 @@
 
 #include "core/error.h"
 
-namespace vcap {
+namespace vcap::llava {
 namespace {
 
 void check_size(int width, int height) {
     if (width < 1 || height < 1) {
         throw Error("usage", "An image must have a width and a height of at least 1 pixel, not " +
-                                 std::to_string(width) + " x " + std::to_string(height) + ".");
+                                 std::to_string(width) + " x " + std::to_string(height));
     }
 }
-
-bool unpads(const TileGeometry & geometry) { return geometry.merge == "spatial_unpad"; }
 
 // One tile an image: its patches, and one newline where the model unpads (LLaVA-1.5 never does).
 TileLayout overview_alone(const TileGeometry & geometry) {
     TileLayout layout;
-    layout.tokens = geometry.patches_per_tile() + (geometry.aspect == "anyres" && unpads(geometry) ? 1 : 0);
+    layout.tokens = geometry.patches_per_tile() + (geometry.aspect == "anyres" && geometry.unpads() ? 1 : 0);
     return layout;
 }
 
@@ -48,7 +46,7 @@ TileLayout layout_on_grid(const TileGeometry & geometry, int width, int height, 
     layout.kept_cols = side * layout.cols;
     layout.kept_rows = side * layout.rows;
     const int base = geometry.patches_per_tile();
-    if (!unpads(geometry)) {
+    if (!geometry.unpads()) {
         layout.tokens = base + layout.kept_cols * layout.kept_rows;
         return layout;
     }
@@ -108,40 +106,7 @@ TileLayout tile_layout_of_grid(const TileGeometry & geometry, int width, int hei
             return layout_on_grid(geometry, width, height, pinpoint.first, pinpoint.second);
         }
     }
-    throw Error("usage",
-                "This model has no grid of " + std::to_string(cols) + " x " + std::to_string(rows) + " tiles.");
+    throw Error("usage", "This model has no grid of " + std::to_string(cols) + " x " + std::to_string(rows) + " tiles");
 }
 
-std::vector<int> pack_order(const TileGeometry & geometry, const TileLayout & layout) {
-    const int side = geometry.patches_per_side();
-    const int base = geometry.patches_per_tile();
-    std::vector<int> order;
-    order.reserve(layout.tokens);
-    for (int i = 0; i < base; i++) {
-        order.push_back(i);
-    }
-    if (layout.cols == 0) {
-        if (layout.tokens > base) {
-            order.push_back(NEWLINE);
-        }
-        return order;
-    }
-    if (geometry.merge == "flat") {
-        for (int i = base; i < layout.tiles() * base; i++) {
-            order.push_back(i);
-        }
-        return order;
-    }
-    for (int row = layout.kept_top; row < layout.kept_top + layout.kept_rows; row++) {
-        for (int col = layout.kept_left; col < layout.kept_left + layout.kept_cols; col++) {
-            const int tile = 1 + (row / side) * layout.cols + col / side;
-            order.push_back(tile * base + (row % side) * side + col % side);
-        }
-        if (unpads(geometry)) {
-            order.push_back(NEWLINE);
-        }
-    }
-    return order;
-}
-
-}   // namespace vcap
+}   // namespace vcap::llava

@@ -4,33 +4,39 @@
 #include <utility>
 #include <vector>
 
-namespace vcap {
+namespace vcap::llava {
 
-/** How a vision model wants its pictures. Lengths in pixels. */
+/** How a LLaVA model wants its pictures. */
 struct TileGeometry {
-    int tile_size = 336;
-    int patch_size = 14;
-    std::vector<std::pair<int, int>> pinpoints;   // grids (width, height); empty: one tile an image
+    int tile_size = 336;                          // side of a tile, in pixels
+    int patch_size = 14;                          // side of a patch, in pixels
+    std::vector<std::pair<int, int>> pinpoints;   // grids (width, height) in pixels; empty: one tile an image
     std::string aspect = "anyres";                // anyres | pad | crop
     std::string merge = "spatial_unpad";          // spatial_unpad | spatial | flat
 
+    /** Whether the padding's features are cut off and each row of patches gets a newline feature. */
+    bool unpads() const { return merge == "spatial_unpad"; }
     int patches_per_side() const { return tile_size / patch_size; }
     int patches_per_tile() const { return patches_per_side() * patches_per_side(); }
 };
 
-/** What becomes of one image: its grid of tiles, and what is left of the grid's features. */
+/** How one image is cut: its grid of tiles, and which of the grid's features are left. */
 struct TileLayout {
-    int cols = 0;   // tiles across and down; 0 × 0: the overview alone
+    // Tiles across and down the grid; 0 x 0 where only the overview is used.
+    int cols = 0;
     int rows = 0;
-    int resized_width = 0;   // the image inside the grid's canvas, pixels
+    // Where the scaled image lies on the grid's canvas, in pixels.
+    int resized_width = 0;
     int resized_height = 0;
     int pad_left = 0;
     int pad_top = 0;
-    int kept_left = 0;   // the patch columns and rows that are left of the grid: [left, left + cols)
+    // The patches of the grid that are left when the padding is cut off: columns [kept_left, kept_left + kept_cols) and
+    // rows [kept_top, kept_top + kept_rows).
+    int kept_left = 0;
     int kept_top = 0;
     int kept_cols = 0;
     int kept_rows = 0;
-    int tokens = 0;   // image features, newlines included
+    int tokens = 0;   // image features, newline features included
 
     int tiles() const { return 1 + cols * rows; }
 };
@@ -48,14 +54,4 @@ TileLayout tile_layout(const TileGeometry & geometry, int width, int height, int
  */
 TileLayout tile_layout_of_grid(const TileGeometry & geometry, int width, int height, int cols, int rows);
 
-/** A newline feature in pack_order's list. */
-constexpr int NEWLINE = -1;
-
-/**
- * The order in which an image's features reach the language model: for each token the index
- * of its patch among the image's `tiles · patches_per_tile` (overview first, tiles row by
- * row), or NEWLINE. Its length is `layout.tokens`.
- */
-std::vector<int> pack_order(const TileGeometry & geometry, const TileLayout & layout);
-
-}   // namespace vcap
+}   // namespace vcap::llava

@@ -8,7 +8,7 @@
 #include "ggml-cpu.h"
 #include "kernels/backend.h"
 
-namespace vcap {
+namespace vcap::llava {
 namespace {
 
 // Activations of one graph stay below this, so that a big batch of tiles cannot crowd out the language model. On a CPU
@@ -61,9 +61,8 @@ std::string shape_of(const ggml_tensor * tensor) {
 
 }   // namespace
 
-VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device,
-                         const CpuThreads & threads)
-    : config_(config), on_cpu_(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU) {
+Tower::Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t device, const CpuThreads & threads)
+    : config_(config), processor_(config), on_cpu_(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU) {
     if (!on_cpu_) {
         backends_.emplace_back(ggml_backend_dev_init(device, nullptr));
     } else {
@@ -73,7 +72,7 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
     for (const ggml_backend_ptr & backend : backends_) {
         if (backend == nullptr) {
             throw Error("device_unavailable",
-                        std::string("The device ") + ggml_backend_dev_name(device) + " could not be opened.");
+                        std::string("The device ") + ggml_backend_dev_name(device) + " could not be opened");
         }
     }
     ggml_backend_t cpu = backends_.back().get();
@@ -85,7 +84,7 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
     const uint64_t positions = config.positions();
     const uint64_t scores = on_cpu_ ? 0 : 2 * positions * config.heads;
     const uint64_t tile_bytes =
-        4 * positions * (scores + 8ull * config.embedding + 2ull * config.feed_forward + 2ull * config.width);
+        4 * positions * (scores + 8ull * config.embedding + 2ull * config.feed_forward + 2ull * config.feature_width);
     max_tiles_ = static_cast<int>(
         std::clamp<uint64_t>((on_cpu_ ? MAX_CPU_ACTIVATION_BYTES : MAX_ACTIVATION_BYTES) / tile_bytes, 1, MAX_TILES));
 
@@ -106,8 +105,7 @@ VisionTower::VisionTower(const GgufFile & file, const VisionConfig & config, ggm
 }
 
 /** Makes room for a weight. A matrix keeps its type, everything else becomes F32. */
-ggml_tensor * VisionTower::declare(const GgufFile & file, const std::string & name, std::vector<int64_t> shape,
-                                   bool matrix) {
+ggml_tensor * Tower::declare(const GgufFile & file, const std::string & name, std::vector<int64_t> shape, bool matrix) {
     const ggml_tensor * stored = file.require_tensor(name);
     shape.resize(GGML_MAX_DIMS, 1);
     if (!std::equal(shape.begin(), shape.end(), stored->ne)) {
@@ -128,17 +126,16 @@ ggml_tensor * VisionTower::declare(const GgufFile & file, const std::string & na
     return tensor;
 }
 
-VisionTower::Linear VisionTower::declare_linear(const GgufFile & file, const std::string & name, int64_t in,
-                                                int64_t out) {
+Tower::Linear Tower::declare_linear(const GgufFile & file, const std::string & name, int64_t in, int64_t out) {
     return {declare(file, name + ".weight", {in, out}, true), declare(file, name + ".bias", {out}, false)};
 }
 
-VisionTower::Linear VisionTower::declare_norm(const GgufFile & file, const std::string & name) {
+Tower::Linear Tower::declare_norm(const GgufFile & file, const std::string & name) {
     return {declare(file, name + ".weight", {config_.embedding}, false),
             declare(file, name + ".bias", {config_.embedding}, false)};
 }
 
-void VisionTower::load_weights(const GgufFile & file) {
+void Tower::load_weights(const GgufFile & file) {
     const size_t tensors = 16 + 16 * static_cast<size_t>(config_.blocks);
     weights_.reset(ggml_init({tensors * ggml_tensor_overhead(), nullptr, /*no_alloc =*/true}));
 
@@ -166,12 +163,12 @@ void VisionTower::load_weights(const GgufFile & file) {
     }
     const int64_t hidden = file.require_tensor("mm.0.weight")->ne[1];
     project1_ = declare_linear(file, "mm.0", d, hidden);
-    project2_ = declare_linear(file, "mm.2", hidden, config_.width);
+    project2_ = declare_linear(file, "mm.2", hidden, config_.feature_width);
 
     weights_buffer_.reset(ggml_backend_alloc_ctx_tensors(weights_.get(), backends_.front().get()));
     if (weights_buffer_ == nullptr) {
         throw Error("out_of_memory", file.path() + ": there is not enough memory on " +
-                                         ggml_backend_name(backends_.front().get()) + " for the vision tower.");
+                                         ggml_backend_name(backends_.front().get()) + " for the vision tower");
     }
     ggml_backend_buffer_set_usage(weights_buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     for (ggml_tensor * tensor = ggml_get_first_tensor(weights_.get()); tensor != nullptr;
@@ -186,25 +183,25 @@ void VisionTower::load_weights(const GgufFile & file) {
     }
     if (!config_.newline.empty()) {
         const ggml_tensor * newline = file.require_tensor(config_.newline);
-        if (ggml_nelements(newline) != config_.width ||
+        if (ggml_nelements(newline) != config_.feature_width ||
             (newline->type != GGML_TYPE_F32 && ggml_get_type_traits(newline->type)->to_float == nullptr)) {
-            file.invalid("tensor " + config_.newline + " is no vector of " + std::to_string(config_.width) +
+            file.invalid("tensor " + config_.newline + " is no vector of " + std::to_string(config_.feature_width) +
                          " numbers");
         }
         newline_ = read_floats(file, newline);
     }
 }
 
-ggml_tensor * VisionTower::linear(ggml_context * graph, const Linear & weights, ggml_tensor * x) const {
+ggml_tensor * Tower::linear(ggml_context * graph, const Linear & weights, ggml_tensor * x) const {
     return ggml_add(graph, ggml_mul_mat(graph, weights.weight, x), weights.bias);
 }
 
-ggml_tensor * VisionTower::norm(ggml_context * graph, const Linear & weights, ggml_tensor * x) const {
+ggml_tensor * Tower::norm(ggml_context * graph, const Linear & weights, ggml_tensor * x) const {
     return ggml_add(graph, ggml_mul(graph, ggml_norm(graph, x, config_.epsilon), weights.weight), weights.bias);
 }
 
 /** Self-attention of every tile within itself: x [embedding, positions, tiles]. */
-ggml_tensor * VisionTower::attention(ggml_context * graph, const Block & block, ggml_tensor * x) const {
+ggml_tensor * Tower::attention(ggml_context * graph, const Block & block, ggml_tensor * x) const {
     const int64_t d = x->ne[0];
     const int64_t positions = x->ne[1];
     const int64_t tiles = x->ne[2];
@@ -230,7 +227,7 @@ ggml_tensor * VisionTower::attention(ggml_context * graph, const Block & block, 
 }
 
 /** The class token, then the patches, each with its position: [embedding, positions, tiles]. */
-ggml_tensor * VisionTower::embed_patches(ggml_context * graph, ggml_tensor * patches, int64_t tiles) const {
+ggml_tensor * Tower::embed_patches(ggml_context * graph, ggml_tensor * patches, int64_t tiles) const {
     const int64_t d = config_.embedding;
     ggml_tensor * kernel = ggml_reshape_2d(graph, patch_kernel_, patches->ne[0], d);
     ggml_tensor * embedded = ggml_reshape_3d(graph, ggml_mul_mat(graph, kernel, patches), d, config_.patches(), tiles);
@@ -238,9 +235,9 @@ ggml_tensor * VisionTower::embed_patches(ggml_context * graph, ggml_tensor * pat
     return ggml_add(graph, ggml_concat(graph, classes, embedded, 1), positions_);
 }
 
-size_t VisionTower::graph_nodes() const { return 64 + NODES_PER_BLOCK * blocks_.size(); }
+size_t Tower::graph_nodes() const { return 64 + NODES_PER_BLOCK * blocks_.size(); }
 
-void VisionTower::plan(int tiles) {
+void Tower::plan(int tiles) {
     if (planned_tiles_ == tiles) {
         return;
     }
@@ -272,13 +269,13 @@ void VisionTower::plan(int tiles) {
     if (!ggml_backend_sched_alloc_graph(scheduler_.get(), graph_)) {
         throw Error("out_of_memory", "There is not enough memory on " +
                                          std::string(ggml_backend_name(backends_.front().get())) +
-                                         " for the vision tower's activations of " + std::to_string(tiles) + " tiles.");
+                                         " for the vision tower's activations of " + std::to_string(tiles) + " tiles");
     }
     planned_tiles_ = tiles;
 }
 
 /** Bytes to normalised values, in the order of the patch kernel's rows: channel, y, x. */
-void VisionTower::fill_patches(const Tile * tiles, int count) {
+void Tower::fill_patches(const TowerInput * inputs, int count) {
     const int patch = config_.geometry.patch_size;
     const int side = config_.geometry.patches_per_side();
     const int row_bytes = 3 * config_.geometry.tile_size;
@@ -287,7 +284,7 @@ void VisionTower::fill_patches(const Tile * tiles, int count) {
     for (int tile = 0; tile < count; tile++) {
         for (int index = 0; index < side * side; index++) {
             const uint8_t * corner =
-                tiles[tile].pixels + (index / side) * patch * row_bytes + (index % side) * patch * 3;
+                inputs[tile].pixels + (index / side) * patch * row_bytes + (index % side) * patch * 3;
             for (int channel = 0; channel < 3; channel++) {
                 const float * values = normalised_.data() + channel * 256;
                 for (int y = 0; y < patch; y++) {
@@ -301,29 +298,29 @@ void VisionTower::fill_patches(const Tile * tiles, int count) {
     }
 }
 
-void VisionTower::encode_batch(const Tile * tiles, int count) {
+void Tower::encode_batch(const TowerInput * inputs, int count) {
     plan(count);
-    fill_patches(tiles, count);
+    fill_patches(inputs, count);
     ggml_backend_tensor_set(patches_, patch_values_.data(), 0, ggml_nbytes(patches_));
     const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), graph_);
     if (status == GGML_STATUS_ABORTED || aborted_) {
-        throw Error("aborted", "The work was cancelled.");
+        throw Error("aborted", "The work was cancelled");
     }
     if (status != GGML_STATUS_SUCCESS) {
         throw Error("engine_error", std::string("The vision tower failed on ") +
                                         ggml_backend_name(backends_.front().get()) + " (" +
-                                        ggml_status_to_string(status) + ").");
+                                        ggml_status_to_string(status) + ")");
     }
     const size_t tile_bytes = ggml_nbytes(features_) / count;
     for (int i = 0; i < count; i++) {
-        ggml_backend_tensor_get(features_, tiles[i].features, i * tile_bytes, tile_bytes);
+        ggml_backend_tensor_get(features_, inputs[i].features, i * tile_bytes, tile_bytes);
     }
 }
 
-void VisionTower::encode(const std::vector<Tile> & tiles) {
-    for (size_t first = 0; first < tiles.size(); first += max_tiles_) {
-        encode_batch(tiles.data() + first, static_cast<int>(std::min<size_t>(max_tiles_, tiles.size() - first)));
+void Tower::encode(const std::vector<TowerInput> & inputs) {
+    for (size_t first = 0; first < inputs.size(); first += max_tiles_) {
+        encode_batch(inputs.data() + first, static_cast<int>(std::min<size_t>(max_tiles_, inputs.size() - first)));
     }
 }
 
-}   // namespace vcap
+}   // namespace vcap::llava

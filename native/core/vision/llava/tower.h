@@ -7,37 +7,27 @@
 #include "core/cpu_threads.h"
 #include "core/gguf_file.h"
 #include "core/vision/llava/config.h"
+#include "core/vision/llava/processor.h"
+#include "core/vision/vision.h"
 #include "ggml-cpp.h"
 
-namespace vcap {
+namespace vcap::llava {
 
 /**
- * LLaVA's CLIP tower and MLP projector as one ggml graph with a batch dimension: tiles of
- * any number of frames of any number of videos at once. What it computes is
- * transformers' LlavaNext with vision_feature_layer -2 and the class token dropped.
+ * LLaVA's CLIP tower and MLP projector as one ggml graph with a batch dimension: tiles of any number of frames of any
+ * number of videos at once. It computes what transformers' LlavaNext computes with vision_feature_layer -2 and the
+ * class token dropped.
  */
-class VisionTower {
+class Tower : public VisionModel {
 public:
-    /** Loads the weights onto `device`. Throws model_invalid, naming the tensor. */
-    VisionTower(const GgufFile & file, const VisionConfig & config, ggml_backend_dev_t device,
-                const CpuThreads & threads);
+    /** Loads the weights onto `device`. Throws model_invalid, naming the tensor, out_of_memory, device_unavailable. */
+    Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t device, const CpuThreads & threads);
 
-    /** Tiles that one graph takes at most; encode() splits what is more. */
-    int max_tiles() const { return max_tiles_; }
-    /** The newline feature, [width]; empty where the model has none. */
-    const std::vector<float> & newline() const { return newline_; }
-
-    /** A tile's pixels, tile_size² · 3 bytes of interleaved RGB, and where its features go: [patches, width]. */
-    struct Tile {
-        const uint8_t * pixels;
-        float * features;
-    };
-
-    /** Projected features of any number of tiles. Throws engine_error if the device fails, aborted after abort(). */
-    void encode(const std::vector<Tile> & tiles);
-
-    /** Makes encode() give up soon; from any thread. */
-    void abort() { aborted_ = true; }
+    const ImageProcessor & processor() const override { return processor_; }
+    int max_tiles() const override { return max_tiles_; }
+    const std::vector<float> & newline() const override { return newline_; }
+    void encode(const std::vector<TowerInput> & inputs) override;
+    void abort() override { aborted_ = true; }
 
 private:
     struct Linear {
@@ -59,35 +49,36 @@ private:
     ggml_tensor * embed_patches(ggml_context * graph, ggml_tensor * patches, int64_t tiles) const;
     size_t graph_nodes() const;
     void plan(int tiles);
-    void fill_patches(const Tile * tiles, int count);
-    void encode_batch(const Tile * tiles, int count);
+    void fill_patches(const TowerInput * inputs, int count);
+    void encode_batch(const TowerInput * inputs, int count);
 
-    VisionConfig config_;
+    Config config_;
+    Processor processor_;
     bool on_cpu_;
-    std::vector<ggml_backend_ptr> backends_;   // by preference; the CPU last
+    std::vector<ggml_backend_ptr> backends_;   // the device's own first, the CPU's last
     int max_tiles_ = 1;
 
     ggml_context_ptr weights_;
     ggml_backend_buffer_ptr weights_buffer_;
     ggml_tensor * patch_kernel_ = nullptr;   // [3 · patch · patch, embedding]
-    ggml_tensor * class_token_ = nullptr;
-    ggml_tensor * positions_ = nullptr;
+    ggml_tensor * class_token_ = nullptr;    // [embedding]
+    ggml_tensor * positions_ = nullptr;      // [positions, embedding]
     Linear pre_norm_{};
     std::vector<Block> blocks_;
     Linear project1_{};
     Linear project2_{};
     std::vector<float> newline_;
 
-    // The graph for the last number of tiles, kept: most batches are alike.
+    // The graph of the last batch is kept, since most batches have the same number of tiles.
     int planned_tiles_ = 0;
     ggml_context_ptr graph_memory_;
     ggml_backend_sched_ptr scheduler_;
     ggml_cgraph * graph_ = nullptr;
-    ggml_tensor * patches_ = nullptr;
-    ggml_tensor * features_ = nullptr;
-    std::vector<float> patch_values_;
-    std::vector<float> normalised_;   // [3, 256]: each byte's value a channel
+    ggml_tensor * patches_ = nullptr;    // input: [tiles · patches, 3 · patch · patch]
+    ggml_tensor * features_ = nullptr;   // output: [tiles · patches, feature_width]
+    std::vector<float> patch_values_;    // the same as patches_, on the host
+    std::vector<float> normalised_;      // [3, 256]: the normalised value of each byte, for each channel
     std::atomic<bool> aborted_{false};
 };
 
-}   // namespace vcap
+}   // namespace vcap::llava

@@ -1,7 +1,11 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { randomBytes } from 'node:crypto'
-import { VcapError } from './errors'
+import { promisify } from 'node:util'
+import { VcapError } from '../errors'
+
+/** Given a descriptor, it writes on from where the file stands, until all is written. */
+const writeFile = promisify(fs.writeFile)
 
 /**
  * A file that appears whole or not at all: written beside its place under another name,
@@ -32,9 +36,14 @@ export class OutputFile {
     process.once('exit', this.#discard)
   }
 
-  /** A stream into the temporary file; it leaves the file open for `commit`. */
-  stream(): fs.WriteStream {
-    return fs.createWriteStream('', { fd: this.#descriptor, autoClose: false })
+  /** Adds to the end. Wait for it before the next call. Rejects with `write_failed`. */
+  async write(text: string): Promise<void> {
+    try {
+      await writeFile(this.#descriptor, text)
+    } catch (error) {
+      const { message } = error as Error
+      throw new VcapError('write_failed', `Output could not be written: ${message}`, { cause: error })
+    }
   }
 
   /** Makes the file appear under its name. Throws `write_failed`. */

@@ -1,45 +1,45 @@
 import { abortedError } from './errors'
 
-/** Lets at most `places` holders through at once, the others in the order they came. */
-export class Gate {
+/** Lets at most `permits` calls run at once; the others wait in the order they came. */
+export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []
 
-  constructor(places: number) {
-    this.#free = places
+  constructor(permits: number) {
+    this.#free = permits
   }
 
-  /** Waits for a place, runs `work`, gives the place back. Rejects with `aborted` while waiting. */
+  /** Waits for a permit, runs `work`, releases the permit. Rejects with `aborted` where the signal is aborted before. */
   async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    await this.#enter(signal)
+    await this.#acquire(signal)
     try {
       return await work()
     } finally {
-      this.#leave()
+      this.#release()
     }
   }
 
-  #enter(signal: AbortSignal | undefined): Promise<void> {
+  #acquire(signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return Promise.reject(abortedError(signal))
     if (this.#free > 0) {
       this.#free--
       return Promise.resolve()
     }
     return new Promise((resolve, reject) => {
-      const enter = () => {
+      const acquire = () => {
         signal?.removeEventListener('abort', giveUp)
         resolve()
       }
       const giveUp = () => {
-        this.#waiting.splice(this.#waiting.indexOf(enter), 1)
+        this.#waiting.splice(this.#waiting.indexOf(acquire), 1)
         reject(abortedError(signal!))
       }
       signal?.addEventListener('abort', giveUp, { once: true })
-      this.#waiting.push(enter)
+      this.#waiting.push(acquire)
     })
   }
 
-  #leave(): void {
+  #release(): void {
     const next = this.#waiting.shift()
     if (next) next()
     else this.#free++

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { isRowErrorCode, VcapError } from './errors'
+import type { RowCaption, RowCaptioner } from './caption'
+
+/*
+ * What strangers hand in is checked here: a captioner when a run begins, and each record that it answers.
+ */
+
+const called = z.custom<(...values: never[]) => unknown>((value) => typeof value === 'function', 'a function')
+const count = z.int().min(0)
+const atLeastOne = z.int().min(1)
+
+const captioner = z.object({
+  info: z.object({
+    name: z.string(),
+    summary: z.string(),
+    digest: z.string(),
+    warnings: z.array(z.string()),
+    window: atLeastOne,
+    concurrency: atLeastOne
+  }),
+  captionRow: called,
+  close: called
+})
+
+const isStatus = (status: unknown) =>
+  status === 'ok' ||
+  status === 'truncated' ||
+  status === 'empty' ||
+  (typeof status === 'string' && isRowErrorCode(status))
+
+const caption = z.object({
+  status: z.custom<RowCaption['status']>(isStatus, 'a row status'),
+  text: z.string(),
+  numFrames: count.nullable(),
+  error: z.string().nullable(),
+  usage: z.object({ imageTokens: count, promptTokens: count, tokens: count, tiles: count.optional() }).nullable()
+})
+
+/** Throws `usage`, saying which part is missing or wrong. */
+export function requireRowCaptioner(value: unknown): asserts value is RowCaptioner {
+  const { success, error } = captioner.safeParse(value)
+  if (success) return
+  const what = `Expected a captioner with info, captionRow and close, but ${fault(error)}`
+  const hint = isLoadedModel(value) ? '. For a loaded model pass captioner.rows(options)' : ''
+  throw new VcapError('usage', what + hint)
+}
+
+/** The record that a captioner answered. Throws `usage`, saying which part is missing or wrong. */
+export function requireRowCaption(value: unknown): RowCaption {
+  const { success, data, error } = caption.safeParse(value)
+  if (success) return data
+  throw new VcapError('usage', `The captioner did not answer with a RowCaption: ${fault(error)}`)
+}
+
+function fault(error: z.ZodError): string {
+  const { path, message } = error.issues[0]!
+  return path.length === 0 ? message : `${path.join('.')} is wrong: ${message}`
+}
+
+function isLoadedModel(value: unknown): boolean {
+  return typeof (value as { rows?: unknown } | null)?.rows === 'function'
+}

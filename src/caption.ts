@@ -1,0 +1,121 @@
+import type { RowErrorCode, VcapError } from './errors'
+
+/** Milliseconds of each step of a caption. */
+export interface Timings {
+  /** Reading and decoding the frames; 0 for pictures in memory. */
+  frames: number
+  /** Tokenising the prompt, choosing the detail and cutting the pictures. */
+  preprocess: number
+  /** Waiting for the engine. */
+  queued: number
+  /** The vision tower. */
+  vision: number
+  /** The prompt through the language model, the wait for a KV sequence included. */
+  prefill: number
+  /** The caption's tokens. */
+  decode: number
+}
+
+/** A caption of pictures in memory. */
+export interface Caption {
+  /** One line. */
+  text: string
+  /** Token ids as generated, without the one that ended the caption. */
+  tokens: number[]
+  /** `truncated`: cut at `maxTokens`. `empty`: nothing but blanks. */
+  status: 'ok' | 'truncated' | 'empty'
+  /** Text tokens of the prompt, its chat template included. */
+  promptTokens: number
+  /** Tokens that the images are for the language model. */
+  imageTokens: number
+  /** Square crops that the vision tower took, whole frames included. */
+  tiles: number
+  timings: Timings
+}
+
+/** A caption of a video or image file. */
+export interface VideoCaption extends Caption {
+  /** Frames of the whole video, whatever number was sampled; 1 for an image. */
+  length: number
+}
+
+/** One result of `captionAll`: a caption, or why there is none. */
+export type PathCaption =
+  | ({ path: string; error: null } & VideoCaption)
+  | { path: string; error: VcapError; status: RowErrorCode; text: ''; tokens: []; length: number | null }
+
+/** Packed image features of several pictures. */
+export interface Embeddings {
+  /** `tokens × width`, row by row, images one after the other. */
+  data: Float32Array
+  tokens: number
+  /** Numbers of one feature: the language model's embedding width. */
+  width: number
+  /** Tokens of each image, in order. */
+  counts: number[]
+}
+
+export type RowStatus = Caption['status'] | RowErrorCode
+
+/** What a captioner needs of one row. */
+export interface RowInput {
+  /** Absolute; empty where the row's cell is. */
+  path: string
+  /** What `{}` in the prompt stands for. */
+  text?: string | undefined
+}
+
+/** What a caption took. */
+export interface RowUsage {
+  imageTokens: number
+  promptTokens: number
+  /** Tokens generated. */
+  tokens: number
+  /** Square crops that the vision tower took. */
+  tiles?: number | undefined
+}
+
+/**
+ * What became of one row, as plain data: it can be sent, stored and printed as it is. The output's columns, a `row`
+ * event and a captioner's answer in another process are this record.
+ */
+export interface RowCaption {
+  status: RowStatus
+  /** Empty where there is none. */
+  text: string
+  /** Frames of the whole video, as in the output's column num_frames; null where nobody could tell. */
+  numFrames: number | null
+  /** Why there is no caption; null where there is one. */
+  error: string | null
+  /** Null where nothing was captioned. */
+  usage: RowUsage | null
+}
+
+/** What a run tells and asks of its captioner. */
+export interface CaptionerInfo {
+  /** The model, or the server and its model. */
+  name: string
+  /** One line for people: what captions, and where. */
+  summary: string
+  /** Changes with everything that can change a caption. */
+  digest: string
+  /** What the user should know of the options given; empty where there is nothing. */
+  warnings: string[]
+  /** Rows worth handing in at once: enough to keep the captioner busy past a slow one. */
+  window: number
+  /** Rows really captioned at once; a run ends when more than so many in a row end in `engine_error`. */
+  concurrency: number
+}
+
+/** Whoever turns rows into captions: a loaded model, or anything that stands in for one. Its settings are its own. */
+export interface RowCaptioner {
+  readonly info: CaptionerInfo
+  /** Resolves for whatever concerns this row alone; rejects with what ends the run, `aborted` among it. */
+  captionRow(row: RowInput, signal: AbortSignal): Promise<RowCaption>
+  close(): Promise<void>
+}
+
+/** Whether a row has a caption. */
+export function isCaptioned({ status }: { status: RowStatus }): boolean {
+  return status === 'ok' || status === 'truncated'
+}

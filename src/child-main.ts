@@ -1,0 +1,32 @@
+import { asVcapError } from './errors'
+import type { FromChild, ToChild } from './child'
+
+/**
+ * The child's side of `Child`: answers its parent's requests, any number at once, until the parent goes away; then the
+ * process ends. `signal` is aborted when nobody waits for the answer any more. `work` may throw `VcapError`.
+ */
+export function serve<Request, Answer>(work: (request: Request, signal: AbortSignal) => Promise<Answer>): void {
+  const underWay = new Map<number, AbortController>()
+  const answer = (message: FromChild<Answer, never>) => {
+    // The parent may have gone meanwhile.
+    process.send?.(message, (error: Error | null) => error && process.exit())
+  }
+  process.on('message', async (message: ToChild<Request>) => {
+    if ('cancel' in message) return underWay.get(message.cancel)?.abort()
+    const { id, request } = message
+    const controller = new AbortController()
+    underWay.set(id, controller)
+    try {
+      answer({ id, answer: await work(request, controller.signal) })
+    } catch (error) {
+      const { code, message } = asVcapError(error)
+      answer({ id, error: { code, message } })
+    } finally {
+      underWay.delete(id)
+    }
+  })
+  process.on('disconnect', () => process.exit())
+  // Ctrl-C reaches the whole process group: the parent decides what becomes of the work.
+  process.on('SIGINT', () => undefined)
+  answer({ ready: true })
+}

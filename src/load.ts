@@ -1,0 +1,69 @@
+import type { VideoCaption } from './caption'
+import { Captioner } from './captioner'
+import { chooseDevices } from './devices'
+import { asVcapError } from './errors'
+import { findVideoTools } from './frames/tools'
+import { fittingSequences, memoryBudget } from './memory'
+import { findModel, type ModelFiles } from './models'
+import type { Addon, NativeDevice } from './native/addon'
+import { finish } from './native/job'
+import { loadAddon } from './native/load'
+import { parseLoadOptions, pickCaptionOptions, type LoadOptions, type LoadSettings } from './options'
+
+/**
+ * Loads a model and its projector. Throws `usage`, `addon_missing`, `ffmpeg_missing`,
+ * `model_not_found`, `model_invalid`, `model_mismatch`, `device_unavailable`,
+ * `out_of_memory`, `aborted`.
+ */
+export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
+  const settings = parseLoadOptions(options)
+  const files = findModel(settings.model, settings.mmproj)
+  findVideoTools(settings.ffmpeg)
+  const addon = loadAddon()
+  try {
+    const { names, devices } = chooseDevices(addon, settings.gpus, settings.rpc)
+    const job = addon.loadModel(
+      {
+        ...files,
+        devices: names,
+        splitMode: settings.splitMode,
+        sequences: settings.sequences ?? sequencesFor(addon, files, devices, settings),
+        contextPerSequence: settings.contextPerSequence,
+        threads: settings.threads,
+        kvType: settings.kvType,
+        chatTemplate: settings.chatTemplate
+      },
+      settings.onProgress ?? (() => undefined)
+    )
+    const model = await finish(job, settings.signal)
+    // The signal given here ends the loading; a caption has its own.
+    const { signal, ...defaults } = pickCaptionOptions(options ?? {})
+    return new Captioner(model, settings.decoders, defaults)
+  } catch (error) {
+    throw asVcapError(error, 'model_invalid')
+  }
+}
+
+/**
+ * Captions at once where nobody says how many: what is left of the memory is shared out among them when the model is
+ * loaded, since each has a KV sequence of its own.
+ */
+function sequencesFor(
+  addon: Addon,
+  { model, mmproj }: ModelFiles,
+  devices: NativeDevice[],
+  { kvType, chatTemplate, contextPerSequence }: LoadSettings
+): number {
+  const facts = addon.inspect(model, mmproj, chatTemplate)
+  return fittingSequences(memoryBudget(facts, devices, kvType), contextPerSequence || facts.contextTrained)
+}
+
+/** Loads, captions one file, closes. For more than one file `loadCaptioner` loads once. */
+export async function captionVideo(path: string, options?: LoadOptions): Promise<VideoCaption> {
+  const captioner = await loadCaptioner({ sequences: 1, ...options })
+  try {
+    return await captioner.caption(path, { signal: options?.signal })
+  } finally {
+    await captioner.close()
+  }
+}

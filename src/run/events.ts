@@ -1,0 +1,26 @@
+import type { CaptionerInfo, RowCaption, RowStatus } from '../caption'
+
+/** What a run came to. */
+export interface RunSummary {
+  input: string
+  output: string
+  rows: number
+  /** Rows by status; those that did not occur are not there. */
+  statuses: Partial<Record<RowStatus, number>>
+  /** Rows without a caption. */
+  failed: number
+  /** Seconds from the first row to the last, without loading. */
+  seconds: number
+  /** Tokens generated. */
+  tokens: number
+}
+
+/** What a run tells while it goes. */
+export type RunEvent =
+  | { type: 'loading'; fraction: number }
+  | { type: 'started'; input: string; output: string; captioner: CaptionerInfo }
+  | { type: 'warning'; message: string }
+  | { type: 'total'; rows: number }
+  /** In the order rows finish. `path` is the cell as it stands in the input. */
+  | ({ type: 'row'; index: number; path: string } & RowCaption)
+  | ({ type: 'finished' } & RunSummary)

@@ -1,0 +1,104 @@
+import type { RowCaption, RowCaptioner } from '../caption'
+import { requireRowCaption, requireRowCaptioner } from '../caption-check'
+import { abortedError, asVcapError, VcapError } from '../errors'
+import { openCaptioner, requireCaptionerParts } from '../open-captioner'
+import { parseRunOptions, pickLoadOptions, type RunOptions as RunFields } from '../options'
+import { mapInOrder } from '../ordered'
+import { chooseLayout, type Layout } from '../rows/layout'
+import { openRows, openSink } from '../rows/open'
+import { isSameFile } from '../rows/output-file'
+import type { Row, RowSink, RowSource } from '../rows/rows'
+import type { RunEvent, RunSummary } from './events'
+import { Tally } from './tally'
+
+export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'onProgress' | 'text'> {
+  /**
+   * Who captions, instead of a model that is loaded for this run: `captioner.rows(…)` of a loaded one, or your own. It
+   * is used and left open. Options of loading and captioning are then without effect.
+   */
+  captioner?: RowCaptioner | undefined
+  onEvent?: (event: RunEvent) => void
+}
+
+/**
+ * Captions every row of the CSV `input` and writes the CSV `output`: as many rows, in the
+ * same order. Rows that fail say why and the others go on. The output appears when all is
+ * done, or not at all. Throws what `loadCaptioner` throws, and `csv_invalid`,
+ * `output_unwritable`, `write_failed`, `engine_lost`, `decoder_lost`, `aborted`.
+ */
+export async function run(input: string, output: string, options: RunOptions = {}): Promise<RunSummary> {
+  const settings = parseRunOptions(options)
+  const emit = options.onEvent ?? (() => undefined)
+  // All that can be wrong is found before anything slow begins.
+  if (options.captioner !== undefined) requireRowCaptioner(options.captioner)
+  const source = await openRows(input, { root: settings.root })
+  const layout = chooseLayout(source.columns, source.pathColumn, settings.compat)
+  if (isSameFile(input, output)) throw new VcapError('usage', `Output ${output} is the input: name another file`)
+  if (!options.captioner) requireCaptionerParts(settings)
+  const sink = openSink(output, layout.columns)
+  let opened: RowCaptioner | undefined
+  try {
+    const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
+    const captioner = options.captioner ?? (opened = await openCaptioner({ ...pickLoadOptions(options), onProgress }))
+    emit({ type: 'started', input, output: sink.path, captioner: captioner.info })
+    for (const message of captioner.info.warnings) emit({ type: 'warning', message })
+    const counts = await captionRows(source, layout, sink, captioner, settings.signal, emit)
+    const summary = { input, output: sink.path, ...counts }
+    emit({ type: 'finished', ...summary })
+    return summary
+  } finally {
+    await opened?.close()
+    sink.discard()
+  }
+}
+
+async function captionRows(
+  source: RowSource,
+  layout: Layout,
+  sink: RowSink,
+  captioner: RowCaptioner,
+  outer: AbortSignal | undefined,
+  emit: (event: RunEvent) => void
+): Promise<Omit<RunSummary, 'input' | 'output'>> {
+  /** Ends all work under way when something here fails. */
+  const failed = new AbortController()
+  const signal = outer ? AbortSignal.any([outer, failed.signal]) : failed.signal
+  /** The first failure: those after it may only be what it aborted. */
+  let fault: unknown
+  const tally = new Tally(captioner.info.concurrency)
+  announceTotal(source, signal, emit)
+
+  const work = async (row: Row): Promise<{ row: Row; caption: RowCaption }> => {
+    try {
+      if (signal.aborted) throw abortedError(signal)
+      const caption = requireRowCaption(await captioner.captionRow(row.input, signal))
+      emit({ type: 'row', index: row.index, path: String(row.cells[source.pathColumn]), ...caption })
+      tally.add(caption)
+      return { row, caption }
+    } catch (error) {
+      fault ??= error
+      failed.abort() // what ends the run ends it now, not when this row's turn to be written has come
+      throw error
+    }
+  }
+  try {
+    for await (const { row, caption } of mapInOrder(source.rows(), captioner.info.window, work)) {
+      await sink.write(layout.cells(row.cells, caption))
+      if (signal.aborted) throw abortedError(signal)
+    }
+    await sink.commit()
+    return tally.summary
+  } catch (error) {
+    throw outer?.aborted ? abortedError(outer) : asVcapError(fault ?? error)
+  } finally {
+    failed.abort()
+  }
+}
+
+/** Counting a long input takes seconds, in which captions can already be made. */
+function announceTotal(source: RowSource, signal: AbortSignal, emit: (event: RunEvent) => void): void {
+  source.count(signal).then(
+    (rows) => emit({ type: 'total', rows }),
+    () => undefined // an input that breaks off is reported where its rows are read
+  )
+}
