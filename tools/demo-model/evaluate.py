@@ -25,34 +25,11 @@ import tokenizer
 import world
 from captioner import Texts
 from export import load_hf
-from model import Llava, pack
+from hf import from_hf
+from model import pack
 
 PATTERN = re.compile(r"^(An?) (\w+) (\w+)(?: ((?:moves|stays|grows|shrinks).*?))? on a (\w+) background\.$")
 ATTRIBUTES = ("article", "colour", "shape", "motion", "background")
-
-
-def from_hf(hf):
-    """This folder's model with the weights of a Hugging Face one, as `export.load_hf` reads them."""
-    model = Llava(tokenizer.SIZE)
-    source = hf.state_dict()
-    find = lambda end: next(v for k, v in source.items() if k.endswith(end))
-    out = {}
-    for name, p in model.state_dict().items():
-        if name == "newline":
-            out[name] = find("image_newline")
-        elif name.startswith("language.lm_head"):
-            out[name] = find("lm_head.weight")
-        elif name.startswith("language."):
-            out[name] = find("language_model." + name[len("language.") :])
-        elif name.startswith("tower.linear"):
-            out[name] = find("multi_modal_projector." + name[len("tower.") :])
-        else:
-            name_hf = name[len("tower.") :].replace("blocks.", "encoder.layers.").replace("pre_norm", "pre_layrnorm")
-            name_hf = {"patch.weight": "patch_embedding.weight", "cls": "class_embedding"}.get(name_hf, name_hf)
-            name_hf = "position_embedding.weight" if name_hf == "position" else name_hf
-            out[name] = find(name_hf).reshape(p.shape)
-    model.load_state_dict(out)
-    return model.eval()
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """The demo model: a LLaVA-NeXT small enough to train on two CPU cores.
 
 `Llava` here is the training twin of Hugging Face's `LlavaNextForConditionalGeneration`: the same mathematics with the
-same parameter names (`to_hf` loads one into the other and `evaluate.py --check` compares them), but written for speed:
+same parameter names (`hf.py` loads one into the other and `evaluate.py --check` compares them), but written for speed:
 matrix products in bfloat16 over float32 master weights, one prompt for a whole batch, logits for caption tokens only.
 """
 
@@ -11,13 +11,14 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from shared import keys
+
 TILE = 112  # pixels a side the tower takes
 PATCH = 14
 SIDE = TILE // PATCH  # patches a side of a tile
 VISION = dict(width=128, heads=4, ff=512, blocks=4, eps=1e-5)
 TEXT = dict(width=160, heads=5, ff=480, blocks=4, eps=1e-5, theta=10000.0, context=4096)
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+MEAN, STD = keys.MEAN, keys.STD
 PINPOINTS = [[112, 224], [224, 112], [224, 224], [336, 112], [112, 336]]
 
 COMPUTE = torch.bfloat16  # type of the matrix products; evaluate.py sets float32

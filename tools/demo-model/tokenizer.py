@@ -12,12 +12,10 @@ import tokenizers
 
 import prompts
 import world
+from shared import pieces
 
-CONTROL = ["<unk>", "<s>", "</s>", "<reserved_3>", "<reserved_4>", "<reserved_5>", "<|im_start|>", "<|im_end|>"]
-IMAGE_TOKEN = "<image>"  # last id
-UNKNOWN, BOS, STOP = 0, 1, 7
+UNKNOWN, BOS, STOP, SPACE = pieces.UNKNOWN, pieces.BOS, pieces.STOP, pieces.SPACE
 SIZE = 640
-SPACE = "\u2581"
 
 
 def corpus():
@@ -41,30 +39,27 @@ def learn(size=SIZE):
     for text, weight in corpus():
         for word in re.findall(SPACE + r"?[A-Za-z]+|" + SPACE + r"?[^A-Za-z\s]|\n", text.replace(" ", SPACE)):
             words[word] += weight
-    characters = [SPACE] + [chr(c) for c in range(33, 127)]
     split = {w: list(w) for w in words if w != "\n"}
-    room = size - len(CONTROL) - 256 - len(characters) - 1
     merged = []
-    while len(merged) < room:
+    while len(merged) < pieces.room(size):
         pairs = Counter()
-        for w, pieces in split.items():
-            for pair in zip(pieces, pieces[1:]):
+        for w, parts in split.items():
+            for pair in zip(parts, parts[1:]):
                 pairs[pair] += words[w]
         if not pairs:
             break
         (a, b), _ = min(pairs.items(), key=lambda kv: (-kv[1], kv[0]))
         if a + b not in merged:
             merged.append(a + b)
-        for w, pieces in split.items():
-            split[w] = join(pieces, a + b)
-    filler = [f"<unused_{i}>" for i in range(room - len(merged))]
-    return CONTROL + [f"<0x{b:02X}>" for b in range(256)] + characters + merged + filler + [IMAGE_TOKEN]
+        for w, parts in split.items():
+            split[w] = join(parts, a + b)
+    return pieces.tokens(merged, size)
 
 
-def join(pieces, token):
+def join(parts, token):
     """Merges neighbours whose union is `token`, from the left."""
     out = []
-    for piece in pieces:
+    for piece in parts:
         if out and out[-1] + piece == token:
             out[-1] = token
         else:
@@ -73,19 +68,17 @@ def join(pieces, token):
 
 
 def scores(tokens):
-    """SentencePiece scores: minus the rank for text tokens, 0 for controls and bytes."""
-    start = len(CONTROL) + 256
-    return [0.0 if i < start or i == len(tokens) - 1 else float(start - i) for i in range(len(tokens))]
+    """SentencePiece's scores; that of `<image>`, the last id, is 0, since no text merges to it."""
+    return [*pieces.scores(len(tokens) - 1), 0.0]
 
 
 class Tokenizer:
     def __init__(self):
         self.tokens = learn()
         ids = {t: i for i, t in enumerate(self.tokens)}
-        start = len(CONTROL) + 256
         merges = []
-        for token in self.tokens[start:-1]:
-            if not token.startswith("<unused"):
+        for token in self.tokens[pieces.FIRST : -1]:
+            if not token.startswith(pieces.UNUSED):
                 merges += [(token[:i], token[i:]) for i in range(1, len(token)) if token[:i] in ids and token[i:] in ids]
         model = tokenizers.models.BPE(vocab=ids, merges=merges, byte_fallback=True, unk_token="<unk>", fuse_unk=False)
         self.hf = tokenizers.Tokenizer(model)
@@ -98,7 +91,7 @@ class Tokenizer:
             ]
         )
         self.hf.add_special_tokens(
-            [tokenizers.AddedToken(t, special=True, normalized=False) for t in CONTROL + [IMAGE_TOKEN]]
+            [tokenizers.AddedToken(t, special=True, normalized=False) for t in [*pieces.CONTROL, pieces.IMAGE]]
         )
 
     def encode(self, text):
@@ -109,20 +102,5 @@ class Tokenizer:
 
 
 def spm_encode(tokens, text):
-    """llama.cpp's SentencePiece merging, written again independently, to check `Tokenizer` against. No special tokens."""
-    ids, score = {t: i for i, t in enumerate(tokens)}, scores(tokens)
-    pieces = list(text.replace(" ", SPACE))
-    while True:
-        best = None
-        for i in range(len(pieces) - 1):
-            found = ids.get(pieces[i] + pieces[i + 1])
-            if found is not None and (best is None or score[found] > best[0]):
-                best = (score[found], i)
-        if best is None:
-            break
-        i = best[1]
-        pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
-    out = []
-    for piece in pieces:
-        out += [ids[piece]] if piece in ids else [ids[f"<0x{b:02X}>"] for b in piece.encode()]
-    return out
+    """llama.cpp's SentencePiece merging, to check `Tokenizer` against. No special tokens."""
+    return pieces.merge(text, {token: i for i, token in enumerate(tokens)}, scores(tokens))
