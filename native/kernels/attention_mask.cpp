@@ -3,36 +3,40 @@
 namespace vcap::kernels {
 
 AttentionMask::AttentionMask(const ggml_tensor * mask, const AttentionShape & shape, Team & team)
-    : mask_(mask), shape_(shape), covers_(shape.streams * shape.blocks * shape.panels, Cover::none) {
+    : mask_(mask), shape_(shape), coverage_(shape.streams * shape.query_blocks * shape.key_panels, Coverage::none) {
     if (mask == nullptr) {
         return;
     }
-    team.each(static_cast<int>(shape.streams * shape.blocks), [&](int item, Scratch &) {
-        for (int64_t panel = 0; panel < shape.panels; panel++) {
-            covers_[item * shape.panels + panel] = measure(item / shape.blocks, item % shape.blocks, panel);
+    team.parallel_for(static_cast<int>(shape.streams * shape.query_blocks), [&](int item, ScratchBuffer &) {
+        for (int64_t panel = 0; panel < shape.key_panels; panel++) {
+            coverage_[item * shape.key_panels + panel] =
+                classify(item / shape.query_blocks, item % shape.query_blocks, panel);
         }
     });
 }
 
-AttentionMask::Cover AttentionMask::measure(int64_t stream, int64_t block, int64_t panel) const {
-    constexpr uint16_t minus_infinity = 0xFC00;
-    const int64_t first = block * shape_.block_queries;
-    const int64_t end = std::min(shape_.queries, first + shape_.block_queries);
-    const int64_t count = std::min<int64_t>(PANEL, shape_.keys - panel * PANEL);
+AttentionMask::Coverage AttentionMask::classify(int64_t stream, int64_t query_block, int64_t panel) const {
+    constexpr uint16_t minus_infinity = 0xFC00;   // in F16
+    const int64_t first_query = query_block * shape_.query_block_queries;
+    const int64_t end_query = std::min(shape_.queries, first_query + shape_.query_block_queries);
+    const int64_t count = shape_.keys_in_panels(panel, 1);
+    const MatrixView mask = matrix(stream);
     bool none = true;
     bool all = true;
-    for (int64_t query = first; query < end && (none || all); query++) {
-        const auto * values = reinterpret_cast<const ggml_fp16_t *>(rows(stream).at(query)) + panel * PANEL;
-        uint16_t unlike_zero = 0;
-        uint16_t unlike_infinity = 0;
+    for (int64_t query = first_query; query < end_query && (none || all); query++) {
+        const auto * values = reinterpret_cast<const ggml_fp16_t *>(mask.row(query)) + panel * PANEL_COLUMNS;
+        // The bits that differ from those of 0 and of minus infinity, over all keys: a loop without branches
+        // vectorises.
+        uint16_t zero_difference = 0;
+        uint16_t infinity_difference = 0;
         for (int64_t i = 0; i < count; i++) {
-            unlike_zero |= values[i];
-            unlike_infinity |= values[i] ^ minus_infinity;
+            zero_difference |= values[i];
+            infinity_difference |= values[i] ^ minus_infinity;
         }
-        none &= unlike_zero == 0;
-        all &= unlike_infinity == 0;
+        none &= zero_difference == 0;
+        all &= infinity_difference == 0;
     }
-    return none ? Cover::none : all ? Cover::all : Cover::some;
+    return none ? Coverage::none : all ? Coverage::all : Coverage::some;
 }
 
 }   // namespace vcap::kernels

@@ -5,13 +5,16 @@
 namespace vcap::kernels {
 
 /**
- * Makes this folder's kernels a device of ggml, of the accelerator kind: every context that llama.cpp makes from then
- * on computes with them what they take, in the CPU's memory, and leaves the rest to ggml's CPU backend. From any
- * thread.
+ * Registers the kernels with ggml as a device of the accelerator kind, once for the process. Every context that
+ * llama.cpp makes afterwards computes the supported operations with them, in the CPU's memory, and the others with
+ * ggml's CPU backend. May be called from any thread.
  */
 void register_backend();
 
-/** One of one's own, for a graph of one's own. */
+/**
+ * Opens a backend of the kernels for graphs that the caller computes itself, on `threads` >= 1 threads. The caller owns
+ * it and frees it with ggml_backend_free(). It needs no register_backend(), and is used from one thread at a time.
+ */
 ggml_backend_t open_backend(int threads);
 
 }   // namespace vcap::kernels

@@ -5,8 +5,8 @@
 namespace vcap::kernels {
 namespace {
 
-/** Sums of LANES vectors, one a lane. */
-Vec sum_each(Vec (&vectors)[LANES]) {
+/** The vector whose lane i is the sum of all lanes of vectors[i]. */
+Vec horizontal_sums(Vec (&vectors)[LANES]) {
     transpose(vectors);
     for (int half = LANES / 2; half > 0; half /= 2) {
         for (int i = 0; i < half; i++) {
@@ -16,16 +16,20 @@ Vec sum_each(Vec (&vectors)[LANES]) {
     return vectors[0];
 }
 
-/** ROWS rows by LANES / ROWS weights: as many sums as a vector has lanes. */
+/**
+ * dot_rows() for ROWS rows of x. `weights` [outputs, depth] is `stride` elements from one row to the next. A tile is
+ * ROWS rows of x by LANES / ROWS rows of weights, so that its dot products fill one vector.
+ */
 template <int ROWS, typename Element>
-void dot_tile(const Element * weights, size_t stride, int64_t count, const float * x, size_t x_stride, int64_t depth,
+void dot_tile(const Element * weights, size_t stride, int64_t outputs, const float * x, size_t x_stride, int64_t depth,
               float * out, size_t out_stride) {
-    constexpr int COLUMNS = LANES / ROWS;
-    for (int64_t first = 0; first < count; first += COLUMNS) {
-        const int some = static_cast<int>(std::min<int64_t>(COLUMNS, count - first));
-        const Element * column[COLUMNS];
-        for (int i = 0; i < COLUMNS; i++) {
-            column[i] = weights + (first + std::min(i, some - 1)) * stride;   // beyond the last: the last again
+    constexpr int TILE_OUTPUTS = LANES / ROWS;
+    for (int64_t first = 0; first < outputs; first += TILE_OUTPUTS) {
+        const int count = static_cast<int>(std::min<int64_t>(TILE_OUTPUTS, outputs - first));
+        // The last tile may have fewer rows of weights. It reads its last one again in place of those it lacks.
+        const Element * weight_rows[TILE_OUTPUTS];
+        for (int i = 0; i < TILE_OUTPUTS; i++) {
+            weight_rows[i] = weights + (first + std::min(i, count - 1)) * stride;
         }
         Vec sums[LANES]{};
         int64_t k = 0;
@@ -34,22 +38,22 @@ void dot_tile(const Element * weights, size_t stride, int64_t count, const float
             for (int row = 0; row < ROWS; row++) {
                 values[row] = load(x + row * x_stride + k);
             }
-            for (int i = 0; i < COLUMNS; i++) {
-                __builtin_prefetch(column[i] + COLUMNS * stride +
-                                   k);   // the next tile's: memory is what this waits for
-                const Vec weight = load(column[i] + k);
+            for (int i = 0; i < TILE_OUTPUTS; i++) {
+                // The next tile's weights: with so few rows of x, the loop waits for memory and not for arithmetic.
+                __builtin_prefetch(weight_rows[i] + TILE_OUTPUTS * stride + k);
+                const Vec weight = load(weight_rows[i] + k);
                 for (int row = 0; row < ROWS; row++) {
-                    sums[row * COLUMNS + i] += weight * values[row];
+                    sums[row * TILE_OUTPUTS + i] += weight * values[row];
                 }
             }
         }
         float results[LANES];
-        store(results, sum_each(sums));
+        store(results, horizontal_sums(sums));
         for (int row = 0; row < ROWS; row++) {
-            for (int i = 0; i < some; i++) {
-                float sum = results[row * COLUMNS + i];
-                for (int64_t rest = k; rest < depth; rest++) {
-                    sum += to_float(column[i][rest]) * x[row * x_stride + rest];
+            for (int i = 0; i < count; i++) {
+                float sum = results[row * TILE_OUTPUTS + i];
+                for (int64_t j = k; j < depth; j++) {
+                    sum += to_float(weight_rows[i][j]) * x[row * x_stride + j];
                 }
                 out[row * out_stride + first + i] = sum;
             }
@@ -59,19 +63,22 @@ void dot_tile(const Element * weights, size_t stride, int64_t count, const float
 
 }   // namespace
 
-void dot_rows(const Rows & weights, int64_t count, int rows, const float * x, size_t x_stride, int64_t depth,
+void dot_rows(const MatrixView & weights, int64_t outputs, int rows, const float * x, size_t x_stride, int64_t depth,
               float * out, size_t out_stride) {
-    with_element(weights, [&](const auto * first) {
+    with_element_type(weights, [&](const auto * first) {
         const size_t stride = weights.stride / sizeof(*first);
         int row = 0;
         for (; row + 4 <= rows; row += 4) {
-            dot_tile<4>(first, stride, count, x + row * x_stride, x_stride, depth, out + row * out_stride, out_stride);
+            dot_tile<4>(first, stride, outputs, x + row * x_stride, x_stride, depth, out + row * out_stride,
+                        out_stride);
         }
         for (; row + 2 <= rows; row += 2) {
-            dot_tile<2>(first, stride, count, x + row * x_stride, x_stride, depth, out + row * out_stride, out_stride);
+            dot_tile<2>(first, stride, outputs, x + row * x_stride, x_stride, depth, out + row * out_stride,
+                        out_stride);
         }
         for (; row < rows; row++) {
-            dot_tile<1>(first, stride, count, x + row * x_stride, x_stride, depth, out + row * out_stride, out_stride);
+            dot_tile<1>(first, stride, outputs, x + row * x_stride, x_stride, depth, out + row * out_stride,
+                        out_stride);
         }
     });
 }

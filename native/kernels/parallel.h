@@ -7,13 +7,17 @@
 
 namespace vcap::kernels {
 
-/** Memory that grows and is never read before it is written. */
-class Scratch {
+/** Working memory that is kept from one operation to the next, so that most operations allocate none. */
+class ScratchBuffer {
 public:
-    float * floats(size_t count) {
-        if (count > size_) {
+    /**
+     * Memory for `count` floats, aligned to 64 bytes and not initialised. It is the buffer's own and valid until the
+     * next reserve(), which may give the same memory again. Throws std::bad_alloc.
+     */
+    float * reserve(size_t count) {
+        if (count > capacity_) {
             data_.reset(static_cast<float *>(::operator new(count * sizeof(float), std::align_val_t(64))));
-            size_ = count;
+            capacity_ = count;
         }
         return data_.get();
     }
@@ -23,40 +27,48 @@ private:
         void operator()(float * data) const { ::operator delete(data, std::align_val_t(64)); }
     };
     std::unique_ptr<float, Free> data_;
-    size_t size_ = 0;
+    size_t capacity_ = 0;   // floats
 };
 
 /**
- * The threads of one backend: OpenMP's, the same that ggml's CPU backend computes on, so that the two take turns on
- * them. Called from one thread at a time.
+ * The threads that one backend computes on, with working memory for each. They are OpenMP's, the same that ggml's CPU
+ * backend computes on. The two backends compute one after the other, and a second set of threads would compete for the
+ * processors with the first while that waits for work. A team is owned by its backend and called from one thread at a
+ * time.
  */
 class Team {
 public:
-    void set_threads(int count) { scratch_.resize(threads_ = count); }
+    /** `count` >= 1. */
+    void set_threads(int count) { buffers_.resize(threads_ = count); }
     int threads() const { return threads_; }
-    /** Memory that all threads share. */
-    Scratch & shared() { return shared_; }
 
-    /** work(item, scratch) for each of `items`, in any order; `scratch` is the thread's own. */
+    /** Working memory that all threads may read and write. Reserve it outside parallel_for(). */
+    ScratchBuffer & shared_buffer() { return shared_buffer_; }
+
+    /**
+     * Calls work(item, buffer) once for each item from 0 to `items` - 1, in any order, on all threads, and returns when
+     * all are done. `buffer` is the calling thread's own. An exception that leaves `work` ends the process, since none
+     * may leave an OpenMP region.
+     */
     template <typename Work>
-    void each(int items, const Work & work) {
+    void parallel_for(int items, const Work & work) {
         std::atomic<int> next{0};
-        const auto run = [&](Scratch & scratch) {
+        const auto run = [&](ScratchBuffer & buffer) {
             for (int item = next++; item < items; item = next++) {
-                work(item, scratch);
+                work(item, buffer);
             }
         };
         const int count = threads_ < items ? threads_ : items;
 #pragma omp parallel for schedule(static, 1) num_threads(count) if (count > 1)
         for (int thread = 0; thread < count; thread++) {
-            run(scratch_[thread]);
+            run(buffers_[thread]);
         }
     }
 
 private:
     int threads_ = 1;
-    std::vector<Scratch> scratch_ = std::vector<Scratch>(1);
-    Scratch shared_;
+    std::vector<ScratchBuffer> buffers_ = std::vector<ScratchBuffer>(1);   // one for each thread
+    ScratchBuffer shared_buffer_;
 };
 
 }   // namespace vcap::kernels

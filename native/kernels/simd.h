@@ -12,86 +12,102 @@
 
 #include "ggml.h"
 
-// Single precision in vectors of the widest kind this build may use, in the compilers' own vector types: one source
-// for AVX-512, AVX2 and NEON.
+// Arithmetic on SIMD vectors of F32, as wide as the build's target allows. GCC's and Clang's vector extensions
+// let one source serve AVX-512, AVX2 and NEON; only the conversion from F16 needs intrinsics.
 
 namespace vcap::kernels {
 
+/** LANES is the number of floats in a SIMD vector, PANEL_VECTORS the number of vectors in a row of a packed panel. */
 #if defined(__AVX512F__)
 constexpr int LANES = 16;
-constexpr int TILE_ROWS = 6;   // of the register tile: 6 x 4 accumulators of 32 registers
 constexpr int PANEL_VECTORS = 4;
 #elif defined(__AVX__)
 constexpr int LANES = 8;
-constexpr int TILE_ROWS = 6;   // 6 x 2 of 16
 constexpr int PANEL_VECTORS = 2;
 #else
 constexpr int LANES = 4;
-constexpr int TILE_ROWS = 6;   // 6 x 4 of 32
 constexpr int PANEL_VECTORS = 4;
 #endif
-/** Columns of a packed panel. */
-constexpr int PANEL = LANES * PANEL_VECTORS;
 
+/** Columns of a packed panel. */
+constexpr int PANEL_COLUMNS = LANES * PANEL_VECTORS;
+
+/**
+ * Rows of the register tile, the part of a product whose sums stay in registers. TILE_ROWS x PANEL_VECTORS registers
+ * hold the sums: 24 of the 32 that AVX-512 and NEON have, 12 of the 16 that AVX2 has. The others hold the operands.
+ */
+constexpr int TILE_ROWS = 6;
+
+/** A SIMD vector of LANES floats, and one of as many ints. */
 typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
 typedef int IntVec __attribute__((vector_size(LANES * sizeof(int))));
 
-inline Vec load(const float * from) {
+// load() reads LANES adjacent elements of a floating-point type as F32. The address needs no alignment.
+
+inline Vec load(const float * source) {
     Vec value;
-    std::memcpy(&value, from, sizeof(value));
+    std::memcpy(&value, source, sizeof(value));
     return value;
 }
 
-inline Vec load(const ggml_fp16_t * from) {
+inline Vec load(const ggml_fp16_t * source) {
 #if defined(__AVX512F__)
     return reinterpret_cast<Vec>(
-        _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from))));
+        _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i *>(source))));
 #elif defined(__F16C__)
-    return reinterpret_cast<Vec>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from))));
+    return reinterpret_cast<Vec>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(source))));
 #elif defined(__ARM_NEON)
-    return reinterpret_cast<Vec>(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from))));
+    return reinterpret_cast<Vec>(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(source))));
 #else
     float values[LANES];
     for (int i = 0; i < LANES; i++) {
-        values[i] = ggml_fp16_to_fp32(from[i]);
+        values[i] = ggml_fp16_to_fp32(source[i]);
     }
     return load(values);
 #endif
 }
 
-inline Vec load(const ggml_bf16_t * from) {
+inline Vec load(const ggml_bf16_t * source) {
     typedef uint16_t Bits __attribute__((vector_size(LANES * sizeof(uint16_t))));
     Bits bits;
-    std::memcpy(&bits, from, sizeof(bits));
+    std::memcpy(&bits, source, sizeof(bits));
+    // BF16 is the upper half of an F32.
     const IntVec upper = __builtin_convertvector(bits, IntVec) << 16;
     Vec value;
     std::memcpy(&value, &upper, sizeof(value));
     return value;
 }
 
+/** One element of a floating-point type as F32. */
 inline float to_float(float value) { return value; }
 inline float to_float(ggml_fp16_t value) { return ggml_fp16_to_fp32(value); }
 inline float to_float(ggml_bf16_t value) { return ggml_bf16_to_fp32(value); }
 
-inline void store(float * to, Vec value) { std::memcpy(to, &value, sizeof(value)); }
+/** Writes LANES adjacent floats. The address needs no alignment. */
+inline void store(float * destination, Vec value) { std::memcpy(destination, &value, sizeof(value)); }
 
+/** A vector with `value` in every lane. */
 inline Vec broadcast(float value) { return value - Vec{}; }
 
+/** The larger of `a` and `b`, lane by lane. */
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
-/** Lanes of `a` and `b` in turn, from the lower or the upper half of both. */
+/** Lanes of `a` and `b` alternately, beginning with lane FROM of each: a[FROM], b[FROM], a[FROM + 1], b[FROM + 1]... */
 template <int FROM, size_t... LANE>
 inline Vec interleave(Vec a, Vec b, std::index_sequence<LANE...>) {
     return __builtin_shufflevector(a, b, (FROM + LANE / 2 + LANE % 2 * LANES)...);
 }
 
-/** Lane i becomes lane i ^ LANE_BIT. */
+/** The vector whose lane i is lane i XOR LANE_BIT of `v`. */
 template <int LANE_BIT, size_t... LANE>
 inline Vec swap_lanes(Vec v, std::index_sequence<LANE...>) {
     return __builtin_shufflevector(v, v, (LANE ^ LANE_BIT)...);
 }
 
-/** combine() of all lanes. */
+/**
+ * All lanes reduced to one float by the commutative combine(Vec, Vec), in log2(LANES) steps that each halve the
+ * distance between the lanes combined. LANE_BIT is the first step's distance, which callers leave at its default.
+ */
 template <int LANE_BIT = LANES / 2, typename Combine>
 inline float reduce(Vec v, const Combine & combine) {
     v = combine(v, swap_lanes<LANE_BIT>(v, std::make_index_sequence<LANES>()));
@@ -102,15 +118,17 @@ inline float reduce(Vec v, const Combine & combine) {
     }
 }
 
+/** The sum of all lanes. */
 inline float sum_lanes(Vec v) {
     return reduce(v, [](Vec a, Vec b) { return a + b; });
 }
 
-inline float max_lane(Vec v) {
+/** The largest of all lanes. */
+inline float max_lanes(Vec v) {
     return reduce(v, [](Vec a, Vec b) { return max(a, b); });
 }
 
-/** Rows become columns: each of log2(LANES) rounds interleaves row i with row i + LANES/2. */
+/** Transposes a matrix [LANES, LANES] in place. Each of log2(LANES) rounds interleaves row i with row i + LANES / 2. */
 inline void transpose(Vec (&rows)[LANES]) {
     constexpr auto lanes = std::make_index_sequence<LANES>();
     for (int round = 1; round < LANES; round *= 2) {
@@ -126,11 +144,13 @@ inline void transpose(Vec (&rows)[LANES]) {
 }
 
 /**
- * e^x for x <= 0, to 2 units in the last place; 0 below -87. Reduced to |r| <= ln2/2 with ln2 in two parts (Cody and
- * Waite), then the Taylor polynomial of degree 7, whose remainder there is below 2^-27.
+ * e^x for x <= 0, within 2 units in the last place, and 0 for x < -87, minus infinity included. The argument is reduced
+ * to x = n ln 2 + r with |r| <= ln 2 / 2, where ln 2 is subtracted in two parts (Cody and Waite 1980, 'Software Manual
+ * for the Elementary Functions'). e^r is the Taylor polynomial of degree 7, whose remainder is below 2^-27 there.
  */
-inline Vec exp_negative(Vec x) {
-    const Vec shift = broadcast(12582912.0f);   // 1.5 * 2^23: adding it rounds to a whole number
+inline Vec exp_nonpositive(Vec x) {
+    // 1.5 * 2^23. A float of this size has no fraction bits, so that adding and subtracting it rounds to an integer.
+    const Vec shift = broadcast(12582912.0f);
     const Vec n = x * 1.44269504f + shift - shift;
     const Vec r = x - n * 0.693145752f - n * 1.42860677e-6f;
     Vec p = broadcast(1.0f / 5040);
@@ -141,6 +161,7 @@ inline Vec exp_negative(Vec x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
+    // 2^n, written as the exponent bits of an F32.
     const IntVec exponent = (__builtin_convertvector(n, IntVec) + 127) << 23;
     Vec power;
     std::memcpy(&power, &exponent, sizeof(power));

@@ -10,21 +10,24 @@
 
 using namespace vcap;
 
-// The kernels through ggml's own interface, beside sums in double precision of the very numbers they were given.
+// The kernels are run through ggml's interface and compared with the same operations in double precision, on the
+// operands as they are after rounding to their type.
 namespace {
 
-std::mt19937 generator(20260);
+std::mt19937 generator(20260);   // a fixed seed: every run has the same operands
 
+/** Tensors in the CPU's memory and a graph of one operation on them. */
 struct Graph {
     ggml_context_ptr context{ggml_init({1 << 16, nullptr, /*no_alloc =*/true})};
     ggml_backend_ptr cpu{ggml_backend_cpu_init()};
     ggml_backend_buffer_ptr buffer;
 
-    ggml_tensor * tensor(ggml_type type, int64_t a, int64_t b, int64_t c = 1, int64_t d = 1) {
-        return ggml_new_tensor_4d(context.get(), type, a, b, c, d);
+    /** A tensor of ggml's dimensions, the columns first. It has memory after allocate(). */
+    ggml_tensor * tensor(ggml_type type, int64_t ne0, int64_t ne1, int64_t ne2 = 1, int64_t ne3 = 1) {
+        return ggml_new_tensor_4d(context.get(), type, ne0, ne1, ne2, ne3);
     }
 
-    /** Computes `op` with the kernels alone, on so many threads. */
+    /** Computes `op` with the kernels, without ggml's CPU backend, on `threads` threads. */
     void run(ggml_tensor * op, int threads) {
         const ggml_backend_ptr kernels(kernels::open_backend(threads));
         CHECK(ggml_backend_supports_op(kernels.get(), op));
@@ -36,7 +39,8 @@ struct Graph {
     void allocate() { buffer.reset(ggml_backend_alloc_ctx_tensors(context.get(), cpu.get())); }
 };
 
-void fill(ggml_tensor * tensor) {
+/** Fills a tensor with numbers of the standard normal distribution, rounded to its type. */
+void fill_normal(ggml_tensor * tensor) {
     std::normal_distribution<float> normal;
     std::vector<float> values(ggml_nelements(tensor));
     for (float & value : values) {
@@ -48,8 +52,8 @@ void fill(ggml_tensor * tensor) {
     }
 }
 
-/** A row as the numbers it stands for. */
-std::vector<float> row_of(const ggml_tensor * tensor, int64_t i1, int64_t i2, int64_t i3) {
+/** The row at ggml's indices i1, i2 and i3, converted to F32. */
+std::vector<float> row_as_f32(const ggml_tensor * tensor, int64_t i1, int64_t i2, int64_t i3) {
     std::vector<float> values(tensor->ne[0]);
     const char * data =
         static_cast<const char *>(tensor->data) + i1 * tensor->nb[1] + i2 * tensor->nb[2] + i3 * tensor->nb[3];
@@ -69,52 +73,59 @@ double dot(const std::vector<float> & a, const std::vector<float> & b) {
     return sum;
 }
 
-void check_product(ggml_type type, int64_t depth, int64_t outputs, int64_t rows, int64_t planes, int64_t weight_planes,
+/**
+ * A product of `batch` matrices: weights [weight_batch, outputs, depth] of `type` and activations [batch, rows, depth]
+ * in F32. `batch` is a multiple of `weight_batch`.
+ */
+void check_product(ggml_type type, int64_t depth, int64_t outputs, int64_t rows, int64_t batch, int64_t weight_batch,
                    int threads) {
     Graph graph;
-    ggml_tensor * weights = graph.tensor(type, depth, outputs, weight_planes);
-    ggml_tensor * x = graph.tensor(GGML_TYPE_F32, depth, rows, planes);
+    ggml_tensor * weights = graph.tensor(type, depth, outputs, weight_batch);
+    ggml_tensor * x = graph.tensor(GGML_TYPE_F32, depth, rows, batch);
     ggml_tensor * op = ggml_mul_mat(graph.context.get(), weights, x);
     graph.allocate();
-    fill(weights);
-    fill(x);
+    fill_normal(weights);
+    fill_normal(x);
     graph.run(op, threads);
-    for (int64_t plane = 0; plane < planes; plane++) {
+    for (int64_t matrix = 0; matrix < batch; matrix++) {
         for (int64_t output = 0; output < outputs; output++) {
-            const std::vector<float> weight = row_of(weights, output, plane / (planes / weight_planes), 0);
+            const std::vector<float> weight = row_as_f32(weights, output, matrix / (batch / weight_batch), 0);
             for (int64_t row = 0; row < rows; row++) {
-                const double expected = dot(weight, row_of(x, row, plane, 0));
-                const double actual = row_of(op, row, plane, 0)[output];
+                const double expected = dot(weight, row_as_f32(x, row, matrix, 0));
+                const double actual = row_as_f32(op, row, matrix, 0)[output];
                 CHECK(std::fabs(actual - expected) < 1e-6 * depth);
             }
         }
     }
 }
 
-struct Attention {
-    int64_t key_width = 64, value_width = 64, queries = 1, keys = 1, heads = 1, key_heads = 1, streams = 1;
-    ggml_type type = GGML_TYPE_F16;
+/** The sizes of an attention to check, each as in AttentionShape, and the threads that compute it. */
+struct AttentionCase {
+    int64_t key_dim = 64, value_dim = 64, queries = 1, keys = 1, query_heads = 1, kv_heads = 1, streams = 1;
+    ggml_type type = GGML_TYPE_F16;   // of keys and values
     bool masked = true;
     int threads = 2;
 };
 
-/** Queries are the last of their stream's keys, as in a language model; stream s has s · 37 keys fewer than there are
- * places. */
-void check_attention(const Attention & a) {
+/**
+ * Where it is masked, the mask is a language model's: stream s uses all but the last s · 37 keys, its queries belong to
+ * the last of those, and each query sees its own key and those before it.
+ */
+void check_attention(const AttentionCase & a) {
     Graph graph;
     ggml_context * context = graph.context.get();
-    ggml_tensor * q = graph.tensor(GGML_TYPE_F32, a.key_width, a.heads, a.queries, a.streams);
-    ggml_tensor * k = graph.tensor(a.type, a.key_width, a.key_heads, a.keys, a.streams);
-    ggml_tensor * v = graph.tensor(a.type, a.value_width, a.key_heads, a.keys, a.streams);
+    ggml_tensor * q = graph.tensor(GGML_TYPE_F32, a.key_dim, a.query_heads, a.queries, a.streams);
+    ggml_tensor * k = graph.tensor(a.type, a.key_dim, a.kv_heads, a.keys, a.streams);
+    ggml_tensor * v = graph.tensor(a.type, a.value_dim, a.kv_heads, a.keys, a.streams);
     ggml_tensor * mask = a.masked ? graph.tensor(GGML_TYPE_F16, a.keys, a.queries, 1, a.streams) : nullptr;
     const float scale = 0.3f;
     ggml_tensor * op =
         ggml_flash_attn_ext(context, ggml_permute(context, q, 0, 2, 1, 3), ggml_permute(context, k, 0, 2, 1, 3),
                             ggml_permute(context, v, 0, 2, 1, 3), mask, scale, 0, 0);
     graph.allocate();
-    fill(q);
-    fill(k);
-    fill(v);
+    fill_normal(q);
+    fill_normal(k);
+    fill_normal(v);
     const auto sees = [&](int64_t stream, int64_t query, int64_t key) {
         return !a.masked || key <= a.keys - stream * 37 - a.queries + query;
     };
@@ -124,22 +135,22 @@ void check_attention(const Attention & a) {
     }
     graph.run(op, a.threads);
     for (int64_t stream = 0; stream < a.streams; stream++) {
-        for (int64_t head = 0; head < a.heads; head++) {
+        for (int64_t head = 0; head < a.query_heads; head++) {
             for (int64_t query = 0; query < a.queries; query++) {
-                const std::vector<float> q_row = row_of(q, head, query, stream);
+                const std::vector<float> q_row = row_as_f32(q, head, query, stream);
                 double sum = 0;
-                std::vector<double> mixed(a.value_width);
+                std::vector<double> weighted_values(a.value_dim);
                 for (int64_t key = 0; key < a.keys; key++) {
                     if (!sees(stream, query, key)) continue;
                     const double weight =
-                        std::exp(scale * dot(q_row, row_of(k, head / (a.heads / a.key_heads), key, stream)));
-                    const std::vector<float> v_row = row_of(v, head / (a.heads / a.key_heads), key, stream);
+                        std::exp(scale * dot(q_row, row_as_f32(k, head / (a.query_heads / a.kv_heads), key, stream)));
+                    const std::vector<float> v_row = row_as_f32(v, head / (a.query_heads / a.kv_heads), key, stream);
                     sum += weight;
-                    for (int64_t i = 0; i < a.value_width; i++) mixed[i] += weight * v_row[i];
+                    for (int64_t i = 0; i < a.value_dim; i++) weighted_values[i] += weight * v_row[i];
                 }
-                const std::vector<float> actual = row_of(op, head, query, stream);
-                for (int64_t i = 0; i < a.value_width; i++) {
-                    CHECK(std::fabs(actual[i] - (sum > 0 ? mixed[i] / sum : 0)) < 2e-5);
+                const std::vector<float> actual = row_as_f32(op, head, query, stream);
+                for (int64_t i = 0; i < a.value_dim; i++) {
+                    CHECK(std::fabs(actual[i] - (sum > 0 ? weighted_values[i] / sum : 0)) < 2e-5);
                 }
             }
         }
@@ -148,7 +159,7 @@ void check_attention(const Attention & a) {
 
 }   // namespace
 
-TEST("kernels: matrix products of every type, few rows and many, no side a whole number of vectors") {
+TEST("kernels: matrix products of every type, few rows and many, dimensions that do not fill SIMD vectors") {
     for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16}) {
         for (const int64_t rows : {1, 2, 3, 7, 16, 17, 40, 200}) {
             check_product(type, 77, 83, rows, 1, 1, 2);
@@ -159,14 +170,14 @@ TEST("kernels: matrix products of every type, few rows and many, no side a whole
     }
 }
 
-TEST("kernels: weights deeper than a panel, planes that share weights, more threads than panels") {
+TEST("kernels: weights deeper than a panel, batches that share weights, more threads than panels") {
     check_product(GGML_TYPE_F16, 1408, 70, 25, 1, 1, 1);
     check_product(GGML_TYPE_F32, 1100, 64, 19, 6, 3, 2);
     check_product(GGML_TYPE_F16, 96, 20, 400, 1, 1, 7);
     check_product(GGML_TYPE_F16, 96, 300, 5, 4, 2, 3);
 }
 
-TEST("kernels: attention over a prompt, alone and beside other streams") {
+TEST("kernels: attention over a prompt, in one stream and in several") {
     check_attention({64, 64, 130, 130, 4, 2, 1});
     check_attention({64, 64, 50, 300, 6, 2, 3});
     check_attention({40, 24, 97, 333, 3, 3, 1, GGML_TYPE_F32});
@@ -174,7 +185,7 @@ TEST("kernels: attention over a prompt, alone and beside other streams") {
     check_attention({64, 64, 70, 320, 4, 4, 1, GGML_TYPE_Q8_0});
 }
 
-TEST("kernels: attention of one token, its keys in one part and in many") {
+TEST("kernels: attention of one or two tokens, its keys in one part and in several") {
     check_attention({64, 64, 1, 700, 8, 4, 1});
     check_attention({64, 64, 1, 700, 8, 4, 3});
     check_attention({64, 64, 1, 5, 8, 4, 1});
@@ -188,7 +199,7 @@ TEST("kernels: attention without a mask, as a vision tower has it") {
     check_attention({48, 48, 17, 17, 3, 3, 5, GGML_TYPE_F32, false});
 }
 
-TEST("kernels: a query that sees no key becomes nothing") {
+TEST("kernels: the output of a query that sees no key is zeros") {
     check_attention({64, 64, 20, 40, 2, 1, 2});   // the second stream has 3 keys for its 20 queries
     check_attention({64, 64, 4, 40, 2, 1, 2});
 }
@@ -198,7 +209,7 @@ TEST("kernels: quick GELU is x times the logistic function of 1.702 x") {
     ggml_tensor * x = graph.tensor(GGML_TYPE_F32, 1003, 37);
     ggml_tensor * op = ggml_gelu_quick(graph.context.get(), x);
     graph.allocate();
-    fill(x);
+    fill_normal(x);
     auto * values = static_cast<float *>(x->data);
     values[0] = 60;
     values[1] = -60;
