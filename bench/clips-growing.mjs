@@ -67,7 +67,7 @@ async function measure(result) {
     input,
     `path\n${Array.from({ length: result.rows }, (_, i) => path.join(folder, samples[i % samples.length].path)).join('\n')}\n`
   )
-  const { seconds, failed } = await run(input, `${input}.out`, { captioner, numFrames: 1 })
+  const { seconds, failed } = await run(input, `${input}.out`, { captioner: captioner.rows({ numFrames: 1 }) })
   if (failed > 0) throw new Error(`${failed} rows failed`)
   result.milliseconds.push((seconds / result.rows) * 1000)
   result.megabytes = Math.max(result.megabytes, process.memoryUsage.rss() / 1e6)

@@ -10,10 +10,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { extractFrames, loadCaptioner, run } from '../dist/index.js'
-import { fitTiles } from '../dist/fit.js'
 import { loadAddon } from '../dist/native/load.js'
 import { buildPrompt } from '../dist/prompts.js'
-import { cutTiles } from '../dist/tiles.js'
 import { clip } from './clips.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
 import { pair } from './pairs.mjs'
@@ -84,7 +82,9 @@ process.exitCode = ratio >= 0.95 ? 0 : 1
 
 async function fromFiles() {
   captioner.occupancy.reset()
-  const { seconds, tokens, failed } = await run(csv, path.join(folder, 'out.csv'), { captioner, ...answering })
+  const { seconds, tokens, failed } = await run(csv, path.join(folder, 'out.csv'), {
+    captioner: captioner.rows(answering)
+  })
   if (failed > 0) throw new Error(`${failed} rows failed`)
   waits.push(captioner.occupancy.wait)
   return tokens / seconds
@@ -98,15 +98,9 @@ async function fromMemory() {
 
 /** What the captioner would hand to the engine for this file. */
 async function request(file) {
-  const addon = loadAddon()
-  const frames = await extractFrames(file)
-  const prompt = buildPrompt(undefined, frames.length, undefined)
-  const maxTiles = fitTiles(addon, engine.info, 'auto', frames, {
-    promptTokens: engine.countPromptTokens(prompt, frames.length),
-    maxTokens: answering.maxTokens
-  })
-  const images = await Promise.all(frames.map((frame) => cutTiles(addon, engine.info.vision, frame, maxTiles)))
-  return { images, prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
+  const pictures = await extractFrames(file)
+  const prompt = buildPrompt(undefined, pictures.length, undefined)
+  return { pictures, detail: 'auto', prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
 }
 
 /** The same engine once more, without what is around it. */

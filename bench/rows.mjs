@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { run } from '../dist/index.js'
 import { warnIfBusy } from './machine.mjs'
-import { nullCaptioner } from './null-captioner.mjs'
+import { nullCaptioner } from '../test/helpers/null-captioner.mjs'
 import { median } from './rounds.mjs'
 
 const warmRows = 100_000

@@ -19,6 +19,8 @@ export type FromChild<Answer, Event> =
 export interface ChildOptions<Event> {
   onEvent?: (event: Event) => void
   env?: NodeJS.ProcessEnv
+  /** Open files that the child gets as well, as its descriptors 4, 5, … */
+  descriptors?: number[]
   /** Milliseconds that a child which was let go may take to end what it started itself, before it is killed. */
   exitGraceMs: number
 }
@@ -79,11 +81,11 @@ export class Child<Request, Answer, Event = never> {
   })
 
   /** Starts `main`, a file of JavaScript, as a process of its own. Throws `ChildLost` where the system refuses at once. */
-  constructor(main: string, { onEvent, env, exitGraceMs }: ChildOptions<Event>) {
+  constructor(main: string, { onEvent, env, descriptors = [], exitGraceMs }: ChildOptions<Event>) {
     this.#onEvent = onEvent
     this.#exitGraceMs = exitGraceMs
     this.ready.catch(() => undefined) // nobody has to wait for it
-    this.#child = forkProcess(main, env)
+    this.#child = forkProcess(main, env, descriptors)
     this.#child.on('message', (message) => this.#receive(message as FromChild<Answer, Event>))
     this.#child.on('error', ({ message }) => this.#lose(message))
     this.#child.on('exit', (status, signal) => this.#lose(signal ?? `exit status ${status}`))
@@ -175,12 +177,12 @@ export class Child<Request, Answer, Event = never> {
   }
 }
 
-function forkProcess(main: string, env: NodeJS.ProcessEnv | undefined): ChildProcess {
+function forkProcess(main: string, env: NodeJS.ProcessEnv | undefined, descriptors: number[]): ChildProcess {
   try {
     return fork(main, [], {
       serialization: 'advanced',
       execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', ...descriptors],
       ...(env && { env })
     })
   } catch (error) {

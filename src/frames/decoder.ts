@@ -1,9 +1,11 @@
+import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { Child, ChildLost, ChildOverdue } from '../child'
+import { Child, ChildLost, ChildOverdue, type RequestOptions } from '../child'
 import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import { Semaphore } from '../semaphore'
+import { openPixelFile, receiveFrames, type SentFrames } from './pixel-file'
 import { tookTooLong } from './reader'
 import type { SampledFrames, SampleSettings } from './sample'
 import { findVideoTools, type VideoTools } from './tools'
@@ -17,8 +19,6 @@ export interface DecoderRequest {
   threads: number
   tools: VideoTools
 }
-
-type DecoderProcess = Child<DecoderRequest, SampledFrames>
 
 /** Threads of one decoder: more of them gain little, and each holds a picture. */
 const maxThreads = 8
@@ -79,7 +79,7 @@ export class Decoder {
   /** Lets every process go. */
   close(): void {
     this.#closed = true
-    for (const idle of this.#idle) idle.end()
+    for (const idle of this.#idle.splice(0)) idle.end()
   }
 
   /**
@@ -111,9 +111,11 @@ export class Decoder {
   }
 
   #takeIdle(): DecoderProcess | undefined {
-    let idle = this.#idle.pop()
-    while (idle && !idle.alive) idle = this.#idle.pop()
-    return idle
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      if (idle.alive) return idle
+      idle.end()
+    }
+    return undefined
   }
 
   /** With the process given, else with a new one. */
@@ -122,13 +124,13 @@ export class Decoder {
     request: DecoderRequest,
     signal: AbortSignal | undefined
   ): Promise<SampledFrames> {
-    const process: DecoderProcess = idle ?? new Child(path.join(__dirname, 'decoder-main.js'), { exitGraceMs })
+    const process = idle ?? new DecoderProcess()
     const deadlineMs = request.settings.decodeTimeout * 1000 + deadlineGraceMs
     let answered = false
     try {
       // FFmpeg's libraries are called synchronously there.
       const options = { signal, deadlineMs, blocksEvents: request.tools.nodeAv }
-      const sampled = await process.request(request, options)
+      const sampled = await process.sample(request, options)
       answered = true
       return sampled
     } catch (error) {
@@ -139,5 +141,41 @@ export class Decoder {
       if (this.#closed || !answered) process.end()
       else this.#idle.push(process)
     }
+  }
+}
+
+/** A process that decodes one file after the other, and the file through which its pixels come. */
+class DecoderProcess {
+  readonly #pixels: number
+  readonly #child: Child<DecoderRequest, SentFrames>
+
+  /** Throws `ChildLost`. */
+  constructor() {
+    try {
+      this.#pixels = openPixelFile()
+    } catch (error) {
+      throw new ChildLost((error as Error).message, false)
+    }
+    try {
+      const options = { descriptors: [this.#pixels], exitGraceMs }
+      this.#child = new Child(path.join(__dirname, 'decoder-main.js'), options)
+    } catch (error) {
+      fs.closeSync(this.#pixels)
+      throw error
+    }
+  }
+
+  get alive(): boolean {
+    return this.#child.alive
+  }
+
+  async sample(request: DecoderRequest, options: RequestOptions): Promise<SampledFrames> {
+    return receiveFrames(this.#pixels, await this.#child.request(request, options))
+  }
+
+  /** Once, and not while it samples. */
+  end(): void {
+    this.#child.end()
+    fs.closeSync(this.#pixels)
   }
 }

@@ -29,13 +29,9 @@ inline std::unique_ptr<vcap::Engine> load(int sequences) {
     return std::make_unique<vcap::Engine>(options(sequences), [](float) { return true; });
 }
 
-/** One tile, a disc of the colour given on black: enough to make captions differ. */
-inline vcap::ImageTiles disc(double x, double y, double radius, uint8_t red, uint8_t green, uint8_t blue,
-                             int tile = 112) {
-    vcap::ImageTiles image;
-    image.width = tile;
-    image.height = tile;
-    image.pixels.resize(3 * tile * tile, 12);
+/** A picture of a tile's size, a disc of the colour given on black: enough to make captions differ. */
+inline vcap::Picture disc(double x, double y, double radius, uint8_t red, uint8_t green, uint8_t blue, int tile = 112) {
+    vcap::Picture image{std::vector<uint8_t>(3 * tile * tile, 12), {tile, tile}};
     for (int row = 0; row < tile; row++) {
         for (int col = 0; col < tile; col++) {
             if (std::hypot(col - x * tile, row - y * tile) < radius * tile) {

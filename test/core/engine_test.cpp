@@ -26,9 +26,10 @@ CaptionRequest request(int number, int max_tokens = 24) {
     CaptionRequest request;
     const auto shade = [&](int step) { return static_cast<uint8_t>(60 + (number * step) % 190); };
     for (int frame = 0; frame < 1 + number % 3; frame++) {
-        request.images.push_back(
+        request.images.pictures.push_back(
             demo::disc(0.3 + 0.15 * frame, 0.5, 0.15 + 0.01 * (number % 5), shade(37), shade(59), shade(83)));
     }
+    request.images.detail = Detail::overview;
     request.prompt = "Describe this video.";
     request.max_tokens = max_tokens;
     return request;
@@ -61,7 +62,12 @@ TEST("engine: counts, limits and first logits are reported") {
     engine->caption(std::move(asked), answer.callback());
     const Caption caption = answer.caption();
     CHECK_EQUAL(caption.image_tokens, 65);
-    CHECK_EQUAL(caption.prompt_tokens, engine->count_prompt_tokens("Describe this video."));
+    CHECK_EQUAL(caption.tiles, 1);
+    CHECK(caption.prompt_tokens > 4 && caption.prompt_tokens < 200);
+    for (const double time : {caption.timings.preprocess, caption.timings.queued, caption.timings.vision,
+                              caption.timings.prefill, caption.timings.decode}) {
+        CHECK(time >= 0);
+    }
     CHECK_EQUAL(caption.tokens.size(), size_t(3));
     CHECK(caption.cut);
     CHECK_EQUAL(caption.first_logits.size(), static_cast<size_t>(engine->language_model().vocabulary()));
@@ -86,22 +92,46 @@ TEST("engine: sampling follows its seed") {
     CHECK(first != tokens(99));
 }
 
-TEST("engine: what cannot fit or makes no sense is refused before it starts") {
+TEST("engine: what cannot fit or makes no sense is refused with its reason") {
     const auto engine = demo::load(1);
     const auto refuse = [&](CaptionRequest asked) {
-        return check::error_code([&] { engine->caption(std::move(asked), [](Outcome<Caption>) {}); });
+        Answer answer;
+        return check::error_code([&] {
+            engine->caption(std::move(asked), answer.callback());
+            answer.caption();
+        });
     };
     CHECK_EQUAL(refuse(request(0, 1024)), "context_overflow");
     CHECK_EQUAL(refuse(request(0, 0)), "usage");
     CaptionRequest none = request(0);
-    none.images.clear();
+    none.images.pictures.clear();
     CHECK_EQUAL(refuse(none), "usage");
     CaptionRequest torn = request(0);
-    torn.images[0].pixels.pop_back();
+    torn.images.pictures[0].pixels.pop_back();
     CHECK_EQUAL(refuse(torn), "usage");
-    CaptionRequest gridless = request(0);
-    gridless.images[0].cols = gridless.images[0].rows = 7;
-    CHECK_EQUAL(refuse(gridless), "usage");
+    CaptionRequest flat = request(0);
+    flat.images.pictures[0] = {{}, {0, 0}};
+    CHECK_EQUAL(refuse(flat), "usage");
+    CHECK_EQUAL(refuse(request(0, 3)), "");
+}
+
+TEST("engine: automatic detail leaves tiles out where the context is short, and a bigger picture takes more") {
+    const auto engine = demo::load(1);
+    const auto ask = [&](Detail detail, int max_tokens) {
+        CaptionRequest asked = request(0, max_tokens);
+        asked.images.detail = detail;
+        asked.images.pictures.assign(3, demo::disc(0.5, 0.5, 0.3, 220, 40, 40, 480));
+        Answer answer;
+        engine->caption(std::move(asked), answer.callback());
+        return answer.caption();
+    };
+    const Caption full = ask(Detail::full, 2);
+    CHECK(full.tiles > 3);
+    CHECK_EQUAL(ask(Detail::automatic, 2).image_tokens, full.image_tokens);
+    const int rest = engine->language_model().context() - full.image_tokens - full.prompt_tokens;
+    const Caption less = ask(Detail::automatic, rest + 1);
+    CHECK(less.image_tokens < full.image_tokens);
+    CHECK_EQUAL(ask(Detail::overview, 2).tiles, 3);
 }
 
 TEST("engine: a cancelled request rejects, the others finish") {
@@ -143,13 +173,14 @@ TEST("engine: destroying it with work in flight cancels that work") {
 
 TEST("engine: embeddings hold every image's features in order") {
     const auto engine = demo::load(1);
-    const auto embed = [&](std::vector<ImageTiles> images) {
+    const auto embed = [&](std::vector<Picture> pictures) {
         std::promise<Outcome<Embedding>> promise;
-        engine->embed(std::move(images), [&](Outcome<Embedding> outcome) { promise.set_value(std::move(outcome)); });
+        engine->embed({std::move(pictures), Detail::overview},
+                      [&](Outcome<Embedding> outcome) { promise.set_value(std::move(outcome)); });
         return std::get<Embedding>(promise.get_future().get());
     };
-    const ImageTiles a = demo::disc(0.3, 0.5, 0.2, 220, 40, 40);
-    const ImageTiles b = demo::disc(0.7, 0.4, 0.25, 40, 180, 60);
+    const Picture a = demo::disc(0.3, 0.5, 0.2, 220, 40, 40);
+    const Picture b = demo::disc(0.7, 0.4, 0.25, 40, 180, 60);
     const Embedding both = embed({a, b});
     CHECK_EQUAL(both.counts.size(), size_t(2));
     CHECK_EQUAL(both.data.size(), size_t(2 * 65 * both.width));
@@ -176,10 +207,10 @@ TEST("engine: models that are no pair, swapped or missing are refused with a cod
 
 TEST("engine: frames that repeat give the features they would give apart") {
     const auto engine = demo::load(1);
-    const ImageTiles still = demo::disc(0.4, 0.5, 0.2, 50, 80, 220);
-    const ImageTiles other = demo::disc(0.6, 0.5, 0.2, 50, 80, 220);
+    const Picture still = demo::disc(0.4, 0.5, 0.2, 50, 80, 220);
+    const Picture other = demo::disc(0.6, 0.5, 0.2, 50, 80, 220);
     std::promise<Outcome<Embedding>> promise;
-    engine->embed({still, other, still, still},
+    engine->embed({{still, other, still, still}, Detail::overview},
                   [&](Outcome<Embedding> outcome) { promise.set_value(std::move(outcome)); });
     const Embedding embedding = std::get<Embedding>(promise.get_future().get());
     const size_t image = 65 * embedding.width;

@@ -1,10 +1,13 @@
 #include "check.h"
+#include "core/vision/llava/pack.h"
+#include "core/vision/llava/processor.h"
 #include "core/vision/llava/tiling.h"
 
 #include <climits>
 #include <set>
 
 using namespace vcap;
+using namespace vcap::llava;
 
 namespace {
 
@@ -107,4 +110,53 @@ TEST("tile layout: impossible sizes and grids are refused") {
     CHECK_EQUAL(check::error_code([] { tile_layout(clip_l(), 0, 5, INT_MAX); }), "usage");
     CHECK_EQUAL(check::error_code([] { tile_layout(clip_l(), 5, -1, INT_MAX); }), "usage");
     CHECK_EQUAL(check::error_code([] { tile_layout_of_grid(clip_l(), 640, 360, 3, 3); }), "usage");
+}
+
+TEST("image processor: automatic detail takes the most tiles that fit, full all, and what fits least is said") {
+    Config config;
+    config.geometry = clip_l();
+    config.feature_width = 64;
+    const Processor processor(config);
+    const std::vector<Size> three(3, Size{1280, 720});
+    const auto tokens = [&](Detail detail, int64_t room) {
+        int sum = 0;
+        for (const ImageLayout & layout : processor.fit(three, detail, room)) {
+            CHECK_EQUAL(layout.tokens, static_cast<int>(processor.order(layout).size()));
+            sum += layout.tokens;
+        }
+        return sum;
+    };
+    CHECK_EQUAL(tokens(Detail::automatic, 5844), 5844);
+    CHECK_EQUAL(tokens(Detail::full, 1), 5844);
+    CHECK_EQUAL(tokens(Detail::overview, 100000), 3 * 577);
+    const int less = tokens(Detail::automatic, 5843);
+    CHECK(less < 5844 && less > 3 * 577);
+    CHECK_EQUAL(tokens(Detail::automatic, 3 * 577), 3 * 577);
+    CHECK_EQUAL(tokens(Detail::automatic, 10), 3 * 577);
+    CHECK(processor.fit({}, Detail::automatic, 0).empty());
+}
+
+TEST("image processor: a picture's tiles have the bytes that its layout says") {
+    Config config;
+    config.geometry = clip_l();
+    const auto bytes = [&](int width, int height, Detail detail) {
+        const Processor processor(config);
+        const Picture picture{std::vector<uint8_t>(3ull * width * height, 200), {width, height}};
+        const ImageLayout layout = processor.fit({picture.size}, detail, INT64_MAX).front();
+        const std::vector<uint8_t> tiles = processor.cut(picture, layout);
+        CHECK_EQUAL(tiles.size(), layout.tiles * processor.tile_bytes());
+        return tiles;
+    };
+    for (const auto & [width, height] : {std::pair{640, 360}, {1, 1}, {3, 900}, {900, 3}, {335, 337}}) {
+        CHECK(bytes(width, height, Detail::full).size() >= bytes(width, height, Detail::overview).size());
+    }
+    CHECK_EQUAL(bytes(640, 360, Detail::overview)[0], 200);
+    CHECK_EQUAL(bytes(640, 360, Detail::full)[3 * 336 * 336], 0);   // black above the picture in the grid
+    config.geometry.pinpoints.clear();
+    config.geometry.aspect = "pad";
+    CHECK_EQUAL(bytes(640, 360, Detail::full)[0], 122);
+    config.geometry.aspect = "crop";
+    for (const auto & [width, height] : {std::pair{640, 360}, {360, 640}, {336, 336}}) {
+        CHECK_EQUAL(bytes(width, height, Detail::full).back(), 200);
+    }
 }

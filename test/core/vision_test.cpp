@@ -7,7 +7,8 @@
 #include <random>
 
 #include "core/devices.h"
-#include "core/vision/llava/tower.h"
+#include "core/vision/llava/config.h"
+#include "core/vision/vision.h"
 #include "demo_model.h"
 
 using namespace vcap;
@@ -22,9 +23,10 @@ std::vector<char> read_file(const std::string & path) {
 
 struct Tower {
     GgufFile file{demo::mmproj};
-    VisionConfig config = read_vision_config(file);
+    llava::Config config = llava::read_config(file);
     CpuThreads threads{1};
-    VisionTower tower{file, config, ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), threads};
+    std::unique_ptr<VisionModel> tower =
+        open_vision_model(file, ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), threads);
 };
 
 }   // namespace
@@ -37,22 +39,22 @@ TEST("vision: every token agrees with transformers on the trained weights") {
     const size_t count = pixels.size() / tile_bytes;
     const size_t tokens = count * t.config.patches();
     CHECK(count >= 2);
-    CHECK_EQUAL(bytes.size(), tokens * t.config.width * sizeof(float));
-    std::vector<float> expected(tokens * t.config.width);
+    CHECK_EQUAL(bytes.size(), tokens * t.config.feature_width * sizeof(float));
+    std::vector<float> expected(tokens * t.config.feature_width);
     std::memcpy(expected.data(), bytes.data(), bytes.size());
 
     std::vector<float> features(expected.size());
-    std::vector<VisionTower::Tile> tiles;
+    std::vector<TowerInput> tiles;
     for (size_t i = 0; i < count; i++) {
         tiles.push_back({reinterpret_cast<const uint8_t *>(pixels.data()) + i * tile_bytes,
-                         features.data() + i * t.config.patches() * t.config.width});
+                         features.data() + i * t.config.patches() * t.config.feature_width});
     }
-    t.tower.encode(tiles);
+    t.tower->encode(tiles);
     for (size_t token = 0; token < tokens; token++) {
         double dot = 0, ours = 0, theirs = 0;
-        for (int i = 0; i < t.config.width; i++) {
-            const double a = features[token * t.config.width + i];
-            const double b = expected[token * t.config.width + i];
+        for (int i = 0; i < t.config.feature_width; i++) {
+            const double a = features[token * t.config.feature_width + i];
+            const double b = expected[token * t.config.feature_width + i];
             dot += a * b;
             ours += a * a;
             theirs += b * b;
@@ -63,21 +65,21 @@ TEST("vision: every token agrees with transformers on the trained weights") {
 
 TEST("vision: a tile's features do not depend on its company") {
     Tower t;
-    const size_t tile_floats = static_cast<size_t>(t.config.patches()) * t.config.width;
+    const size_t tile_floats = static_cast<size_t>(t.config.patches()) * t.config.feature_width;
     std::mt19937 random(7);
-    std::vector<ImageTiles> images;
+    std::vector<Picture> images;
     for (int i = 0; i < 70; i++) {   // more than one graph takes
         images.push_back(demo::disc(0.3 + 0.005 * i, 0.5, 0.2, static_cast<uint8_t>(random()),
                                     static_cast<uint8_t>(random()), static_cast<uint8_t>(random())));
     }
     std::vector<float> together(images.size() * tile_floats);
-    std::vector<VisionTower::Tile> tiles;
+    std::vector<TowerInput> tiles;
     for (size_t i = 0; i < images.size(); i++)
         tiles.push_back({images[i].pixels.data(), together.data() + i * tile_floats});
-    t.tower.encode(tiles);
+    t.tower->encode(tiles);
     std::vector<float> alone(tile_floats);
     for (size_t i = 0; i < images.size(); i += 11) {
-        t.tower.encode({{images[i].pixels.data(), alone.data()}});
+        t.tower->encode({{images[i].pixels.data(), alone.data()}});
         for (size_t k = 0; k < tile_floats; k++) {
             CHECK(std::abs(alone[k] - together[i * tile_floats + k]) <= 1e-5f * (1 + std::abs(alone[k])));
         }
@@ -86,7 +88,7 @@ TEST("vision: a tile's features do not depend on its company") {
 
 TEST("vision: a language model is no projector, and says so") {
     const GgufFile file(demo::model);
-    CHECK_EQUAL(check::error_code([&] { read_vision_config(file); }), "model_invalid");
+    CHECK_EQUAL(check::error_code([&] { open_image_processor(file); }), "model_invalid");
 }
 
 TEST("vision: an unknown device is named with those that are there") {

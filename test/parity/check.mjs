@@ -1,8 +1,10 @@
 /**
  * One model of the parity harness through the addon: figures, and which of them miss their
- * mark. The tower gets the reference's own tiles, so pixels and tower are judged apart.
+ * mark. Pictures go in whole, as a user's do; that their tiles are the reference's, byte for
+ * byte, is judged apart in pixels.mjs.
  */
 import { compareRows, compareTokens, largestDifference } from './compare.mjs'
+import { picture } from './picture.mjs'
 
 /** What must hold, by the roughest type among the weights. `margin`: HF's lead below which a greedy token may differ. */
 export const bounds = {
@@ -43,16 +45,17 @@ export async function checkModel(addon, expected) {
   }
 }
 
-function nativeImage({ tiles, width, height, cols, rows }) {
-  return { pixels: tiles, width, height, cols, rows }
+/** The picture of an expected image, drawn again from its seed. */
+function pictureOf({ width, height, seed }) {
+  return picture(width, height, seed)
 }
 
 /** All images in one call, so that tiles of several share the tower's batches. */
 async function checkImages(addon, model, expected) {
-  const packed = await model.embed(expected.images.map(nativeImage)).promise
+  const packed = await model.embed(expected.images.map(pictureOf), 'full').promise
   let offset = 0
   return expected.images.map((image, i) => {
-    const layout = addon.tileLayout(model.info.vision, image.width, image.height, Number.MAX_SAFE_INTEGER)
+    const layout = addon.testing.layout(model.info.vision, image.width, image.height, Number.MAX_SAFE_INTEGER)
     const features = packed.data.subarray(offset, (offset += packed.counts[i] * packed.width))
     return {
       kind: image.kind,
@@ -72,7 +75,8 @@ async function checkCaptions(model, expected) {
   return Promise.all(
     expected.captions.map(async (caption) => {
       const answer = await model.caption({
-        images: caption.images.map((i) => nativeImage(expected.images[i])),
+        pictures: caption.images.map((i) => pictureOf(expected.images[i])),
+        detail: 'full',
         prompt: caption.question,
         maxTokens: 32,
         temperature: 0,
@@ -99,8 +103,7 @@ function imageFaults(images, { visionType }) {
     [
       image.grid === image.expectedGrid || `grid ${image.grid} instead of ${image.expectedGrid}`,
       image.tokens === image.expectedTokens || `${image.tokens} tokens instead of ${image.expectedTokens}`,
-      image.layoutTokens === image.tokens ||
-        `tileLayout says ${image.layoutTokens} tokens, embed gives ${image.tokens}`,
+      image.layoutTokens === image.tokens || `layout says ${image.layoutTokens} tokens, embed gives ${image.tokens}`,
       image.cosine >= bound.cosine || `cosine ${image.cosine} < ${bound.cosine}`,
       image.relative <= bound.relative || `relative error ${image.relative} > ${bound.relative}`
     ]

@@ -12,6 +12,7 @@ import { checkModel, loadPair } from './check.mjs'
 import { compareRows } from './compare.mjs'
 import { listExpected, readExpected } from './expected.mjs'
 import { checkGeometry } from './geometry.mjs'
+import { picture } from './picture.mjs'
 
 const fixtures = fileURLToPath(new URL('../fixtures/parity', import.meta.url))
 const require = createRequire(import.meta.url)
@@ -36,17 +37,12 @@ test('features do not depend on what shares their batch', async () => {
   const expected = readExpected(path.join(fixtures, 'plain'))
   const model = await loadPair(addon, expected)
   try {
-    const images = expected.images.map(({ tiles, width, height, cols, rows }) => ({
-      pixels: tiles,
-      width,
-      height,
-      cols,
-      rows
-    }))
-    const together = await model.embed([...images, ...images].reverse()).promise
+    const pictures = expected.images.map(({ width, height, seed }) => picture(width, height, seed))
+    const twice = [...pictures, ...pictures]
+    const together = await model.embed(twice.toReversed(), 'full').promise
     let offset = together.data.length
-    for (const image of [...images, ...images]) {
-      const alone = await model.embed([image]).promise
+    for (const each of twice) {
+      const alone = await model.embed([each], 'full').promise
       const among = together.data.subarray(offset - alone.data.length, offset)
       offset -= alone.data.length
       assert.ok(compareRows(among, alone.data, alone.width).relative <= 1e-5)

@@ -8,9 +8,9 @@ import { sizeAt } from './picture.mjs'
 export function checkGeometry(addon, { seed, count, fields, sets }) {
   const faults = []
   for (const { name, tileSize, patchSize, pinpoints, layouts, rows, digests } of sets) {
-    const vision = { tileSize, patchSize, pinpoints, aspect: 'anyres', merge: 'spatial_unpad', width: 1 }
+    const vision = { tileSize, patchSize, pinpoints, aspect: 'anyres', merge: 'spatial_unpad' }
     const layoutAt = (i) => {
-      const layout = addon.tileLayout(vision, ...sizeAt(i, seed), Number.MAX_SAFE_INTEGER)
+      const layout = addon.testing.layout(vision, ...sizeAt(i, seed), Number.MAX_SAFE_INTEGER)
       return fields.map((field) => layout[field]).join(' ')
     }
     for (let i = 0; layouts && i < count; i++) {

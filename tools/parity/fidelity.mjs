@@ -24,7 +24,6 @@ const require = createRequire(import.meta.url)
 const addon = process.env.VCAP_PARITY_ADDON
   ? require(process.env.VCAP_PARITY_ADDON)
   : require('../../dist/native/load.js').loadAddon()
-const { cutTiles } = require('../../dist/tiles.js')
 const [models, peer] = process.argv.slice(2)
 const templates = {
   chatml_direct: [
@@ -76,15 +75,11 @@ async function compareModel(name) {
 }
 
 async function runOurs(model, caption, image, expected) {
-  const tiles = await cutTiles(
-    addon,
-    model.info.vision,
-    picture(image.width, image.height, image.seed),
-    Number.MAX_SAFE_INTEGER
-  )
-  const features = await model.embed([tiles]).promise
+  const drawn = picture(image.width, image.height, image.seed)
+  const features = await model.embed([drawn], 'full').promise
   const answer = await model.caption({
-    images: [tiles],
+    pictures: [drawn],
+    detail: 'full',
     prompt: caption.question,
     maxTokens: 32,
     temperature: 0,

@@ -14,6 +14,8 @@ import { buildPatchedAddon } from './patched-addon.mjs'
 
 const tower = 'core/vision/llava/tower.cpp'
 const layout = 'core/vision/llava/tiling.cpp'
+const cut = 'core/vision/llava/cut.cpp'
+const pack = 'core/vision/llava/pack.cpp'
 const config = 'core/vision/llava/config.cpp'
 
 /** What is wrong: pieces of native/ and what stands there instead. */
@@ -33,21 +35,26 @@ const mutants = {
       find: 'layout.tokens = base + layout.kept_rows * (layout.kept_cols + 1);',
       put: 'layout.tokens = base + layout.kept_rows * layout.kept_cols;'
     },
-    { file: layout, find: 'if (unpads(geometry)) {\n            order.push_back(NEWLINE);\n        }', put: '' }
+    { file: pack, find: 'if (geometry.unpads()) {\n            order.push_back(NEWLINE);\n        }', put: '' }
   ],
   'newline first in a row': [
-    { file: layout, find: 'if (unpads(geometry)) {\n            order.push_back(NEWLINE);\n        }', put: '' },
+    { file: pack, find: 'if (geometry.unpads()) {\n            order.push_back(NEWLINE);\n        }', put: '' },
     {
-      file: layout,
+      file: pack,
       find: 'for (int col = layout.kept_left; col <',
-      put: 'if (unpads(geometry)) order.push_back(NEWLINE);\n        for (int col = layout.kept_left; col <'
+      put: 'if (geometry.unpads()) order.push_back(NEWLINE);\n        for (int col = layout.kept_left; col <'
     }
   ],
   'overview last': [
     {
-      file: layout,
-      find: '    return order;\n}\n\n}  // namespace vcap',
-      put: '    std::rotate(order.begin(), order.begin() + base, order.end());\n    return order;\n}\n\n}  // namespace vcap'
+      file: pack,
+      find: '#include "core/vision/vision.h"',
+      put: '#include "core/vision/vision.h"\n#include <algorithm>'
+    },
+    {
+      file: pack,
+      find: '    return order;\n}\n\n}   // namespace vcap',
+      put: '    std::rotate(order.begin(), order.begin() + base, order.end());\n    return order;\n}\n\n}   // namespace vcap'
     }
   ],
   'unpad off': [
@@ -63,13 +70,22 @@ const mutants = {
   ],
   'tiles column by column': [
     {
-      file: layout,
+      file: pack,
       find: '1 + (row / side) * layout.cols + col / side',
       put: '1 + (col / side) * layout.rows + row / side'
     }
   ],
   'red and blue exchanged': [
     { file: tower, find: 'corner + y * row_bytes + channel', put: 'corner + y * row_bytes + 2 - channel' }
+  ],
+  'picture in the corner of its grid': [{ file: cut, find: 'layout.pad_left, layout.pad_top,', put: '0, 0,' }],
+  'grid stretched to its canvas': [
+    {
+      file: cut,
+      find: 'stretch(picture, layout.resized_width, layout.resized_height)',
+      put: 'stretch(picture, layout.cols * side, layout.rows * side)'
+    },
+    { file: cut, find: 'layout.pad_left, layout.pad_top,', put: '0, 0,' }
   ],
   'unnormalised scores': [{ file: tower, find: '1.0f / std::sqrt(static_cast<float>(head))', put: '1.0f' }]
 }
@@ -80,7 +96,7 @@ if (unknown.length > 0)
   throw new Error(`There is no mutant ${unknown.join(', ')}. There are: ${Object.keys(mutants).join(', ')}`)
 
 let failed = false
-report('unchanged', runTests([], [tower, layout, config]), (failing) => failing.length === 0)
+report('unchanged', runTests([], [tower, layout, pack, cut, config]), (failing) => failing.length === 0)
 for (const [name, patches] of Object.entries(mutants)) {
   if (chosen.length === 0 || chosen.includes(name)) report(name, runTests(patches), (failing) => failing.length > 0)
 }

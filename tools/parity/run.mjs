@@ -19,7 +19,7 @@ import Table from 'cli-table3'
 import { checkModel, summarise } from '../../test/parity/check.mjs'
 import { listExpected, readExpected } from '../../test/parity/expected.mjs'
 import { checkGeometry } from '../../test/parity/geometry.mjs'
-import { checkPixels, pixelFaults, visionOf } from '../../test/parity/pixels.mjs'
+import { checkPixels, pixelFaults } from '../../test/parity/pixels.mjs'
 
 const require = createRequire(import.meta.url)
 const { values: options } = parseArgs({
@@ -35,7 +35,6 @@ const { values: options } = parseArgs({
 const addon = process.env.VCAP_PARITY_ADDON
   ? require(process.env.VCAP_PARITY_ADDON)
   : require('../../dist/native/load.js').loadAddon()
-const { cutTiles } = require('../../dist/tiles.js')
 
 const folder = options.models ?? fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-parity-'))
 try {
@@ -79,7 +78,7 @@ async function check(folder) {
     console.log(`parity: ${name}`) // the last name, should the addon end the process
     try {
       const expected = readExpected(path.join(folder, name))
-      const pixels = await checkPixels(cutTiles, addon, visionOf(expected), expected)
+      const pixels = checkPixels(addon, expected)
       const result = await checkModel(addon, expected)
       const figures = summarise(result)
       table.push([
