@@ -10,6 +10,7 @@
 namespace vcap {
 namespace {
 
+/** devices(rpc): NativeDevice[] */
 Napi::Value devices(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
@@ -22,7 +23,7 @@ Napi::Value devices(const Napi::CallbackInfo & info) {
     });
 }
 
-/** inspect(model, mmproj, chatTemplate) */
+/** inspect(model, mmproj, chatTemplate): NativeModelFacts */
 Napi::Value inspect(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
@@ -31,7 +32,7 @@ Napi::Value inspect(const Napi::CallbackInfo & info) {
     });
 }
 
-/** fit(mmproj, sizes, detail, room) */
+/** fit(mmproj, sizes, detail, room): NativeImageLayout[] */
 Napi::Value fit(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
@@ -46,6 +47,7 @@ Napi::Value fit(const Napi::CallbackInfo & info) {
     });
 }
 
+/** shutdown(): stops all models and loads of this environment and waits for their threads. */
 void shutdown(const Napi::CallbackInfo & info) {
     const std::set<Stoppable *> running = Environment::of(info.Env()).running;
     for (Stoppable * work : running) {
@@ -53,6 +55,7 @@ void shutdown(const Napi::CallbackInfo & info) {
     }
 }
 
+/** NativeBuild: what this addon was compiled with. */
 Napi::Object build(Napi::Env env) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("llamaCpp", VCAP_LLAMA_CPP_TAG);
@@ -75,7 +78,7 @@ Napi::Object build(Napi::Env env) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
     auto * environment = new Environment{Napi::Persistent(Model::define(env)), {}};
-    env.SetInstanceData(environment);
+    env.SetInstanceData(environment);   // deletes it when the environment ends
     exports.Set("build", build(env));
     exports.Set("shutdown", Napi::Function::New(env, shutdown));
     exports.Set("devices", Napi::Function::New(env, devices));

@@ -6,18 +6,24 @@
 
 namespace vcap {
 
-/** What has a thread of its own and must be at rest before the process ends. */
+/**
+ * An object whose threads must have ended before the process does: process.exit() runs the destructors of static
+ * objects, which running threads would still use.
+ */
 class Stoppable {
 public:
     virtual ~Stoppable() = default;
-    /** Cancels the work and joins the thread. Idempotent. */
+    /** On the JavaScript thread: cancels the work and joins the threads. Idempotent. */
     virtual void stop() = 0;
 };
 
-/** The addon's state in one JavaScript environment: the main thread's or a worker's. */
+/**
+ * The addon's state in one JavaScript environment, which is the main thread or a worker. Owned by N-API as instance
+ * data, and used on the JavaScript thread alone.
+ */
 struct Environment {
-    Napi::FunctionReference model_class;
-    std::set<Stoppable *> running;
+    Napi::FunctionReference model_class;   // NativeModel
+    std::set<Stoppable *> running;         // each adds itself, and removes itself unless the environment ends first
 
     static Environment & of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

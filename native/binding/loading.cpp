@@ -13,7 +13,10 @@
 namespace vcap {
 namespace {
 
-/** One load on its way. Deletes itself on the JS thread, when it is over or the environment ends. */
+/**
+ * One load that is under way. It runs on its own thread. Objects live on the heap and delete themselves on the
+ * JavaScript thread, when the load is over or when the environment ends.
+ */
 class Loading : public Stoppable {
 public:
     Loading(Napi::Env env, EngineOptions options, Napi::Function on_progress)
@@ -40,6 +43,7 @@ public:
 private:
     static void on_env_exit(Loading * loading) { delete loading; }
 
+    /** On the load's thread. */
     void run() {
         try {
             engine_ = std::make_unique<Engine>(options_, [this](float fraction) {
@@ -54,7 +58,7 @@ private:
         mailbox_->post([this](Napi::Env env) { finish(env); });
     }
 
-    /** Whole percents only: llama.cpp reports every tensor. */
+    /** On the load's thread. llama.cpp reports after every tensor; only another whole percent is passed on. */
     void report(float fraction) {
         const int percent = static_cast<int>(fraction * 100);
         if (percent > reported_) {
@@ -65,6 +69,7 @@ private:
         }
     }
 
+    /** On the JavaScript thread, as the last message: settles the promise. */
     void finish(Napi::Env env) {
         if (error_) {
             deferred_.Reject(to_js_error(env, *error_));
@@ -81,8 +86,10 @@ private:
     EngineOptions options_;
     Napi::Promise::Deferred deferred_;
     Napi::FunctionReference on_progress_;
+    // Shared with the job's cancel function, which JavaScript may call after this object is gone.
     std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
-    int reported_ = -1;
+    int reported_ = -1;   // percent; used on the load's thread alone
+    // The outcome, one of the two. The load's thread writes it before it posts finish(), which reads it.
     std::optional<Error> error_;
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<Mailbox> mailbox_;
@@ -96,7 +103,7 @@ Napi::Value load_model(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
         if (!info[0].IsObject() || !info[1].IsFunction()) {
-            throw Error("usage", "loadModel takes options and a function for its progress.");
+            throw Error("usage", "loadModel takes options and a function for its progress");
         }
         const auto * loading =
             new Loading(env, to_engine_options(info[0].As<Napi::Object>()), info[1].As<Napi::Function>());

@@ -10,7 +10,7 @@ Mailbox::~Mailbox() { function_.Abort(); }
 
 void Mailbox::deliver(Napi::Env env, Napi::Function, Unused *, Message * message) {
     const std::unique_ptr<Message> owned(message);
-    if (static_cast<napi_env>(env) != nullptr) {   // none: the environment is ending
+    if (static_cast<napi_env>(env) != nullptr) {   // null where the environment is ending
         (*message)(env);
     }
 }

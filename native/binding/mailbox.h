@@ -7,33 +7,37 @@
 namespace vcap {
 
 /**
- * Carries calls from any thread to the JS thread. It keeps the process alive only while work
- * is expected. Whoever posts from another thread must have stopped before the environment
- * ends: register its cleanup hook after making the mailbox, since hooks run last in, first out.
+ * Takes functions from any thread and calls them on the JavaScript thread, in order: an N-API thread-safe function. It
+ * keeps the process alive only while answers are expected.
+ *
+ * Node closes the mailbox when the environment ends. Threads that post must have ended before that. Their owner sees to
+ * it in a cleanup hook, which it registers after making the mailbox, since hooks run in reverse order.
  */
 class Mailbox {
 public:
     using Message = std::function<void(Napi::Env)>;
 
+    /** On the JavaScript thread. `name` appears in Node's diagnostics (async_hooks). */
     Mailbox(Napi::Env env, const char * name);
-    /** On the JS thread. What was posted and not yet delivered is dropped. */
+    /** On the JavaScript thread. Messages that are not yet delivered are dropped. */
     ~Mailbox();
     Mailbox(const Mailbox &) = delete;
     Mailbox & operator=(const Mailbox &) = delete;
 
-    /** From any thread. */
+    /** From any thread. A message posted while the environment ends is dropped. */
     void post(Message message);
-    /** On the JS thread: one more answer is expected, or has come. */
+    /** On the JavaScript thread: says that one more answer is expected. */
     void expect(Napi::Env env);
+    /** On the JavaScript thread, once for each expect(): says that an answer has come. */
     void settle(Napi::Env env);
 
 private:
-    struct Unused {};
+    struct Unused {};   // the context that every N-API thread-safe function has
     static void deliver(Napi::Env env, Napi::Function, Unused *, Message * message);
     using Function = Napi::TypedThreadSafeFunction<Unused, Message, deliver>;
 
     Function function_;
-    int expected_ = 0;
+    int expected_ = 0;   // answers; read and written on the JavaScript thread alone
 };
 
 }   // namespace vcap

@@ -15,7 +15,10 @@
 namespace vcap {
 namespace {
 
-/** Physical cores of the processors we are allowed on: a second hyperthread slows ggml's kernels down. */
+/**
+ * Physical cores among the processors that this process may run on. A core's second hyperthread is not counted, since
+ * it slows ggml's kernels down. Elsewhere than on Linux: all logical processors.
+ */
 int physical_cores() {
     const int logical = std::max(1u, std::thread::hardware_concurrency());
 #ifdef __linux__
@@ -31,7 +34,7 @@ int physical_cores() {
         }
         std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
         std::string siblings;
-        // A container may hide the topology: count the processor itself then.
+        // Hyperthreads of one core have the same list. A container may hide it: the processor then counts for itself.
         cores.insert(std::getline(file, siblings) ? siblings : "cpu" + std::to_string(cpu));
     }
     return cores.empty() ? logical : static_cast<int>(cores.size());
@@ -46,7 +49,7 @@ CpuThreads::CpuThreads(int count) : count_(std::min(count > 0 ? count : physical
     ggml_threadpool_params params = ggml_threadpool_params_default(count_);
     pool_ = ggml_threadpool_new(&params);
     if (pool_ == nullptr) {
-        throw Error("engine_error", "The CPU threads could not be started.");
+        throw Error("engine_error", "The CPU threads could not be started");
     }
 }
 

@@ -4,16 +4,24 @@
 
 namespace vcap {
 
-/** One pool of CPU threads for the tower and the language model, which never run at once. */
+/**
+ * ggml's pool of CPU threads. The vision tower and the language model share one, since both compute on the engine's
+ * thread and therefore never at the same time. Where ggml is built with OpenMP, the threads are OpenMP's and the pool
+ * only says how many of them compute.
+ */
 class CpuThreads {
 public:
-    /** `count` 0: one for each physical core that this process may use. */
+    /**
+     * A pool of `count` threads, of GGML_MAX_N_THREADS at most; 0: one for each physical core that this process may
+     * use. Throws engine_error.
+     */
     explicit CpuThreads(int count);
     ~CpuThreads() { ggml_threadpool_free(pool_); }
     CpuThreads(const CpuThreads &) = delete;
     CpuThreads & operator=(const CpuThreads &) = delete;
 
     int count() const { return count_; }
+    /** ggml's handle, owned by this object, which must outlive every backend and context that was given the handle. */
     ggml_threadpool_t pool() const { return pool_; }
 
 private:

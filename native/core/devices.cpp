@@ -23,14 +23,18 @@ const char * type_name(ggml_backend_dev_t device) {
     }
 }
 
-/** Before ggml is first asked for its devices. */
+/** Installs the log and registers our kernels, which must precede ggml's first use. Cheap when called again. */
 void prepare() {
     install_log();
     kernels::register_backend();
 }
 
 #ifdef VCAP_RPC
-// ggml keeps servers for the life of the process; a second registration would list their devices twice.
+/**
+ * Connects to an RPC server, host:port, and registers its devices, unless an earlier call has: a second registration
+ * would list them twice. ggml calls abort() where nothing listens at the address, and returns null for a server without
+ * devices.
+ */
 void add_server(const std::string & endpoint) {
     static std::mutex mutex;
     static std::set<std::string> known;
@@ -40,8 +44,7 @@ void add_server(const std::string & endpoint) {
     }
     ggml_backend_reg_t server = ggml_backend_rpc_add_server(endpoint.c_str());
     if (server == nullptr) {
-        throw Error("device_unavailable", "No ggml RPC server answers at " + endpoint +
-                                              ". Start one there (ggml-rpc-server --port N) or leave it out of --rpc.");
+        throw Error("device_unavailable", "The RPC server at " + endpoint + " offers no devices. Leave it out");
     }
     ggml_backend_register(server);
     known.insert(endpoint);
@@ -49,7 +52,7 @@ void add_server(const std::string & endpoint) {
 #else
 void add_server(const std::string & endpoint) {
     throw Error("device_unavailable",
-                "This build has no RPC backend, so " + endpoint + " cannot be used. Build it with VCAP_RPC=1.");
+                "This build has no RPC backend, so " + endpoint + " cannot be used. Build the addon with VCAP_RPC=1");
 }
 #endif
 
@@ -78,11 +81,11 @@ std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & na
     for (const std::string & name : names) {
         ggml_backend_dev_t device = ggml_backend_dev_by_name(name.c_str());
         if (device == nullptr) {
-            std::string there;
+            std::string names_there;
             for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
-                there += (i > 0 ? ", " : "") + std::string(ggml_backend_dev_name(ggml_backend_dev_get(i)));
+                names_there += (i > 0 ? ", " : "") + std::string(ggml_backend_dev_name(ggml_backend_dev_get(i)));
             }
-            throw Error("device_unavailable", "There is no device " + name + "; there are: " + there + ".");
+            throw Error("device_unavailable", "There is no device " + name + ". There are: " + names_there);
         }
         found.push_back(device);
     }

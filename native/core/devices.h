@@ -8,18 +8,26 @@
 
 namespace vcap {
 
+/** A device that ggml can compute on, in this machine or behind an RPC server. */
 struct Device {
-    std::string name;   // ggml's, unique in the process
-    std::string description;
-    std::string type;        // cpu | gpu | igpu | accel
-    uint64_t memory_free;    // bytes
-    uint64_t memory_total;   // bytes
+    std::string name;          // ggml's name, unique in the process, such as CUDA0
+    std::string description;   // the hardware's name, for people
+    std::string type;          // cpu, gpu, igpu (a GPU that shares the CPU's memory) or accel (a CPU accelerator)
+    uint64_t memory_free;      // bytes; 0 where the backend does not say
+    uint64_t memory_total;     // bytes; 0 where the backend does not say
 };
 
-/** All devices; the RPC servers (host:port) are asked for theirs first. Throws device_unavailable. */
+/**
+ * All devices of this process. The RPC servers named, each as host:port, are connected first, so that their devices are
+ * in the list; ggml keeps them for the life of the process. Throws device_unavailable for a server that offers no
+ * devices, or where this build has no RPC backend. Where nothing listens at an address, ggml ends the process.
+ */
 std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers);
 
-/** The handles of the devices named, in order. Throws device_unavailable, saying which there are. */
+/**
+ * The handles of the devices with these names, in the names' order; ggml owns them. Throws device_unavailable for a
+ * name that no device has; its message lists the names that there are.
+ */
 std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & names);
 
 }   // namespace vcap

@@ -14,31 +14,37 @@
 namespace vcap {
 namespace {
 
-/** Maps a regular file whole; a FIFO or a folder is refused before it could block. */
+// Bytes of the smallest GGUF file: the magic and the version of 4 bytes each, the counts of tensors and keys of 8.
+constexpr uint64_t MIN_FILE_SIZE = 24;
+
+/**
+ * Maps a whole file read-only and sets `size` to its bytes; the caller unmaps it. What is no regular file is refused
+ * before it is opened, because opening a FIFO would block. Throws model_not_found and model_invalid.
+ */
 const uint8_t * map_file(const std::string & path, uint64_t & size) {
     struct stat status;
     if (stat(path.c_str(), &status) != 0) {
-        throw Error("model_not_found", "There is no model file " + path + " (" + std::strerror(errno) + ").");
+        throw Error("model_not_found", "There is no model file " + path + " (" + std::strerror(errno) + ")");
     }
     if (!S_ISREG(status.st_mode)) {
-        throw Error("model_invalid", path + " is not a file.");
+        throw Error("model_invalid", path + " is not a file");
     }
     const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
-        throw Error("model_not_found", "The model file " + path + " cannot be read (" + std::strerror(errno) + ").");
+        throw Error("model_not_found", "The model file " + path + " cannot be read (" + std::strerror(errno) + ")");
     }
     size = static_cast<uint64_t>(status.st_size);
     void * bytes = size > 0 ? mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
     const int error = errno;
     close(descriptor);
-    if (size < 24) {
+    if (size < MIN_FILE_SIZE) {
         if (size > 0 && bytes != MAP_FAILED) {
             munmap(bytes, size);
         }
-        throw Error("model_invalid", path + " is no GGUF file: it has only " + std::to_string(size) + " bytes.");
+        throw Error("model_invalid", path + " is no GGUF file: it has only " + std::to_string(size) + " bytes");
     }
     if (bytes == MAP_FAILED) {
-        throw Error("model_invalid", path + " cannot be mapped into memory (" + std::strerror(error) + ").");
+        throw Error("model_invalid", path + " cannot be mapped into memory (" + std::strerror(error) + ")");
     }
     return static_cast<const uint8_t *>(bytes);
 }
@@ -66,7 +72,7 @@ GgufFile::GgufFile(const std::string & path) : path_(path) {
             const uint64_t length = gguf_get_tensor_size(gguf_.get(), i);
             if (data > size_ || offset > size_ - data || length > size_ - data - offset) {
                 invalid("it is cut off: tensor " + std::string(gguf_get_tensor_name(gguf_.get(), i)) +
-                        " ends behind the file's " + std::to_string(size_) + " bytes; fetch it again");
+                        " ends behind the file's " + std::to_string(size_) + " bytes; download it again");
             }
         }
     } catch (...) {
@@ -77,7 +83,7 @@ GgufFile::GgufFile(const std::string & path) : path_(path) {
 
 GgufFile::~GgufFile() { munmap(const_cast<uint8_t *>(bytes_), size_); }
 
-void GgufFile::invalid(const std::string & what) const { throw Error("model_invalid", path_ + ": " + what + "."); }
+void GgufFile::invalid(const std::string & what) const { throw Error("model_invalid", path_ + ": " + what); }
 
 bool GgufFile::has(const std::string & key) const { return gguf_find_key(gguf_.get(), key.c_str()) >= 0; }
 
@@ -119,7 +125,7 @@ std::optional<int64_t> GgufFile::find_int(const std::string & key) const {
         case GGUF_TYPE_INT64: return gguf_get_val_i64(gguf, id);
         case GGUF_TYPE_UINT64: {
             const uint64_t value = gguf_get_val_u64(gguf, id);
-            if (value > INT64_MAX) invalid(key + " is absurdly large");
+            if (value > INT64_MAX) invalid(key + " is " + std::to_string(value) + ", which is too large");
             return static_cast<int64_t>(value);
         }
         default: invalid(key + " is not an integer");

@@ -9,11 +9,13 @@
 namespace vcap {
 namespace {
 
-// llama.cpp logs on the thread that it was called on, so what a load complains of is found by that load.
+// One for each thread, because several models may be loaded at once: llama.cpp logs the reason of a failure on the
+// thread that called it.
 thread_local std::string last_error;
 
+/** ggml's log callback. `user_data` points to a bool: whether lines are printed. */
 void on_log(ggml_log_level level, const char * text, void * user_data) {
-    if (user_data != nullptr) {
+    if (*static_cast<const bool *>(user_data)) {
         std::fputs(text, stderr);
     }
     if (level == GGML_LOG_LEVEL_ERROR) {
@@ -30,9 +32,9 @@ void install_log() {
     static std::once_flag once;
     std::call_once(once, [] {
         const char * wanted = std::getenv("VCAP_LOG");
-        const bool print = wanted != nullptr && std::string(wanted) == "1";
-        static char marker;
-        llama_log_set(on_log, print ? &marker : nullptr);
+        static bool print;   // static, because ggml keeps the pointer
+        print = wanted != nullptr && std::string(wanted) == "1";
+        llama_log_set(on_log, &print);
         llama_backend_init();
     });
 }

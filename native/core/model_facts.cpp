@@ -6,13 +6,19 @@
 namespace vcap {
 namespace {
 
-/** What llama.cpp would assert on or fail on late: architecture, tokenizer, widths. */
+// Parts of a split model that are opened at most, so that a damaged header cannot ask for millions of files.
+constexpr int64_t MAX_PARTS = 1000;
+
+/**
+ * Refuses, with a message of ours, a file that llama.cpp would abort on or load without being able to answer: a
+ * projector, an architecture that LLaVA does not use, a model without a tokenizer.
+ */
 void check_language_model(const GgufFile & file, const std::string & architecture) {
     if (architecture == "clip") {
-        file.invalid("this is a vision projector; give the language model as --model and the projector as --mmproj");
+        file.invalid("this is a vision projector, not a language model; the two files may have changed places");
     }
-    // The architectures LLaVA's language models have. They take embeddings as they are: no scaling hides in the token
-    // look-up.
+    // Every row of a batch is an embedding that we look up (TokenEmbeddings). These two architectures take it as it is;
+    // others, such as Gemma, scale the embeddings of tokens and would need the same of ours.
     if (architecture != "llama" && architecture != "qwen2") {
         file.invalid("general.architecture is '" + architecture + "'; LLaVA's language models are llama or qwen2");
     }
@@ -29,13 +35,13 @@ std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string 
     if (parts <= 1) {
         return files;
     }
-    if (parts > 1000) {
-        files.front()->invalid("split.count is " + std::to_string(parts) + ", which is absurd");
+    if (parts > MAX_PARTS) {
+        files.front()->invalid("split.count is " + std::to_string(parts) + ", more than " + std::to_string(MAX_PARTS));
     }
     std::string prefix(path.size() + 1, '\0');
     if (llama_split_prefix(prefix.data(), prefix.size(), path.c_str(), 0, static_cast<int32_t>(parts)) == 0) {
         files.front()->invalid("it has " + std::to_string(parts) +
-                               " parts; give the first one, whose name ends in -00001-of-…");
+                               " parts; give the first one, whose name ends in -00001-of-NNNNN.gguf");
     }
     for (int32_t part = 1; part < parts; part++) {
         std::string name(path.size() + 64, '\0');
@@ -60,20 +66,22 @@ ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> &
     facts.context_trained = static_cast<int>(file.require_int(prefix + "context_length", 1, INT32_MAX));
     facts.width = static_cast<int>(file.require_int(prefix + "embedding_length", 1, 1 << 20));
     const int64_t heads = file.require_int(prefix + "attention.head_count", 1, 65536);
-    const std::string groups_key = prefix + "attention.head_count_kv";
-    const int64_t groups = file.has(groups_key) ? file.require_int(groups_key, 1, heads) : heads;
-    if (heads % groups != 0 || (facts.width % heads != 0 && !file.has(prefix + "attention.key_length"))) {
-        file.invalid(prefix + "attention.head_count of " + std::to_string(heads) + " does not go with head_count_kv " +
-                     std::to_string(groups) + " and embedding_length " + std::to_string(facts.width));
+    const std::string kv_heads_key = prefix + "attention.head_count_kv";
+    const int64_t kv_heads = file.has(kv_heads_key) ? file.require_int(kv_heads_key, 1, heads) : heads;
+    if (heads % kv_heads != 0 || (facts.width % heads != 0 && !file.has(prefix + "attention.key_length"))) {
+        file.invalid(prefix + "attention.head_count is " + std::to_string(heads) +
+                     ", which is no multiple of attention.head_count_kv (" + std::to_string(kv_heads) +
+                     ") or no divisor of embedding_length (" + std::to_string(facts.width) + ")");
     }
     if (facts.vision.feature_width != facts.width) {
-        throw Error("model_mismatch", mmproj.path() + " projects to " + std::to_string(facts.vision.feature_width) +
-                                          " values, but " + file.path() + " takes " + std::to_string(facts.width) +
-                                          ": they are no pair. Give the projector made for this model.");
+        throw Error("model_mismatch",
+                    "The projector " + mmproj.path() + " projects to " + std::to_string(facts.vision.feature_width) +
+                        " values, but the language model " + file.path() + " takes " + std::to_string(facts.width) +
+                        " for an embedding. Give the projector that was made for this model");
     }
-    const int64_t key = file.find_int(prefix + "attention.key_length").value_or(facts.width / heads);
-    const int64_t value = file.find_int(prefix + "attention.value_length").value_or(facts.width / heads);
-    facts.kv_bytes_per_position = 2ull * facts.layers * groups * (key + value);
+    const int64_t key_length = file.find_int(prefix + "attention.key_length").value_or(facts.width / heads);
+    const int64_t value_length = file.find_int(prefix + "attention.value_length").value_or(facts.width / heads);
+    facts.kv_bytes_per_position = sizeof(ggml_fp16_t) * facts.layers * kv_heads * (key_length + value_length);
 
     facts.name = file.find_string("general.name").value_or("");
     facts.vocabulary = static_cast<int>(*file.find_array_length("tokenizer.ggml.tokens"));

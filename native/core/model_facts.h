@@ -11,30 +11,34 @@
 
 namespace vcap {
 
-/** What the headers of a language model and its projector say, before any weight is read. */
+/** What the headers of a language model and its projector say. No weight is read for it. */
 struct ModelFacts {
-    std::string name;
-    std::string architecture;
-    uint64_t parameters = 0;    // of the language model
-    uint64_t model_bytes = 0;   // weights
-    uint64_t mmproj_bytes = 0;
-    int layers = 0;
-    int width = 0;   // of an embedding
-    int vocabulary = 0;
-    int context_trained = 0;              // positions
-    uint64_t kv_bytes_per_position = 0;   // keys and values of all layers, at half precision
+    std::string name;                     // general.name of the language model; empty where it has none
+    std::string architecture;             // of the language model: llama or qwen2
+    uint64_t parameters = 0;              // numbers in all tensors of the language model
+    uint64_t model_bytes = 0;             // of the language model's tensors
+    uint64_t mmproj_bytes = 0;            // of the projector file's tensors, the vision tower included
+    int layers = 0;                       // transformer blocks of the language model
+    int width = 0;                        // embedding width: numbers of one token's embedding
+    int vocabulary = 0;                   // tokens in the vocabulary
+    int context_trained = 0;              // positions of the context that the language model was trained on
+    uint64_t kv_bytes_per_position = 0;   // keys and values of one position in all layers, at half precision
     ChatTemplate chat_template;
     VisionFacts vision;
 };
 
 /**
- * Checks the two headers, and that they are a pair. `chat_template`: a name, or empty for the
- * one that the metadata name. Throws model_invalid, model_mismatch, usage.
+ * Reads and checks the headers of a language model, given as all its parts, and of a projector, and that the two belong
+ * together. `chat_template` is a template's name; empty: the one that the metadata point to. Throws model_invalid,
+ * model_mismatch where projector and language model have different embedding widths, and usage for an unknown template.
  */
 ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj,
                             const std::string & chat_template);
 
-/** A model's file, or all its parts where it was split. Throws as GgufFile does. */
+/**
+ * Opens a language model's file and, where it is the first part of a split model, the other parts, in order. Throws
+ * model_not_found and model_invalid, as GgufFile does.
+ */
 std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string & path);
 
 }   // namespace vcap

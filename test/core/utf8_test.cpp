@@ -3,7 +3,7 @@
 
 using vcap::valid_utf8;
 
-TEST("utf8: whole characters stay") {
+TEST("utf8: well-formed text is unchanged") {
     const std::string text = "a \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\xAC";
     CHECK_EQUAL(valid_utf8(text), text);
     CHECK_EQUAL(valid_utf8(""), "");
@@ -15,7 +15,7 @@ TEST("utf8: a character cut off at the end is dropped") {
     CHECK_EQUAL(valid_utf8("film \xC3"), "film ");
 }
 
-TEST("utf8: malformed bytes become U+FFFD, what follows stays") {
+TEST("utf8: ill-formed bytes become U+FFFD, and what follows them is kept") {
     CHECK_EQUAL(valid_utf8("a\xFF"
                            "b"),
                 "a\xEF\xBF\xBD"
@@ -30,7 +30,7 @@ TEST("utf8: malformed bytes become U+FFFD, what follows stays") {
                 "b");
 }
 
-TEST("utf8: overlong forms, surrogates and code points past the end are malformed") {
+TEST("utf8: overlong forms, surrogates and code points beyond U+10FFFF are ill-formed") {
     CHECK(valid_utf8("\xC0\xAF.").find('\xC0') == std::string::npos);
     CHECK(valid_utf8("\xED\xA0\x80.").find('\xED') == std::string::npos);
     CHECK(valid_utf8("\xF4\x90\x80\x80.").find('\xF4') == std::string::npos);

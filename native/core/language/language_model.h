@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,26 +15,37 @@
 namespace vcap {
 
 struct LanguageModelOptions {
-    std::vector<ggml_backend_dev_t> devices;   // empty: the CPU
-    bool split_tensors = false;                // across devices: whole layers, or each tensor
-    int sequences = 1;                         // captions in flight, each with a KV stream of its own
-    int context = 0;                           // positions a sequence; 0: what the model was trained on
-    ggml_type kv_type = GGML_TYPE_F16;         // of the keys and values kept
-    std::string chat_template;                 // for its tokenizer's defaults
+    std::vector<ggml_backend_dev_t> devices;   // that hold the weights and the KV cache; empty: the CPU
+    bool split_tensors = false;                // several devices: true splits each tensor, false deals out whole layers
+    int sequences = 1;                         // captions at once, each of which has a KV stream
+    int context = 0;                           // positions of each sequence; 0: what the model was trained on
+    ggml_type kv_type = GGML_TYPE_F16;         // type of the keys and values in the KV cache
+    std::string chat_template;                 // name of the template, which may imply how the tokenizer is set up
 };
 
-/** One row of a batch: an input embedding at a position of a sequence. */
+/**
+ * The input of one LanguageModel::decode(): rows, each an input embedding that stands at a position of a sequence.
+ * llama.cpp, whose llama_batch this wraps, calls a row a token; here it may as well be an image feature. One thread at
+ * a time.
+ */
 class Batch {
 public:
+    /** Room for `capacity` rows of `width` numbers each, which is the model's embedding width. */
     Batch(int capacity, int width);
     ~Batch();
     Batch(const Batch &) = delete;
     Batch & operator=(const Batch &) = delete;
 
+    /** Removes all rows. */
     void clear() { batch_.n_tokens = 0; }
+    /** Rows added since the last clear(). */
     int size() const { return batch_.n_tokens; }
+    /** Rows that fit. */
     int capacity() const { return capacity_; }
-    /** Adds a row and returns where its embedding goes, [width]. */
+    /**
+     * Adds a row, for which the caller sees that there is room, and returns where to write its embedding, [width].
+     * `sequence` and `position` count from 0. `wants_logits`: whether decode() computes the logits behind this row.
+     */
     float * add(int sequence, int position, bool wants_logits);
     const llama_batch & get() const { return batch_; }
 
@@ -45,12 +55,17 @@ private:
     int width_;
 };
 
-/** A llama.cpp model with its context. */
+/**
+ * A llama.cpp model, loaded onto its devices, with one context whose KV cache holds `sequences` independent streams.
+ * decode(), logits() and forget() are for one thread, the engine's; the other methods may be called from any thread.
+ */
 class LanguageModel {
 public:
     /**
-     * Loads a model whose headers read_model_facts has checked. `progress` gets 0…1 and says whether to go on.
-     * Throws model_invalid, out_of_memory, aborted.
+     * Loads a model, given as all its parts, whose headers read_model_facts() has checked. `progress` is called on this
+     * thread with the fraction loaded, 0 to 1, and returns whether to go on. `threads` must outlive the model. Throws
+     * model_invalid, usage where the model cannot keep keys and values in options.kv_type, out_of_memory, and aborted
+     * where `progress` returned false.
      */
     LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options,
                   const CpuThreads & threads, const std::function<bool(float)> & progress);
@@ -58,27 +73,37 @@ public:
     LanguageModel(const LanguageModel &) = delete;
     LanguageModel & operator=(const LanguageModel &) = delete;
 
-    const GgufFile & file() const { return *files_.front(); }
-    const llama_model * model() const { return model_.get(); }
     const llama_vocab * vocab() const { return llama_model_get_vocab(model_.get()); }
     const TokenEmbeddings & embeddings() const { return *embeddings_; }
+    /** Embedding width: numbers of one embedding. */
     int width() const { return embeddings_->width(); }
+    /** Tokens in the vocabulary. */
     int vocabulary() const { return llama_vocab_n_tokens(vocab()); }
     int sequences() const { return sequences_; }
+    /** Positions of each sequence. */
     int context() const { return context_per_sequence_; }
+    /** Rows that one decode() takes at most. */
     int batch_capacity() const { return static_cast<int>(llama_n_batch(context_.get())); }
 
-    /** Runs the batch. Throws engine_error, or aborted after abort(). */
+    /** Runs the model on the batch's rows. Throws engine_error, or aborted after abort(). */
     void decode(const Batch & batch);
-    /** Logits of the batch's row `row`, [vocabulary], until the next decode. */
+    /**
+     * The logits of the last decode()'s row `row`, which was added with wants_logits: [vocabulary]. They stay valid
+     * until the next decode().
+     */
     const float * logits(int row) const;
-    /** Empties a sequence's KV stream from a position on. Where that cannot be done, wholly, and returns false. */
+    /**
+     * Removes the positions of a sequence from `from` on from the KV cache and returns true. Where the model's memory
+     * cannot drop a part of a sequence, removes all its positions and returns false.
+     */
     bool forget(int sequence, int from);
 
+    /** Whether the token ends an answer. */
     bool ends(llama_token token) const;
+    /** The token's bytes, which may be a part of a UTF-8 character; empty for a special token. */
     std::string piece(llama_token token) const;
 
-    /** Makes decode() give up soon; from any thread. */
+    /** Makes a decode() that is under way, and every later one, throw aborted soon. For good. */
     void abort() { aborted_ = true; }
 
 private:
@@ -89,13 +114,18 @@ private:
         void operator()(llama_context * context) const { llama_free(context); }
     };
 
-    std::vector<std::shared_ptr<const GgufFile>> files_;
+    // The constructor's three steps, in this order.
+    void load_model(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options,
+                    const std::function<bool(float)> & progress);
+    llama_context_params choose_context(const LanguageModelOptions & options);
+    void open_context(llama_context_params params, const CpuThreads & threads);
+
     std::unique_ptr<llama_model, ModelDeleter> model_;
     std::unique_ptr<llama_context, ContextDeleter> context_;
     std::unique_ptr<TokenEmbeddings> embeddings_;
-    llama_token im_end_ = LLAMA_TOKEN_NULL;
-    int sequences_ = 1;
-    int context_per_sequence_ = 0;
+    llama_token im_end_ = LLAMA_TOKEN_NULL;   // <|im_end|>, where the vocabulary has it
+    int sequences_;
+    int context_per_sequence_ = 0;   // positions
     std::atomic<bool> aborted_{false};
 };
 

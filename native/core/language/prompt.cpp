@@ -8,8 +8,8 @@
 namespace vcap {
 namespace {
 
-// Sources: haotian-liu/LLaVA@c121f04, llava/conversation.py. chatml_direct has, unlike ChatML, no newline behind
-// <|im_end|>.
+// From haotian-liu/LLaVA@c121f04, llava/conversation.py, whose names these are. chatml_direct differs from ChatML: no
+// newline follows <|im_end|>.
 const std::vector<ChatTemplate> & templates() {
     static const std::string assistant =
         " and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the ";
@@ -25,6 +25,16 @@ const std::vector<ChatTemplate> & templates() {
     return all;
 }
 
+/** The names of all templates, for a message. */
+std::string known_names() {
+    std::string names;
+    for (const ChatTemplate & chat : templates()) {
+        names += (names.empty() ? "" : ", ") + chat.name;
+    }
+    return names;
+}
+
+/** The template called `name`, with the reason for choosing it. Throws usage. */
 ChatTemplate named(const std::string & name, const std::string & reason) {
     for (ChatTemplate chat : templates()) {
         if (chat.name == name) {
@@ -32,11 +42,7 @@ ChatTemplate named(const std::string & name, const std::string & reason) {
             return chat;
         }
     }
-    std::string names;
-    for (const std::string & known : chat_template_names()) {
-        names += (names.empty() ? "" : ", ") + known;
-    }
-    throw Error("usage", "There is no chat template '" + name + "'. There are: " + names + ".");
+    throw Error("usage", "There is no chat template '" + name + "'. There are: " + known_names());
 }
 
 std::string lower(std::string text) {
@@ -47,32 +53,27 @@ std::string lower(std::string text) {
 
 bool contains(const std::string & text, const std::string & part) { return text.find(part) != std::string::npos; }
 
-std::vector<llama_token> tokenize(const llama_vocab * vocab, const std::string & text, bool first) {
+/** `add_bos`: whether a BOS token goes before the text, provided that the model wants one. */
+std::vector<llama_token> tokenize(const llama_vocab * vocab, const std::string & text, bool add_bos) {
     if (text.empty()) {
         return {};
     }
     const int32_t length = static_cast<int32_t>(text.size());
     std::vector<llama_token> tokens(text.size() + 8);
-    int32_t count =
-        llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()), first, true);
-    if (count < 0) {
+    const auto write = [&] {
+        return llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()), add_bos,
+                              /*parse_special =*/true);
+    };
+    int32_t count = write();
+    if (count < 0) {   // minus the number of tokens that need room
         tokens.resize(-count);
-        count =
-            llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()), first, true);
+        count = write();
     }
     tokens.resize(std::max(count, 0));
     return tokens;
 }
 
 }   // namespace
-
-std::vector<std::string> chat_template_names() {
-    std::vector<std::string> names;
-    for (const ChatTemplate & chat : templates()) {
-        names.push_back(chat.name);
-    }
-    return names;
-}
 
 ChatTemplate choose_chat_template(const GgufFile & model, const std::string & name) {
     if (!name.empty()) {
@@ -99,7 +100,7 @@ ChatTemplate choose_chat_template(const GgufFile & model, const std::string & na
     model.invalid(
         "nothing in its metadata says which chat template it was trained with (no <|im_start|> in the vocabulary, no "
         "tokenizer.chat_template, and general.name is '" +
-        title + "'); name one with --chat-template");
+        title + "'). Name one of the chat templates: " + known_names());
 }
 
 PromptTokens tokenize_prompt(const llama_vocab * vocab, const ChatTemplate & chat, const std::string & question) {

@@ -13,11 +13,12 @@ TokenEmbeddings::TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFil
             continue;
         }
         if (tensor->ne[0] != width || tensor->ne[1] < vocabulary || tensor->ne[2] != 1 || tensor->ne[3] != 1) {
-            file->invalid("tensor " + name + " is not " + std::to_string(width) + " x " + std::to_string(vocabulary));
+            file->invalid("tensor " + name + " is not " + std::to_string(width) + " x " + std::to_string(vocabulary) +
+                          ", the embedding width and the vocabulary");
         }
         if (tensor->type != GGML_TYPE_F32 && ggml_get_type_traits(tensor->type)->to_float == nullptr) {
             file->invalid("tensor " + name + " has the type " + ggml_type_name(tensor->type) +
-                          ", which cannot be read");
+                          ", which ggml cannot convert to float32");
         }
         file_ = file;
         data_ = static_cast<const uint8_t *>(file->tensor_data(tensor));

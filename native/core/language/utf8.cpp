@@ -5,13 +5,14 @@
 namespace vcap {
 namespace {
 
-struct Sequence {
-    size_t length;   // bytes of the whole character; 0 for a byte that cannot begin one
-    uint8_t low;     // range of the second byte
-    uint8_t high;
+/** What a character's first byte says of it: a row of table 3-7. Later bytes than the second are 80 to BF. */
+struct LeadByte {
+    size_t length;         // bytes of the whole character; 0 where no character begins with this byte
+    uint8_t second_low;    // least second byte
+    uint8_t second_high;   // greatest second byte
 };
 
-Sequence sequence_of(uint8_t lead) {
+LeadByte lead_byte(uint8_t lead) {
     if (lead < 0x80) return {1, 0, 0};
     if (lead >= 0xC2 && lead <= 0xDF) return {2, 0x80, 0xBF};
     if (lead == 0xE0) return {3, 0xA0, 0xBF};
@@ -31,18 +32,19 @@ std::string valid_utf8(const std::string & bytes) {
     text.reserve(bytes.size());
     size_t i = 0;
     while (i < bytes.size()) {
-        const Sequence sequence = sequence_of(static_cast<uint8_t>(bytes[i]));
-        size_t good = sequence.length > 0 ? 1 : 0;
-        while (good > 0 && good < sequence.length && i + good < bytes.size()) {
+        const LeadByte lead = lead_byte(static_cast<uint8_t>(bytes[i]));
+        // Bytes from here on that fit one character.
+        size_t good = lead.length > 0 ? 1 : 0;
+        while (good > 0 && good < lead.length && i + good < bytes.size()) {
             const uint8_t byte = static_cast<uint8_t>(bytes[i + good]);
-            const uint8_t low = good == 1 ? sequence.low : 0x80;
-            const uint8_t high = good == 1 ? sequence.high : 0xBF;
+            const uint8_t low = good == 1 ? lead.second_low : 0x80;
+            const uint8_t high = good == 1 ? lead.second_high : 0xBF;
             if (byte < low || byte > high) {
                 break;
             }
             good++;
         }
-        if (good > 0 && good == sequence.length) {
+        if (good > 0 && good == lead.length) {
             text.append(bytes, i, good);
             i += good;
         } else if (good > 0 && i + good == bytes.size()) {
