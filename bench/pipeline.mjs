@@ -61,7 +61,7 @@ const [whole, bare] = await interleave([fromFiles, fromMemory], Number(values.ro
 const ratio = median(whole) / median(bare)
 const wait = {
   idle: median(waits.map(({ idle }) => idle)),
-  emptyPlaces: median(waits.map(({ emptyPlaces }) => emptyPlaces))
+  emptySlots: median(waits.map(({ emptySlots }) => emptySlots))
 }
 console.log(
   [
@@ -69,7 +69,7 @@ console.log(
     `run from files     ${median(whole).toFixed(1)} output tokens/s`,
     `engine alone       ${median(bare).toFixed(1)} output tokens/s`,
     `ratio              ${percent(ratio)}`,
-    `engine waited      ${percent(wait.idle)} of the time; ${percent(wait.emptyPlaces)} of its places stood empty for frames`
+    `engine waited      ${percent(wait.idle)} of the time; ${percent(wait.emptySlots)} of its slots stood empty for frames`
   ].join('\n')
 )
 if (values.json)

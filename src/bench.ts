@@ -23,11 +23,11 @@ export interface BenchResult {
   videosPerSecond: number
   imageTokensPerSecond: number
   outputTokensPerSecond: number
-  /** Shares of the time in which the engine waited for frames: wholly, and for the mean of its places. */
-  waited: { idle: number; emptyPlaces: number }
+  /** Shares of the time in which the engine waited for frames: wholly, and on average over its slots. */
+  waited: { idle: number; emptySlots: number }
   /** Bytes this process held at most, decoders not counted. */
   peakMemory: number
-  /** Medians a caption, in milliseconds; `queued` is the wait for a place in the engine. */
+  /** Medians a caption, in milliseconds; `queued` is the wait for the engine. */
   milliseconds: Timings
 }
 

@@ -80,7 +80,7 @@ export class Child<Request, Answer, Event = never> {
     this.#rejectReady = reject
   })
 
-  /** Starts `main`, a file of JavaScript, as a process of its own. Throws `ChildLost` where the system refuses at once. */
+  /** Starts `main`, a JavaScript file, as a process of its own. Throws `ChildLost` where the system refuses at once. */
   constructor(main: string, { onEvent, env, descriptors = [], exitGraceMs }: ChildOptions<Event>) {
     this.#onEvent = onEvent
     this.#exitGraceMs = exitGraceMs

@@ -56,6 +56,6 @@ function noGpu(addon: Addon, devices: NativeDevice[], asked: string): VcapError 
   const there = devices.map((device) => `${device.name} (${device.description})`).join(', ')
   const hint = addon.build.backends.includes('CUDA')
     ? ''
-    : ' This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`.'
-  return new VcapError('device_unavailable', `GPU ${asked} was asked for; the devices here are ${there}.${hint}`)
+    : '. This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`'
+  return new VcapError('device_unavailable', `GPU ${asked} was asked for; the devices here are ${there}${hint}`)
 }

@@ -1,22 +1,25 @@
 import type { NativeDevice, NativeLoadOptions, NativeModelFacts } from './native/addon'
 
-/** What a model leaves of its devices' memory to keys and values. */
+/** What a model leaves of its devices' memory to keys and values, in bytes. */
 export interface MemoryBudget {
-  /** Bytes of the weights, of what is left for keys and values, and of those for one position. */
+  /** Weights of the language model and the projector. */
   weights: number
+  /** Memory of all devices that is left for keys and values. */
   left: number
+  /** Keys and values of one position of one caption. */
   kvPerPosition: number
 }
 
 type KvType = NativeLoadOptions['kvType']
 
-/** Share of a device's memory that can be used, and what its buffers take: bytes for activations, graphs and the driver. */
+/** Share of a device's memory that can be used. */
 const usable = 0.94
+/** Bytes beside weights, keys and values: activations, graphs, and a GPU's driver. */
 const buffers = { gpu: 2e9, cpu: 1e9 }
-/** Bytes of a kept value against half precision: ggml's Q8_0 holds 32 in 34 bytes. */
+/** Bytes of a kept key or value over those of half precision: ggml's Q8_0 holds 32 numbers in 34 bytes. */
 const kvScale: Record<KvType, number> = { f32: 2, f16: 1, q8_0: 34 / 64 }
-/** More than so many captions at once gain little. */
-const mostSequences = 16
+/** Captions at once that are chosen where nobody says how many: more gain little. */
+const maxSequences = 16
 
 /** Over all `devices` together. A device that does not say how much it has counts for nothing. */
 export function memoryBudget(
@@ -35,5 +38,5 @@ export function memoryBudget(
 
 /** As many sequences of so many positions as fit, up to 16; one, if it does not seem to fit: loading then says so. */
 export function fittingSequences({ left, kvPerPosition }: MemoryBudget, contextPerSequence: number): number {
-  return Math.max(1, Math.min(mostSequences, Math.floor(left / (contextPerSequence * kvPerPosition))))
+  return Math.max(1, Math.min(maxSequences, Math.floor(left / (contextPerSequence * kvPerPosition))))
 }

@@ -71,8 +71,9 @@ function findListed(listed: ListedModel, mmproj: string | undefined): ModelFiles
   if (absent.length === 0) return files
   const remedy = listed.shipped
     ? 'The package is incomplete: install it again'
-    : `Put ${listed.model} and ${listed.mmproj} into ${modelFolder()} (VCAP_MODELS names another folder), or pass --model FILE.gguf --mmproj FILE.gguf`
-  throw new VcapError('model_not_found', `Model ${listed.name}: ${absent.join(' and ')} not found. ${remedy}.`)
+    : `Put ${listed.model} and ${listed.mmproj} into ${modelFolder()} (VCAP_MODELS names another folder), ` +
+      'or pass --model FILE.gguf --mmproj FILE.gguf'
+  throw new VcapError('model_not_found', `Model ${listed.name}: ${absent.join(' and ')} not found. ${remedy}`)
 }
 
 function requireFile(file: string, what: string): void {

@@ -1,14 +1,14 @@
 /** What the engine waited for, as shares of the time since counting began. */
 export interface EngineWait {
-  /** Nothing to do while frames were being decoded or cut. */
+  /** Share in which it had nothing to do while frames were being decoded. */
   idle: number
-  /** Mean share of its places that stood empty while frames were being decoded or cut for them. */
-  emptyPlaces: number
+  /** Share of its slots that stood empty, on average, while frames were being decoded for them. */
+  emptySlots: number
 }
 
-/** Counts who is on the way to the engine and who is in it. */
+/** Counts the captions whose frames are being decoded and those that are with the engine, which has so many slots. */
 export class Occupancy {
-  readonly #places: number
+  readonly #slots: number
   #preparing = 0
   #inside = 0
   #began = performance.now()
@@ -16,8 +16,8 @@ export class Occupancy {
   #idle = 0
   #empty = 0
 
-  constructor(places: number) {
-    this.#places = places
+  constructor(slots: number) {
+    this.#slots = slots
   }
 
   /** Starts counting anew. */
@@ -26,7 +26,7 @@ export class Occupancy {
     this.#idle = this.#empty = 0
   }
 
-  /** Runs what makes frames and tiles. */
+  /** Runs the decoding of one caption's frames. */
   async preparing<T>(work: () => Promise<T>): Promise<T> {
     this.#change(1, 0)
     try {
@@ -36,7 +36,7 @@ export class Occupancy {
     }
   }
 
-  /** Runs what the engine does. */
+  /** Runs one caption's time with the engine. */
   async inside<T>(work: () => Promise<T>): Promise<T> {
     this.#change(0, 1)
     try {
@@ -49,14 +49,14 @@ export class Occupancy {
   get wait(): EngineWait {
     this.#change(0, 0)
     const total = Math.max(this.#last - this.#began, 1e-9)
-    return { idle: this.#idle / total, emptyPlaces: this.#empty / total }
+    return { idle: this.#idle / total, emptySlots: this.#empty / total }
   }
 
   #change(preparing: number, inside: number): void {
     const now = performance.now()
     const passed = now - this.#last
     if (this.#inside === 0 && this.#preparing > 0) this.#idle += passed
-    this.#empty += (passed * Math.min(this.#preparing, Math.max(0, this.#places - this.#inside))) / this.#places
+    this.#empty += (passed * Math.min(this.#preparing, Math.max(0, this.#slots - this.#inside))) / this.#slots
     this.#last = now
     this.#preparing += preparing
     this.#inside += inside

@@ -52,7 +52,7 @@ const loadFields = {
     .default([])
     .describe('list of host:port'),
   splitMode: z.enum(['layer', 'tensor']).default('layer').describe('one of layer, tensor'),
-  /** Captions in flight, each with its own KV sequence; as many as fit, up to 16, when left out. */
+  /** Captions at once, each with a KV sequence of its own; as many as fit, up to 16, when left out. */
   sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
   /** Positions a sequence; 0: what the model was trained on. */
   contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer of 0 or more'),
@@ -200,7 +200,8 @@ function explain(schema: z.ZodObject, options: unknown, issue: z.core.$ZodIssue)
   const field = issue.path[0]
   if (field === undefined) return `Expected object for options but received ${describe(options)}`
   const received = (options as Record<PropertyKey, unknown>)[field]
-  return `Expected ${fields[String(field)]?.description ?? 'valid value'} for ${String(field)} but received ${describe(received)}`
+  const expected = fields[String(field)]?.description ?? 'valid value'
+  return `Expected ${expected} for ${String(field)} but received ${describe(received)}`
 }
 
 /** A value and its type, for messages. */

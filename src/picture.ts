@@ -7,13 +7,14 @@ export interface Picture {
   height: number
 }
 
-/** Throws `usage` when `picture` is not what it says. */
-export function requirePicture(picture: Picture, place: number): void {
+/** Throws `usage` when `picture`, the one at `index` of a list, is not what it says. */
+export function requirePicture(picture: Picture, index: number): void {
   const { data, width, height } = picture
   const sized = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0
   if (sized && data instanceof Uint8Array && data.length === width * height * 3) return
+  const expected = sized ? `${width * height * 3} bytes of RGB` : 'width and height in pixels'
   throw new VcapError(
     'usage',
-    `Expected ${sized ? `${width * height * 3} bytes of RGB` : 'width and height in pixels'} for image ${place} but received ${width} × ${height} and ${data?.length} bytes`
+    `Expected ${expected} for image ${index} but received ${width} × ${height} and ${data?.length} bytes`
   )
 }

@@ -4,13 +4,18 @@
  */
 export const prompts = {
   image:
-    'Describe this image in detail: its subjects, setting, colours, composition and style. Answer in at most five sentences.',
+    'Describe this image in detail: its subjects, setting, colours, composition and style. ' +
+    'Answer in at most five sentences.',
   video:
-    'These are frames of one video, in order. Describe the video in detail: its subjects, what they do, how they and the camera move, the setting, colours and style. Do not mention frames. Answer in at most six sentences.',
+    'These are frames of one video, in order. Describe the video in detail: its subjects, what they do, ' +
+    'how they and the camera move, the setting, colours and style. Do not mention frames. Answer in at most six sentences.',
   'image-text':
-    'This image came with the text "{}". Where the text agrees with what you see, use its names. Describe the image: its subjects, setting, colours, composition and style. Answer in at most five sentences.',
+    'This image came with the text "{}". Where the text agrees with what you see, use its names. ' +
+    'Describe the image: its subjects, setting, colours, composition and style. Answer in at most five sentences.',
   'video-text':
-    'These are frames of one video, in order, and it came with the text "{}". Where the text agrees with what you see, use its names. Describe the video: its subjects, what they do, how they and the camera move, the setting, colours and style. Do not mention frames. Answer in at most six sentences.',
+    'These are frames of one video, in order, and it came with the text "{}". Where the text agrees with ' +
+    'what you see, use its names. Describe the video: its subjects, what they do, how they and the camera move, ' +
+    'the setting, colours and style. Do not mention frames. Answer in at most six sentences.',
   short: 'Say in one sentence what is shown and what happens.',
   tags: 'List up to ten comma-separated tags for what is shown: subjects, actions, place, style.'
 } as const

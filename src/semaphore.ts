@@ -9,7 +9,7 @@ export class Semaphore {
     this.#free = permits
   }
 
-  /** Waits for a permit, runs `work`, releases the permit. Rejects with `aborted` where the signal is aborted before. */
+  /** Waits for a permit, runs `work`, releases the permit. Rejects with `aborted` if the signal comes first. */
   async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.#acquire(signal)
     try {

@@ -44,7 +44,7 @@ function describe({
     ['output tokens/s', outputTokensPerSecond.toFixed(1)],
     [
       'engine waited',
-      `${percent(waited.idle)} of the time for frames; ${percent(waited.emptyPlaces)} of its places stood empty for them`
+      `${percent(waited.idle)} of the time for frames; ${percent(waited.emptySlots)} of its slots stood empty for them`
     ],
     ['peak memory', `${(peakMemory / 1e6).toFixed(0)} MB`],
     ['each caption', `${steps} ms (medians)`]

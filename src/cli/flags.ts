@@ -12,7 +12,7 @@ const flags: [option: string, flags: string, description: string][] = [
   ['gpus', '--gpus <list>', '0-7, 0,2,4-5, all or none (default: all that are there)'],
   ['rpc', '--rpc <list>', 'ggml RPC servers as further devices, host:port,host:port'],
   ['splitMode', '--split-mode <mode>', 'how devices share the model: layer or tensor'],
-  ['sequences', '--bs <n>', 'captions in flight (default: as many as fit, up to 16)'],
+  ['sequences', '--bs <n>', 'captions at once (default: as many as fit, up to 16)'],
   ['numFrames', '--num-frames <n>', 'frames taken from a video'],
   ['anyres', '--anyres <mode>', 'tiles a frame: auto, full or off'],
   ['resize', '--resize <pixels>', 'scale the short side of larger frames down to this first'],

@@ -25,7 +25,8 @@ program
 
 /** Tells what went wrong, in a line where one is enough, and returns the exit code. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage // commander has printed it
+  // Commander has printed it.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   if (process.env.VCAP_DEBUG) console.error(error)
   const { cause } = error as Error
   if (cause instanceof Interrupted) {

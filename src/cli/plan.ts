@@ -31,10 +31,12 @@ function describe({ model, devices, contextPerSequence, memory, frames }: Plan):
   const overTrained =
     contextPerSequence > model.contextTrained ? ` (trained on ${model.contextTrained}: quality beyond is unknown)` : ''
   return [
-    `${model.name || 'model'}: ${parameters} parameters, ${model.layers} layers, ${gigabytes(model.modelBytes)}; projector ${gigabytes(model.mmprojBytes)}`,
+    `${model.name || 'model'}: ${parameters} parameters, ${model.layers} layers, ` +
+      `${gigabytes(model.modelBytes)}; projector ${gigabytes(model.mmprojBytes)}`,
     `prompt template ${model.chatTemplate}: ${model.chatTemplateReason}`,
     `devices ${devices.map(({ name, memoryTotal }) => `${name} (${gigabytes(memoryTotal)})`).join(', ')}`,
-    `context ${contextPerSequence} positions a caption${overTrained}, ${(memory.kvPerPosition / 1024).toFixed(1)} KiB each; ${gigabytes(memory.left)} left for them beside the weights`,
+    `context ${contextPerSequence} positions a caption${overTrained}, ` +
+      `${(memory.kvPerPosition / 1024).toFixed(1)} KiB each; ${gigabytes(memory.left)} left for them beside the weights`,
     ...(memory.left === 0
       ? ['The weights do not fit these devices: take more of them, or a smaller quantisation.']
       : []),

@@ -118,8 +118,9 @@ function summaryLine({ rows, statuses, failed, seconds, output }: RunSummary): s
   const counts = Object.entries(statuses)
     .map(([status, count]) => `${count} ${status}`)
     .join(', ')
-  const rate = rows / Math.max(seconds, 0.001)
-  return `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''} in ${duration(seconds)}, ${rate.toFixed(1)}/s: ${output}`
+  const rate = (rows / Math.max(seconds, 0.001)).toFixed(1)
+  const captioned = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
+  return `${captioned} in ${duration(seconds)}, ${rate}/s: ${output}`
 }
 
 function duration(seconds: number): string {

@@ -15,7 +15,8 @@ export function runCommand(): Command {
   return command
     .addHelpText(
       'after',
-      '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;\n75 stopped by a fault that a rerun may pass; 130, 143 interrupted.'
+      '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;' +
+        '\n75 stopped by a fault that a rerun may pass; 130, 143 interrupted.'
     )
     .action(async (input: string, output: string, parsed: Record<string, unknown>) => {
       const options = toOptions(parsed) as RunOptions

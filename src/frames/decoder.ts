@@ -66,7 +66,7 @@ export class Decoder {
     this.#tools.set(settings.ffmpeg, tools)
     const cores = os.availableParallelism()
     const threads = Math.min(maxThreads, Math.max(1, Math.floor(cores / Math.min(underWay, this.processes))))
-    // A process may have been started in another folder than ours is now. An empty path stays one, to be refused as such.
+    // A process may have been started in another folder than ours is now. An empty path stays one, to be refused.
     const request = { path: file && path.resolve(file), settings, threads, tools }
     this.#underWay++
     try {

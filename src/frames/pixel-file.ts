@@ -11,7 +11,7 @@ import type { Frame, SampledFrames } from './sample'
  * some 8 ms; read from a file by a thread of libuv's pool they cost it nothing.
  */
 
-/** Frames whose pixels are in the file, one after the other from its start, or came along where it could not hold them. */
+/** Frames whose pixels are in the file, one after the other from its start, or with the frame where it is full. */
 export interface SentFrames {
   frames: (Omit<Frame, 'data'> & { data?: Uint8Array })[]
   /** Of the whole video, in frames. */

@@ -10,7 +10,7 @@ import type { Picture } from '../picture'
 
 /** A ggml device as the addon was built to see it. */
 export interface NativeDevice {
-  /** ggml's name, unique in the process: `CPU`, `CUDA0`, `RPC0[127.0.0.1:50052]`. */
+  /** ggml's name, unique in the process: `CPU`, `CUDA0`, `RPC0`. */
   name: string
   description: string
   type: 'cpu' | 'gpu' | 'igpu' | 'accel'
@@ -66,12 +66,12 @@ export interface NativeModelFacts {
 export interface NativeModelInfo extends NativeModelFacts {
   /** Positions each sequence has here. */
   contextPerSequence: number
-  /** Captions in flight. */
+  /** Captions at once. */
   sequences: number
   devices: string[]
 }
 
-/** How much of a picture the vision tower sees: the most that fits the context, all that the model knows, or one tile. */
+/** How much of a picture the tower sees: the most that fits the context, all that the model knows, or one tile. */
 export type Detail = 'auto' | 'full' | 'off'
 
 /** A size in pixels. */
@@ -94,13 +94,13 @@ export interface NativeLoadOptions {
   /** Names from `devices()`; empty: the CPU. */
   devices: string[]
   splitMode: 'layer' | 'tensor'
-  /** Captions in flight, each with its own KV sequence. */
+  /** Captions at once, each with a KV sequence of its own. */
   sequences: number
   /** Positions a sequence; 0: what the model was trained on. */
   contextPerSequence: number
   /** CPU threads; 0: one for each physical core. */
   threads: number
-  /** Of the keys and values kept. */
+  /** Type of the keys and values that are kept. */
   kvType: 'f32' | 'f16' | 'q8_0'
   /** A template's name; empty: by the model's metadata. */
   chatTemplate: string
@@ -134,7 +134,7 @@ export interface NativeCaption {
   tiles: number
   /** `[vocabulary]`, where it was asked for. */
   firstLogits?: Float32Array
-  /** Milliseconds. */
+  /** Milliseconds of each step. */
   timings: { preprocess: number; queued: number; vision: number; prefill: number; decode: number }
 }
 

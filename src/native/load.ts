@@ -35,7 +35,8 @@ function load(): Addon {
         `  ${path.join(packageRoot, 'prebuilds', target)}`,
         `  ${path.join(path.dirname(process.execPath), 'prebuilds', target)}`,
         `Reason: ${reason.split('\n')[0]}`,
-        'Remedy: in a clone run `npm run setup`; an installed package needs a version that carries prebuilds for this platform.'
+        'Remedy: in a clone run `npm run setup`; an installed package needs a version that carries prebuilds for ' +
+          'this platform.'
       ].join('\n'),
       { cause }
     )
