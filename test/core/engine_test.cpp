@@ -120,18 +120,18 @@ TEST("engine: automatic detail leaves tiles out where the context is short, and 
     const auto ask = [&](Detail detail, int max_tokens) {
         CaptionRequest asked = request(0, max_tokens);
         asked.images.detail = detail;
-        asked.images.pictures.assign(3, demo::disc(0.5, 0.5, 0.3, 220, 40, 40, 480));
+        asked.images.pictures.assign(2, demo::disc(0.5, 0.5, 0.3, 220, 40, 40, 480));
         Answer answer;
         engine->caption(std::move(asked), answer.callback());
         return answer.caption();
     };
     const Caption full = ask(Detail::full, 2);
-    CHECK(full.tiles > 3);
+    CHECK(full.tiles > 2);
     CHECK_EQUAL(ask(Detail::automatic, 2).image_tokens, full.image_tokens);
     const int rest = engine->language_model().context() - full.image_tokens - full.prompt_tokens;
     const Caption less = ask(Detail::automatic, rest + 1);
     CHECK(less.image_tokens < full.image_tokens);
-    CHECK_EQUAL(ask(Detail::overview, 2).tiles, 3);
+    CHECK_EQUAL(ask(Detail::overview, 2).tiles, 2);
 }
 
 TEST("engine: a cancelled request rejects, the others finish") {
