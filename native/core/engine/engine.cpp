@@ -25,7 +25,8 @@ Timings timings(const Job & job, Clock::time_point now) {
     return times;
 }
 
-/** The tower's device: the first GPU in this machine, else the CPU. Tiles over RPC would cost more than they win. */
+/** Where the vision tower runs: on the first GPU of this machine, else on the CPU. Sending tiles to RPC would cost
+ * more. */
 ggml_backend_dev_t tower_device(const std::vector<ggml_backend_dev_t> & devices) {
     for (ggml_backend_dev_t device : devices) {
         const std::string backend = ggml_backend_reg_name(ggml_backend_dev_backend_reg(device));
@@ -233,7 +234,7 @@ void Engine::run() {
     }
 }
 
-/** Waits until there is work. False when the thread is to end. */
+/** Waits until there is work for the engine's thread. False when the thread is to end. */
 bool Engine::take_submissions() {
     std::unique_lock<std::mutex> lock(mutex_);
     const auto has_work = [this] {
@@ -268,7 +269,7 @@ void Engine::drop_cancelled() {
     }
 }
 
-/** Gives the job's slot back and forgets it. */
+/** Gives the job's slot back, if it has one, and forgets the job. */
 void Engine::finish(const JobPtr & job) {
     if (job->slot >= 0) {
         const int slot = job->slot;
@@ -280,7 +281,7 @@ void Engine::finish(const JobPtr & job) {
     jobs_.erase(job->id);
 }
 
-/** One batch of tiles, of as many waiting jobs as fill it, whenever a slot would otherwise stay empty. */
+/** Encodes one batch of tiles, of as many waiting jobs as fill it, whenever a slot would otherwise stay empty. */
 void Engine::encode() {
     const bool enough_ready = static_cast<int>(ready_.size()) >= std::max(1, scheduler_.free_slots());
     if (waiting_.empty() || (enough_ready && waiting_.front()->sequence)) {
@@ -327,7 +328,7 @@ void Engine::answer_embedding(const JobPtr & job) {
     job->on_embedding(std::move(embedding));
 }
 
-/** Schedule, run, postprocess: one llama_decode for everything that runs. */
+/** One llama_decode for everything that runs: schedules the rows, runs them, takes each caption's next token. */
 void Engine::decode() {
     while (!ready_.empty() && scheduler_.free_slots() > 0) {
         scheduler_.admit(ready_.front());

@@ -88,8 +88,8 @@ private:
     Scheduler scheduler_;
 
     // The engine thread's own.
-    std::deque<JobPtr> waiting_;   // for the tower
-    std::deque<JobPtr> ready_;     // for a slot
+    std::deque<JobPtr> waiting_;   // prepared, for the tower
+    std::deque<JobPtr> ready_;     // encoded, for a slot
 
     // Shared, under the mutex.
     std::mutex mutex_;

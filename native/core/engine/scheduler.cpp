@@ -9,7 +9,7 @@ Scheduler::Scheduler(int slots) : slots_(slots) {}
 void Scheduler::admit(const JobPtr & job) {
     const auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot & slot) { return slot.job == nullptr; });
     job->slot = static_cast<int>(free - slots_.begin());
-    job->sequence->start_at(free->kept);
+    job->sequence->start_at(free->cached_prefix);
     free->job = job;
     prefill_order_.push_back(job);
     running_++;
@@ -20,11 +20,11 @@ int Scheduler::retire(Job & job) {
                                         [&](const JobPtr & other) { return other.get() == &job; }),
                          prefill_order_.end());
     Slot & slot = slots_[job.slot];
-    slot.kept = std::min(job.sequence->seen(), job.sequence->shared_length());
+    slot.cached_prefix = std::min(job.sequence->seen(), job.sequence->shared_length());
     slot.job = nullptr;
     job.slot = -1;
     running_--;
-    return slot.kept;
+    return slot.cached_prefix;
 }
 
 std::vector<JobPtr> Scheduler::jobs() const {

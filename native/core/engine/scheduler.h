@@ -6,34 +6,39 @@
 
 namespace vcap {
 
-/** Who runs, and which rows of whom go into the next batch. Continuous batching: a slot is free as soon as its caption
- * ends. */
+/**
+ * Who runs, and which rows of whom go into the next batch. A slot is a KV stream of the language model; it is free
+ * again as soon as its caption ends (continuous batching).
+ */
 class Scheduler {
 public:
     explicit Scheduler(int slots);
 
-    /** Rows of one job in a batch. */
+    /** The next rows of one job in a batch. */
     struct Slice {
         JobPtr job;
         int rows;
     };
 
     int free_slots() const { return static_cast<int>(slots_.size()) - running(); }
+    /** Jobs that have a slot. */
     int running() const { return running_; }
-    /** Gives the job a slot. Where the slot's KV stream still holds the text before the images, that is not prefilled
+    /** Gives the job a free slot. What the slot's KV stream has cached of the prompt's first text is not prefilled
      * again. */
     void admit(const JobPtr & job);
-    /** Takes the job's slot back and returns how many positions of its stream are worth keeping: the text before the
-     * images. */
+    /**
+     * Takes the job's slot back. Returns how many positions of its KV stream stay cached: those of the text before the
+     * images, which is the same for every request. The caller drops the positions behind them.
+     */
     int retire(Job & job);
-    /** The stream of this slot is empty now. */
-    void forget(int slot) { slots_[slot].kept = 0; }
-    /** The running jobs, by slot. */
+    /** Says that the KV stream of this slot is empty now. */
+    void forget(int slot) { slots_[slot].cached_prefix = 0; }
+    /** The running jobs, in the order of their slots. */
     std::vector<JobPtr> jobs() const;
 
     /**
-     * At most `capacity` rows: one for each caption that is being decoded, so that none waits,
-     * then prompts in the order they came. Slices of decoding jobs are sorted by slot: llama.cpp
+     * Slices of at most `capacity` rows together: one row for each caption that is being decoded, so that none waits,
+     * then prompts in the order they came. Slices of decoding jobs are in the order of their slots, since llama.cpp
      * joins neighbouring KV streams into one ubatch.
      */
     std::vector<Slice> plan(int capacity) const;
@@ -41,12 +46,11 @@ public:
 private:
     struct Slot {
         JobPtr job;
-        int kept =
-            0;   // positions of a template's first text that the stream holds already: the same for every request
+        int cached_prefix = 0;   // positions of the template's first text that the KV stream still holds
     };
 
     std::vector<Slot> slots_;
-    std::vector<JobPtr> prefill_order_;
+    std::vector<JobPtr> prefill_order_;   // running jobs, in the order they were admitted
     int running_ = 0;
 };
 

@@ -11,33 +11,38 @@
 namespace vcap {
 
 /**
- * One caption on its way: a prompt of text, image features, text; then the tokens generated.
- * Its rows are numbered from the prompt's first on; row i stands at position i.
+ * One caption on its way: a prompt of text, image features and text, then the tokens generated. Its rows are numbered
+ * from the prompt's first one on, and row i stands at position i of its KV stream.
  */
 class Sequence {
 public:
     Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens);
 
+    /** Rows of the prompt, image features included. */
     int prompt_length() const { return prompt_.count() + image_tokens_; }
     /** Rows at the beginning that every request of this template has in common: the text before the images. */
     int shared_length() const { return static_cast<int>(prompt_.before.size()); }
+    /** Text tokens of the prompt. */
     int prompt_tokens() const { return prompt_.count(); }
     int image_tokens() const { return image_tokens_; }
 
     /** Rows that the language model has not seen: the rest of the prompt, or the last token. */
     int pending() const { return prompt_length() + static_cast<int>(tokens_.size()) - seen_; }
     bool prefilling() const { return seen_ < prompt_length(); }
-    /** The first `count` rows are in the KV stream already. */
+    /** Says that the KV stream holds the first `count` rows already. */
     void start_at(int count) { seen_ = count; }
-    /** Position of the first pending row. */
+    /** Rows that the language model has seen, which is the position of the first pending one. */
     int seen() const { return seen_; }
-    /** Adds `count` pending rows to the batch; the last of all asks for logits. Returns that row's index, or -1. */
+    /**
+     * Adds `count` pending rows to the batch, for KV stream `slot`. Where they reach the sequence's end the last of
+     * them asks for logits and its index in the batch is returned, else -1.
+     */
     int add_rows(Batch & batch, int slot, int count, const VisionFeatures & features,
                  const std::vector<float> & newline, const TokenEmbeddings & embeddings);
 
-    /** Takes the next token from the logits. True when the caption is finished. */
+    /** Takes the next token from the logits, [vocabulary]. True when the caption is finished. */
     bool advance(const float * logits, const LanguageModel & model);
-    /** The caption so far; timings are left to the caller. */
+    /** The caption so far, without tiles and timings. */
     Caption caption(const LanguageModel & model) const;
 
 private:
@@ -51,8 +56,8 @@ private:
     bool wants_first_logits_;
     Sampler sampler_;
     int seen_ = 0;
-    bool cut_ = false;
-    std::vector<llama_token> tokens_;
+    bool cut_ = false;                  // true where max_tokens ended it
+    std::vector<llama_token> tokens_;   // generated
     std::vector<float> first_logits_;
 };
 

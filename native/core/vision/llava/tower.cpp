@@ -11,8 +11,8 @@
 namespace vcap::llava {
 namespace {
 
-// Activations of one graph stay below this, so that a big batch of tiles cannot crowd out the language model. On a CPU
-// less is faster: what one step wrote is still in a cache when the next one reads it.
+// Bytes that the activations of one graph may take, so that a big batch of tiles cannot crowd out the language model.
+// On a CPU fewer are faster: what one operation wrote is then still in a cache when the next one reads it.
 constexpr uint64_t MAX_ACTIVATION_BYTES = 512ull << 20;
 constexpr uint64_t MAX_CPU_ACTIVATION_BYTES = 128ull << 20;
 constexpr int MAX_TILES = 64;
@@ -68,7 +68,7 @@ Tower::Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t de
     } else {
         backends_.emplace_back(kernels::open_backend(threads.count()));
     }
-    backends_.emplace_back(ggml_backend_cpu_init());   // what the first does not take
+    backends_.emplace_back(ggml_backend_cpu_init());   // for the operations that the first backend does not take
     for (const ggml_backend_ptr & backend : backends_) {
         if (backend == nullptr) {
             throw Error("device_unavailable",
@@ -90,7 +90,7 @@ Tower::Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t de
 
     load_weights(file);
     ggml_backend_t order[] = {backends_[0].get(), backends_[1].get()};
-    // It counts a graph's weights and inputs beside its nodes.
+    // The scheduler counts a graph's weights and inputs beside its nodes.
     scheduler_.reset(
         ggml_backend_sched_new(order, nullptr, 2, 2 * graph_nodes(), /*parallel =*/false, /*op_offload =*/false));
 
@@ -104,7 +104,7 @@ Tower::Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t de
     }
 }
 
-/** Makes room for a weight. A matrix keeps its type, everything else becomes F32. */
+/** Declares one weight of the given shape. A matrix keeps the type it is stored in, everything else becomes F32. */
 ggml_tensor * Tower::declare(const GgufFile & file, const std::string & name, std::vector<int64_t> shape, bool matrix) {
     const ggml_tensor * stored = file.require_tensor(name);
     shape.resize(GGML_MAX_DIMS, 1);
@@ -217,7 +217,7 @@ ggml_tensor * Tower::attention(ggml_context * graph, const Block & block, ggml_t
         ggml_tensor * mixed = ggml_flash_attn_ext(graph, q, k, v, nullptr, scale, 0.0f, 0.0f);
         return linear(graph, block.out, ggml_reshape_3d(graph, mixed, d, positions, tiles));
     }
-    // Other backends' flash attention rounds keys and values to half precision.
+    // The attention of other backends (flash attention) rounds keys and values to half precision: products keep F32.
     ggml_tensor * v = ggml_cont(graph, ggml_permute(graph, split(block.value), 1, 2, 0, 3));
     ggml_tensor * scores = ggml_mul_mat(graph, k, q);
     ggml_prec_set_acc(scores, GGML_PREC_F32);
@@ -226,7 +226,7 @@ ggml_tensor * Tower::attention(ggml_context * graph, const Block & block, ggml_t
     return linear(graph, block.out, ggml_cont_3d(graph, mixed, d, positions, tiles));
 }
 
-/** The class token, then the patches, each with its position: [embedding, positions, tiles]. */
+/** The class token, then the patches, each with its position embedding: [embedding, positions, tiles]. */
 ggml_tensor * Tower::embed_patches(ggml_context * graph, ggml_tensor * patches, int64_t tiles) const {
     const int64_t d = config_.embedding;
     ggml_tensor * kernel = ggml_reshape_2d(graph, patch_kernel_, patches->ne[0], d);
@@ -274,7 +274,8 @@ void Tower::plan(int tiles) {
     planned_tiles_ = tiles;
 }
 
-/** Bytes to normalised values, in the order of the patch kernel's rows: channel, y, x. */
+/** Fills patch_values_: bytes become normalised values, each patch in the order of the kernel's rows (channel, y, x).
+ */
 void Tower::fill_patches(const TowerInput * inputs, int count) {
     const int patch = config_.geometry.patch_size;
     const int side = config_.geometry.patches_per_side();
