@@ -15,7 +15,8 @@ export class OutputFile {
   /** Where the file will be: links followed. */
   readonly path: string
   readonly #temporary: string
-  readonly #descriptor: number
+  /** -1: closed. */
+  #descriptor: number
   #open = true
 
   /** Throws `output_unwritable` when the folder is not there or not to be written, or the place is no file. */
@@ -50,7 +51,7 @@ export class OutputFile {
   commit(): void {
     try {
       fs.fsyncSync(this.#descriptor)
-      fs.closeSync(this.#descriptor)
+      this.#close()
       fs.renameSync(this.#temporary, this.path)
       flushFolder(path.dirname(this.path))
     } catch (error) {
@@ -72,6 +73,14 @@ export class OutputFile {
     if (!this.#open) return
     this.#open = false
     fs.rmSync(this.#temporary, { force: true })
+    this.#close()
+  }
+
+  #close(): void {
+    const descriptor = this.#descriptor
+    if (descriptor === -1) return
+    this.#descriptor = -1
+    fs.closeSync(descriptor)
   }
 }
 
