@@ -17,8 +17,8 @@ test('captionVideo gives text, tokens, length and timings', async () => {
   assert.match(caption.text, /^An? \w+ \w+ .* on a \w+ background\.$/)
   assert.ok(caption.tokens.length > 3 && caption.tokens.every(Number.isInteger))
   assert.equal(caption.status, 'ok')
-  assert.ok(caption.numFrames >= 10)
-  for (const name of ['frames', 'tiles', 'queued', 'vision', 'prefill', 'decode'])
+  assert.ok(caption.length >= 10)
+  for (const name of ['frames', 'preprocess', 'queued', 'vision', 'prefill', 'decode'])
     assert.ok(caption.timings[name] >= 0, name)
 })
 

@@ -18,7 +18,7 @@ test('a CSV: as many captions as asked, its files in turn', async () => {
   assert.ok(made.imageTokensPerSecond > made.outputTokensPerSecond && made.outputTokensPerSecond > 0)
   for (const share of Object.values(made.waited)) assert.ok(share >= 0 && share <= 1)
   assert.ok(made.peakMemory > 50e6)
-  assert.deepEqual(Object.keys(made.milliseconds), ['frames', 'tiles', 'queued', 'vision', 'prefill', 'decode'])
+  assert.deepEqual(Object.keys(made.milliseconds), ['frames', 'preprocess', 'queued', 'vision', 'prefill', 'decode'])
 })
 
 test('files: each once, a missing one is counted as failed', async () => {

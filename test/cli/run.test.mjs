@@ -165,7 +165,11 @@ test('--json: one object a line for each event', async () => {
     [finished.type, finished.rows, finished.failed, finished.statuses],
     ['finished', 2, 1, { ok: 1, missing: 1 }]
   )
-  assert.equal(events.find((e) => e.type === 'started').model.sequences, 16)
+  const { captioner } = events.find((e) => e.type === 'started')
+  assert.deepEqual(Object.keys(captioner), ['name', 'summary', 'digest', 'warnings', 'window', 'concurrency'])
+  assert.equal(captioner.concurrency, 16)
+  assert.match(captioner.summary, /^vcap-demo.* parameters on .*, 16 captions at once, /)
+  assert.match(captioner.digest, /^[0-9a-f]{64}$/)
 })
 
 test('statuses truncated and context_overflow', async () => {
@@ -183,7 +187,11 @@ test('statuses truncated and context_overflow', async () => {
   assert.equal(result.status, 3, result.stderr)
   const [row] = readRows(at('wide-out.csv'))
   assert.equal(row.status, 'context_overflow')
-  assert.match(row.error, /3 images need \d+ tokens, the prompt \d+ and the answer 200: \d+ of 256 positions/)
+  assert.match(
+    row.error,
+    /3 images need \d+ tokens, the prompt \d+ and the answer 200: \d+ of 256 positions; use less detail, /
+  )
+  assert.match(row.error, /; use less detail, fewer frames, a shorter answer or a longer context$/)
   assert.equal(row.num_frames, String(samples[0].scene.length), 'it was decoded')
 })
 

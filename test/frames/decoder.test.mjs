@@ -53,7 +53,7 @@ function childrenOf(parent, what) {
     .map(([pid]) => Number(pid))
 }
 
-const decodersOf = (parent) => childrenOf(parent, 'decoder-process')
+const decodersOf = (parent) => childrenOf(parent, 'decoder-main')
 
 function script(name, body) {
   const file = path.join(folder, name)
