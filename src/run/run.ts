@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { RowCaption, RowCaptioner } from '../caption'
 import { requireRowCaption, requireRowCaptioner } from '../caption-check'
 import { abortedError, asVcapError, VcapError } from '../errors'
@@ -63,6 +64,7 @@ async function captionRows(
   /** Ends all work under way when something here fails. */
   const failed = new AbortController()
   const signal = outer ? AbortSignal.any([outer, failed.signal]) : failed.signal
+  setMaxListeners(0, signal) // each row under way may listen
   /** The first failure: those after it may only be what it aborted. */
   let fault: unknown
   const tally = new Tally(captioner.info.concurrency)
