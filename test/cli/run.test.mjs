@@ -168,7 +168,7 @@ test('--json: one object a line for each event', async () => {
   const { captioner } = events.find((e) => e.type === 'started')
   assert.deepEqual(Object.keys(captioner), ['name', 'summary', 'digest', 'warnings', 'window', 'concurrency'])
   assert.equal(captioner.concurrency, 16)
-  assert.match(captioner.summary, /^vcap-demo.* parameters on .*, 16 captions at once, /)
+  assert.match(captioner.summary, /^vcap demo: 1\.5 M parameters on CPU, 16 captions at once, 4096 positions each; /)
   assert.match(captioner.digest, /^[0-9a-f]{64}$/)
 })
 
@@ -284,20 +284,4 @@ test('memory stays bounded over many rows, which keep their order', async () => 
     assert.ok(line.startsWith(`${expected++},no/such`) && line.includes(',missing,'), line)
   }
   assert.equal(expected, count)
-})
-
-test('doctor finds everything, help and version answer', async () => {
-  const { status, stdout } = await cli(['doctor', '--json'])
-  assert.equal(status, 0, stdout)
-  const found = Object.fromEntries(JSON.parse(stdout).map(({ name, state }) => [name, state]))
-  for (const name of ['node', 'addon', 'CPU', 'node-av', 'ffmpeg', 'demo']) assert.equal(found[name], 'ok', name)
-  assert.equal((await cli(['doctor'], { env: { VCAP_FFMPEG: '/no/ffmpeg' } })).status, 2)
-  assert.equal((await cli(['--help'])).status, 0)
-  assert.equal((await cli(['run', '--help'])).status, 0)
-  assert.equal(
-    (await cli(['--version'])).stdout.trim(),
-    JSON.parse(fs.readFileSync(path.join(root, 'package.json'))).version
-  )
-  assert.equal((await cli(['nonsense'])).status, 2)
-  assert.equal((await cli([])).status, 2)
 })

@@ -1,12 +1,37 @@
-/** `run` with a captioner that is there already: rows, order and counts without a model. */
+/** `run` with a captioner that is there already: rows, order, counts and ends without a model. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../dist/index.js'
-import { nullCaptioner } from '../../bench/null-captioner.mjs'
 import { readRows } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
+import { nullCaptioner } from '../helpers/null-captioner.mjs'
+
+const base = temporaryFolder()
+let count = 0
+/** A folder of its own with a table of `rows` in it. */
+function table(rows) {
+  const folder = path.join(base, String(count++))
+  fs.mkdirSync(folder)
+  const input = path.join(folder, 'in.csv')
+  fs.writeFileSync(input, `path\n${Array.from({ length: rows }, (_, i) => `${i}.mp4\n`).join('')}`)
+  return { folder, input, output: path.join(folder, 'out.csv'), names: () => fs.readdirSync(folder).sort() }
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+/** A captioner that answers with what `answer` says of a row's number. */
+function captionerOf(answer, concurrency = 4) {
+  const captioner = nullCaptioner(concurrency)
+  const captionRow = async ({ path: file }, signal) => ({
+    ...(await captioner.captionRow()),
+    ...(await answer(Number(path.basename(file, '.mp4')), signal))
+  })
+  return { ...captioner, captionRow }
+}
+
+const engineError = (error = 'it broke') => ({ status: 'engine_error', text: '', numFrames: null, error, usage: null })
 
 test('thousands of rows through a captioner that answers at once, out of order', async () => {
   const folder = temporaryFolder()
@@ -20,22 +45,24 @@ test('thousands of rows through a captioner that answers at once, out of order',
   let closed = false
   const captioner = {
     ...engine,
-    captionOrError: async (file) => {
-      if (Math.random() < 0.01) await new Promise((resolve) => setTimeout(resolve, 2))
-      return { ...(await engine.captionOrError(file)), text: path.basename(file) }
+    captionRow: async (row) => {
+      if (Math.random() < 0.01) await pause(2)
+      assert.equal(row.text, 'old')
+      return { ...(await engine.captionRow(row)), text: path.basename(row.path) }
     },
     close: async () => {
       closed = true
     }
   }
   let total
-  const { rows, failed, statuses } = await run(input, output, {
+  const { rows, failed, statuses, tokens } = await run(input, output, {
     captioner,
     onEvent: (event) => {
       if (event.type === 'total') total = event.rows
     }
   })
   assert.deepEqual({ rows, failed, statuses }, { rows: 3000, failed: 0, statuses: { ok: 3000 } })
+  assert.equal(tokens, 3000 * 24)
   assert.equal(total, 3000)
   assert.ok(!closed, 'who loads it closes it')
   const written = readRows(output)
@@ -46,9 +73,145 @@ test('thousands of rows through a captioner that answers at once, out of order',
   assert.ok(written.every(({ id, path: name, text }) => name === `clip "${id}".mp4` && text === name))
 })
 
-test('what is no captioner is refused', async () => {
-  await assert.rejects(run('in.csv', 'out.csv', { captioner: {} }), {
-    code: 'usage',
-    message: /Expected captioner made by loadCaptioner/
+test('events: started first with what the captioner says of itself, each row once, finished last', async () => {
+  const { input, output } = table(20)
+  const captioner = captionerOf(async (i) => {
+    await pause((i * 7) % 5)
+    return i === 3 ? { status: 'missing', text: '', numFrames: null, error: 'No such file', usage: null } : {}
   })
+  captioner.info.warnings = ['mind the gap', 'and the other']
+  const events = []
+  const summary = await run(input, output, { captioner, onEvent: (event) => events.push(event) })
+  assert.deepEqual(events.slice(0, 3), [
+    { type: 'started', input, output: fs.realpathSync(output), captioner: captioner.info },
+    { type: 'warning', message: 'mind the gap' },
+    { type: 'warning', message: 'and the other' }
+  ])
+  const rows = events.filter(({ type }) => type === 'row').sort((a, b) => a.index - b.index)
+  assert.deepEqual(
+    rows.map(({ index, path: name }) => [index, name]),
+    Array.from({ length: 20 }, (_, i) => [i, `${i}.mp4`])
+  )
+  assert.deepEqual(Object.keys(rows[0]), ['type', 'index', 'path', 'status', 'text', 'numFrames', 'error', 'usage'])
+  assert.deepEqual(rows[3], {
+    type: 'row',
+    index: 3,
+    path: '3.mp4',
+    status: 'missing',
+    text: '',
+    numFrames: null,
+    error: 'No such file',
+    usage: null
+  })
+  assert.deepEqual(events.at(-1), { type: 'finished', ...summary })
+  assert.deepEqual([summary.rows, summary.failed, summary.statuses], [20, 1, { ok: 19, missing: 1 }])
+})
+
+test('no more rows at once than the window, and it is used', async () => {
+  const { input, output } = table(300)
+  let inside = 0
+  let most = 0
+  const captioner = captionerOf(async () => {
+    most = Math.max(most, ++inside)
+    await pause(1)
+    inside--
+    return {}
+  })
+  captioner.info.window = 7
+  await run(input, output, { captioner })
+  assert.deepEqual([most, inside], [7, 0])
+})
+
+test('an abort ends the run: the captioner hears of it, nothing is left, and the captioner stays open', async () => {
+  const { input, output, names } = table(1000)
+  fs.writeFileSync(output, 'before\n')
+  const controller = new AbortController()
+  const warnings = []
+  const onWarning = ({ name }) => warnings.push(name)
+  process.on('warning', onWarning)
+  let heard = 0
+  const captioner = captionerOf((i, signal) => {
+    if (i < 10) return {}
+    return new Promise((_, reject) =>
+      signal.addEventListener('abort', () => {
+        heard++
+        reject(signal.reason)
+      })
+    )
+  })
+  const running = run(input, output, { captioner, signal: controller.signal })
+  await pause(50)
+  const reason = new Error('of the user')
+  controller.abort(reason)
+  await assert.rejects(running, { name: 'VcapError', code: 'aborted', cause: reason })
+  process.off('warning', onWarning)
+  assert.ok(heard > 10)
+  assert.deepEqual(warnings, [], 'each row may listen for the abort')
+  assert.deepEqual(names(), ['in.csv', 'out.csv'])
+  assert.equal(fs.readFileSync(output, 'utf8'), 'before\n')
+  const { rows } = await run(table(1).input, output, { captioner })
+  assert.equal(rows, 1)
+})
+
+test('a signal aborted before: nothing is captioned', async () => {
+  const { input, output, names } = table(3)
+  let asked = 0
+  const captioner = captionerOf(() => {
+    asked++
+    return {}
+  })
+  await assert.rejects(run(input, output, { captioner, signal: AbortSignal.abort() }), { code: 'aborted' })
+  assert.deepEqual([asked, names()], [0, ['in.csv']])
+})
+
+test('the engine is lost: the run ends with engine_lost and leaves nothing', async () => {
+  const { input, output, names } = table(1000)
+  let asked = 0
+  const captioner = captionerOf((i) => {
+    asked++
+    return i < 20 ? {} : engineError(`row ${i}`)
+  }, 2)
+  await assert.rejects(run(input, output, { captioner }), {
+    code: 'engine_lost',
+    message: /^The engine fails on every row: row \d+$/
+  })
+  assert.ok(asked < 100, `${asked} asked`)
+  assert.deepEqual(names(), ['in.csv'])
+})
+
+test('rows that fail in the engine now and then cost themselves alone', async () => {
+  const { input, output } = table(100)
+  const captioner = captionerOf((i) => (i % 3 === 0 ? {} : engineError()), 2)
+  const { failed, statuses } = await run(input, output, { captioner })
+  assert.deepEqual([failed, statuses], [66, { ok: 34, engine_error: 66 }])
+  const rows = readRows(output)
+  assert.deepEqual([rows[1].status, rows[1].text, rows[1].error], ['engine_error', '', 'it broke'])
+})
+
+test('the input breaks off: csv_invalid, and nothing is left', async () => {
+  const { input, output, names } = table(500)
+  fs.appendFileSync(input, '"unclosed\n')
+  await assert.rejects(run(input, output, { captioner: nullCaptioner() }), { code: 'csv_invalid' })
+  assert.deepEqual(names(), ['in.csv'])
+})
+
+test('the output is the input, or its folder is not there: refused before anything is captioned', async () => {
+  const { input, folder, names } = table(2)
+  const captioner = captionerOf(() => assert.fail('asked'))
+  await assert.rejects(run(input, input, { captioner }), { code: 'usage', message: /is the input: name another file$/ })
+  await assert.rejects(run(input, path.join(folder, 'no', 'out.csv'), { captioner }), { code: 'output_unwritable' })
+  await assert.rejects(run(path.join(folder, 'none.csv'), input, { captioner }), {
+    code: 'usage',
+    message: /not found$/
+  })
+  assert.deepEqual(names(), ['in.csv'])
+})
+
+test('onEvent that throws ends the run with its error and leaves nothing', async () => {
+  const { input, output, names } = table(50)
+  const onEvent = ({ type, index }) => {
+    if (type === 'row' && index === 20) throw new Error('of the listener')
+  }
+  await assert.rejects(run(input, output, { captioner: nullCaptioner(), onEvent }), { message: 'of the listener' })
+  assert.deepEqual(names(), ['in.csv'])
 })
