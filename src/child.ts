@@ -89,7 +89,6 @@ export class Child<Request, Answer, Event = never> {
     this.#child.on('message', (message) => this.#receive(message as FromChild<Answer, Event>))
     this.#child.on('error', ({ message }) => this.#lose(message))
     this.#child.on('exit', (status, signal) => this.#lose(signal ?? `exit status ${status}`))
-    this.#keepOwnerAlive(false)
   }
 
   /**
@@ -111,7 +110,7 @@ export class Child<Request, Answer, Event = never> {
     try {
       return await new Promise((resolve, reject) => {
         this.#pending.set(id, { resolve, reject })
-        this.#keepOwnerAlive(true)
+        this.#keepOwnerAlive()
         if (blocksEvents) this.#block(id)
         this.#send({ id, request })
       })
@@ -119,13 +118,14 @@ export class Child<Request, Answer, Event = never> {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
       this.#pending.delete(id)
-      if (this.#pending.size === 0) this.#keepOwnerAlive(false)
+      this.#keepOwnerAlive()
     }
   }
 
   /** Lets the child go: it ends by itself and ends what it started. One that hears nothing is killed. */
   end(): void {
     this.alive = false
+    this.#keepOwnerAlive()
     if (deafChildren.has(this.#child)) this.#child.kill('SIGKILL')
     if (!this.#child.connected) return
     this.#child.disconnect()
@@ -140,6 +140,7 @@ export class Child<Request, Answer, Event = never> {
   #receive(message: FromChild<Answer, Event>): void {
     if ('ready' in message) {
       this.#started = true
+      this.#keepOwnerAlive()
       this.#resolveReady()
     } else if ('event' in message) {
       this.#onEvent?.(message.event)
@@ -169,9 +170,10 @@ export class Child<Request, Answer, Event = never> {
     if (this.#blocking.size === 0) deafChildren.delete(this.#child)
   }
 
-  /** An idle child does not keep this process from ending. */
-  #keepOwnerAlive(kept: boolean): void {
-    const how = kept ? 'ref' : 'unref'
+  /** A child that starts or works keeps this process from ending, an idle one does not. */
+  #keepOwnerAlive(): void {
+    const starts = this.alive && !this.#started
+    const how = starts || this.#pending.size > 0 ? 'ref' : 'unref'
     this.#child[how]()
     this.#child.channel?.[how]()
   }
