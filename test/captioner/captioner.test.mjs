@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict'
-import path from 'node:path'
 import test, { after } from 'node:test'
-import { spawnSync } from 'node:child_process'
-import { Worker } from 'node:worker_threads'
 import { captionVideo, extractFrames, loadCaptioner } from '../../dist/index.js'
-import { root } from '../helpers/cli.mjs'
 import { demoSamples } from '../helpers/samples.mjs'
 
 const { paths } = await demoSamples()
@@ -126,56 +122,4 @@ test('two captioners in one process', async () => {
   const [a, b] = await Promise.all([captioner.caption(paths[2]), other.caption(paths[2])])
   await other.close()
   assert.deepEqual(a.tokens, b.tokens)
-})
-
-test('in a worker thread, which may be ended in the middle of work', async () => {
-  const script = `
-    const { workerData, parentPort } = require('node:worker_threads')
-    const { loadCaptioner } = require(workerData.library)
-    loadCaptioner(workerData.options).then(async (captioner) => {
-      const { tokens } = await captioner.caption(workerData.path)
-      parentPort.postMessage(tokens)
-      if (workerData.endless) while (true) await captioner.caption(workerData.path)
-      await captioner.close()
-    })`
-  const start = (endless) =>
-    new Worker(script, {
-      eval: true,
-      workerData: { library: path.join(root, 'dist/index.js'), options, path: paths[0], endless }
-    })
-  const message = (worker) => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
-  const worker = start(false)
-  const exit = new Promise((resolve) => worker.once('exit', resolve))
-  assert.deepEqual(await message(worker), (await captioner.caption(paths[0])).tokens)
-  assert.equal(await exit, 0)
-  const ended = start(true)
-  await message(ended)
-  await ended.terminate()
-})
-
-test('the process may end at any moment: while loading, in the middle of work, by a throw', async () => {
-  const script = `
-    const { loadCaptioner } = require(${JSON.stringify(path.join(root, 'dist/index.js'))})
-    const when = process.argv[1]
-    const image = { data: new Uint8Array(64 * 48 * 3), width: 64, height: 48 }
-    const loading = loadCaptioner({ model: 'demo', gpus: 'none', sequences: 2, threads: 1 })
-    if (when === 'loading') process.exit(7)
-    if (when === 'soon') setTimeout(() => process.exit(7), 15)
-    loading.then((captioner) => {
-      for (let i = 0; i < 8; i++) captioner.captionImages([image], { maxTokens: 200, ignoreEos: true }).catch(() => {})
-      setTimeout(() => { if (when === 'throw') throw new Error('of the user'); process.exit(7) }, 50)
-    })`
-  for (const [when, code] of [
-    ['loading', 7],
-    ['loading', 7],
-    ['loading', 7],
-    ['soon', 7],
-    ['soon', 7],
-    ['work', 7],
-    ['work', 7],
-    ['throw', 1]
-  ]) {
-    const { status, signal } = spawnSync(process.execPath, ['-e', script, when], { stdio: 'ignore' })
-    assert.deepEqual({ when, status, signal }, { when, status: code, signal: null })
-  }
 })

@@ -1,11 +1,18 @@
+/** Pictures on their way into the vision tower: laid out, cut into tiles, scaled, and handed over once. */
 import assert from 'node:assert/strict'
+import path from 'node:path'
 import test from 'node:test'
-import { fitTiles } from '../../dist/fit.js'
+import { loadCaptioner } from '../../dist/index.js'
 import { loadAddon } from '../../dist/native/load.js'
-import { stretch } from '../../dist/scale.js'
-import { cutTiles } from '../../dist/tiles.js'
+import { llava34b, projector } from '../../tools/models/llava.mjs'
+import { root } from '../helpers/cli.mjs'
+import { ffmpeg, temporaryFolder } from '../helpers/media.mjs'
 
 const addon = loadAddon()
+const folder = temporaryFolder()
+/** The projector of LLaVA-1.6-34B, whose weights are holes: its tiles are those of `clip336`. */
+const mmproj = path.join(folder, 'mmproj.gguf')
+projector(llava34b.projector('F16')).write(mmproj)
 const clip336 = {
   tileSize: 336,
   patchSize: 14,
@@ -17,8 +24,7 @@ const clip336 = {
     [336, 1008]
   ],
   aspect: 'anyres',
-  merge: 'spatial_unpad',
-  width: 64
+  merge: 'spatial_unpad'
 }
 const most = 0x7fffffff
 
@@ -57,14 +63,14 @@ test("the spec's token table", () => {
     [256, 256, 3, 24, 24, 1176],
     [320, 240, 3, 24, 18, 1026]
   ]) {
-    const layout = addon.tileLayout(clip336, w, h, most)
+    const layout = addon.testing.layout(clip336, w, h, most)
     assert.deepEqual(
       [layout.tiles, layout.keptCols, layout.keptRows, layout.tokens],
       [tiles, cols, rows, tokens],
       `${w}x${h}`
     )
   }
-  assert.equal(3 * addon.tileLayout(clip336, 640, 360, most).tokens, 5844)
+  assert.equal(3 * addon.testing.layout(clip336, 640, 360, most).tokens, 5844)
 })
 
 for (const [w, h] of [
@@ -78,11 +84,11 @@ for (const [w, h] of [
   [861, 328],
   [335, 337]
 ]) {
-  test(`grid of ${w} x ${h}: each tile where it belongs, black around it`, async () => {
-    const layout = addon.tileLayout(clip336, w, h, most)
-    const image = await cutTiles(addon, clip336, ramp(w, h), most)
+  test(`grid of ${w} x ${h}: each tile where it belongs, black around it`, () => {
+    const layout = addon.testing.layout(clip336, w, h, most)
+    const image = addon.testing.cut(clip336, ramp(w, h), most)
     assert.equal(image.pixels.length, layout.tiles * 336 * 336 * 3)
-    assert.deepEqual([image.width, image.height, image.cols, image.rows], [w, h, layout.cols, layout.rows])
+    assert.deepEqual([image.cols, image.rows], [layout.cols, layout.rows])
     for (let y = 0; y < layout.rows * 336; y += 13) {
       for (let x = 0; x < layout.cols * 336; x += 17) {
         const [inX, inY] = [x - layout.padLeft, y - layout.padTop]
@@ -98,8 +104,8 @@ for (const [w, h] of [
   })
 }
 
-test('the overview is the whole picture, stretched; alone where the grid is off', async () => {
-  const { pixels, cols, rows } = await cutTiles(addon, clip336, ramp(1280, 720), 0)
+test('the overview is the whole picture, stretched; alone where the grid is off', () => {
+  const { pixels, cols, rows } = addon.testing.cut(clip336, ramp(1280, 720), 0)
   assert.deepEqual([pixels.length, cols, rows], [336 * 336 * 3, 0, 0])
   const at = (x, y) => [...pixels.subarray((y * 336 + x) * 3, (y * 336 + x) * 3 + 2)]
   for (const [x, y, red, green] of [
@@ -113,35 +119,81 @@ test('the overview is the whole picture, stretched; alone where the grid is off'
   }
 })
 
-test('square padding of LLaVA-1.5 and centre crop', async () => {
+test('square padding of LLaVA-1.5 and centre crop', () => {
   const white = { data: new Uint8Array(400 * 200 * 3).fill(255), width: 400, height: 200 }
   const plain = { ...clip336, pinpoints: [], merge: 'flat' }
-  const pad = await cutTiles(addon, { ...plain, aspect: 'pad' }, white, most)
+  const pad = addon.testing.cut({ ...plain, aspect: 'pad' }, white, most)
   assert.deepEqual([...pad.pixels.subarray(0, 3)], [122, 116, 104])
   assert.deepEqual([...pad.pixels.subarray((168 * 336 + 168) * 3, (168 * 336 + 168) * 3 + 3)], [255, 255, 255])
-  const crop = await cutTiles(addon, { ...plain, aspect: 'crop' }, ramp(400, 200), most)
+  const crop = addon.testing.cut({ ...plain, aspect: 'crop' }, ramp(400, 200), most)
   assert.equal(crop.pixels.length, 336 * 336 * 3)
   assert.ok(Math.abs(crop.pixels[0] - 64) < 4, 'a quarter is cut off on the left')
 })
 
-test('auto takes the most tiles that fit, and says the numbers when none do', () => {
-  const info = (contextPerSequence) => ({ contextPerSequence, vision: clip336 })
+test('auto takes the most tiles that fit, full all of them, off none but the overview', () => {
   const three = Array(3).fill({ width: 1280, height: 720 })
-  const budget = { promptTokens: 100, maxTokens: 300 }
-  const tokens = (maxTiles) => 3 * addon.tileLayout(clip336, 1280, 720, maxTiles).tokens
-  const whole = tokens(4) + 400
-  assert.equal(fitTiles(addon, info(whole), 'auto', three, budget), 4)
-  const less = fitTiles(addon, info(whole - 1), 'auto', three, budget)
-  assert.ok(less < 4 && tokens(less) + 400 < whole)
-  assert.equal(fitTiles(addon, info(tokens(0) + 400), 'auto', three, budget), 0)
-  assert.equal(fitTiles(addon, info(whole), 'off', three, budget), 0)
-  assert.equal(fitTiles(addon, info(whole), 'full', three, budget), most)
-  for (const anyres of ['auto', 'off'])
-    assert.throws(() => fitTiles(addon, info(1000), anyres, three, budget), {
-      code: 'context_overflow',
-      message: `3 images need ${tokens(0)} tokens, the prompt 100 and the answer 300: ${tokens(0) + 400} of 1000 positions`
+  const one = (maxTiles) => addon.testing.layout(clip336, 1280, 720, maxTiles)
+  const fit = (detail, room) => addon.fit(mmproj, three, detail, room)
+  const expected = (maxTiles) => Array(3).fill({ tiles: one(maxTiles).tiles, tokens: one(maxTiles).tokens })
+  const sum = (layouts) => layouts.reduce((total, { tokens }) => total + tokens, 0)
+  const whole = 3 * one(4).tokens
+  assert.deepEqual(fit('auto', whole), expected(4))
+  const less = fit('auto', whole - 1)
+  assert.ok(less[0].tiles < one(4).tiles && sum(less) < whole)
+  const least = 3 * one(0).tokens
+  assert.deepEqual(fit('auto', least), expected(0))
+  assert.deepEqual(fit('auto', least - 1), expected(0), 'where not even the least fits it is the least')
+  assert.deepEqual(fit('off', whole), expected(0))
+  assert.deepEqual(fit('full', 0), expected(4))
+  assert.deepEqual(fit('full', whole), expected(most))
+  // Nothing between is passed over: with each room the tokens are the most that fit it.
+  const choices = [0, 1, 2, 3, 4].map((maxTiles) => 3 * one(maxTiles).tokens)
+  for (let room = least; room <= whole + 100; room += 97) {
+    assert.equal(sum(fit('auto', room)), Math.max(...choices.filter((tokens) => tokens <= room)), `room ${room}`)
+  }
+})
+
+test('pictures of several sizes share the room', () => {
+  const sizes = [
+    { width: 1280, height: 720 },
+    { width: 336, height: 336 },
+    { width: 64, height: 4096 }
+  ]
+  const layouts = (maxTiles) =>
+    sizes.map(({ width, height }) => {
+      const { tiles, tokens } = addon.testing.layout(clip336, width, height, maxTiles)
+      return { tiles, tokens }
     })
-  assert.throws(() => fitTiles(addon, info(whole - 1), 'full', three, budget), { code: 'context_overflow' })
+  const sum = (list) => list.reduce((total, { tokens }) => total + tokens, 0)
+  assert.deepEqual(addon.fit(mmproj, sizes, 'full', 0), layouts(most))
+  const found = addon.fit(mmproj, sizes, 'auto', sum(layouts(most)) - 1)
+  assert.ok(sum(found) < sum(layouts(most)))
+  assert.deepEqual(addon.fit(mmproj, [], 'auto', 100), [])
+})
+
+test('what does not fit says the numbers, whether the least was asked for or is not enough', async () => {
+  const demo = path.join(root, 'models', 'demo', 'vcap-demo-mmproj.gguf')
+  const captioner = await loadCaptioner({ model: 'demo', gpus: 'none', sequences: 1, contextPerSequence: 256 })
+  try {
+    const pictures = Array(3).fill({ data: new Uint8Array(640 * 360 * 3), width: 640, height: 360 })
+    const fit = (detail) => addon.fit(demo, pictures, detail, 0).reduce((total, { tokens }) => total + tokens, 0)
+    for (const anyres of ['auto', 'off', 'full']) {
+      const tokens = fit(anyres === 'full' ? 'full' : 'off')
+      await assert.rejects(captioner.captionImages(pictures, { anyres, maxTokens: 200 }), (error) => {
+        assert.equal(error.code, 'context_overflow')
+        const numbers =
+          /^3 images need (\d+) tokens, the prompt (\d+) and the answer 200: (\d+) of 256 positions; use less detail, /
+        const [, images, prompt, all] = numbers.exec(error.message).map(Number)
+        assert.equal(images, tokens)
+        assert.ok(prompt > 0)
+        assert.equal(all, images + prompt + 200)
+        assert.match(error.message, /; use less detail, fewer frames, a shorter answer or a longer context$/)
+        return true
+      })
+    }
+  } finally {
+    await captioner.close()
+  }
 })
 
 test('scaling is centred: a mirrored picture gives the mirrored result', async () => {
@@ -152,19 +204,99 @@ test('scaling is centred: a mirrored picture gives the mirrored result', async (
     [200, 100, 120, 120],
     [335, 337, 336, 336]
   ]) {
-    const draw = (flip) => ({
-      width: w,
-      height: h,
-      data: Uint8Array.from({ length: w * h * 3 }, (_, i) =>
+    const draw = (flip) =>
+      Uint8Array.from({ length: w * h * 3 }, (_, i) =>
         noise(flip ? w - 1 - (Math.floor(i / 3) % w) : Math.floor(i / 3) % w, Math.floor(i / 3 / w), i % 3)
       )
-    })
-    const [a, b] = await Promise.all([stretch(draw(false), W, H), stretch(draw(true), W, H)])
+    const scaled = (flip) => addon.resample(draw(flip), w, h, W, H)
+    const [a, b] = await Promise.all([scaled(false), scaled(true)])
+    assert.deepEqual([a.length, b.length], [W * H * 3, W * H * 3])
     let sum = 0
-    for (let i = 0; i < a.data.length; i++) {
+    for (let i = 0; i < a.length; i++) {
       const [x, y] = [Math.floor(i / 3) % W, Math.floor(i / 3 / W)]
-      sum += Math.abs(a.data[i] - b.data[(y * W + W - 1 - x) * 3 + (i % 3)])
+      sum += Math.abs(a[i] - b[(y * W + W - 1 - x) * 3 + (i % 3)])
     }
     assert.equal(sum, 0, `${w}x${h} to ${W}x${H}`)
+  }
+})
+
+/** The addon with every call of it and its models written down, while `work` goes on. */
+async function countingCalls(work) {
+  const calls = []
+  const noting = (name, call) =>
+    function (...args) {
+      calls.push(name)
+      return call.apply(this, args)
+    }
+  const originals = { ...addon }
+  for (const [name, value] of Object.entries(originals)) {
+    if (typeof value === 'function') addon[name] = noting(name, value)
+  }
+  addon.loadModel = (...args) => {
+    calls.push('loadModel')
+    const { promise, cancel } = originals.loadModel(...args)
+    const counted = (model) => ({
+      info: model.info,
+      caption: noting('caption', (request) => model.caption(request)),
+      embed: noting('embed', (...rest) => model.embed(...rest)),
+      close: noting('close', () => model.close())
+    })
+    return { promise: promise.then(counted), cancel }
+  }
+  try {
+    await work(calls)
+  } finally {
+    Object.assign(addon, originals)
+  }
+}
+
+test('a row of three 720p frames enters the addon in one call and one copy', async () => {
+  const clip = path.join(folder, '720p.mp4')
+  ffmpeg('-f', 'lavfi', '-i', 'testsrc=s=1280x720:r=25:d=1', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', clip)
+  await countingCalls(async (calls) => {
+    const captioner = await loadCaptioner({ model: 'demo', gpus: 'none', sequences: 2 })
+    try {
+      assert.deepEqual(
+        calls.filter((name) => name === 'loadModel'),
+        ['loadModel'],
+        'calls are seen'
+      )
+      calls.length = 0
+      const before = addon.testing.bytesCopied()
+      const { status, length } = await captioner.caption(clip, { maxTokens: 4, ignoreEos: true })
+      assert.deepEqual([status, length], ['truncated', 25])
+      assert.deepEqual(calls, ['caption'])
+      assert.equal(addon.testing.bytesCopied() - before, 3 * 1280 * 720 * 3)
+    } finally {
+      await captioner.close()
+    }
+    assert.deepEqual(calls, ['caption', 'close'])
+  })
+})
+
+test('pictures may be changed or given away as soon as they are handed in', async () => {
+  const captioner = await loadCaptioner({ model: 'demo', gpus: 'none', sequences: 1 })
+  try {
+    const draw = () => [ramp(320, 240), ramp(200, 300)]
+    const options = { maxTokens: 12, ignoreEos: true }
+    const expected = await captioner.captionImages(draw(), options)
+    const black = draw().map((picture) => ({ ...picture, data: new Uint8Array(picture.data.length) }))
+    assert.notDeepEqual(
+      (await captioner.captionImages(black, options)).tokens,
+      expected.tokens,
+      'it can tell them apart'
+    )
+    // Keeps the engine at other work, so that these pictures wait.
+    const ahead = captioner.captionImages(draw(), { maxTokens: 60, ignoreEos: true })
+    const [changed, given] = draw()
+    const job = captioner.captionImages([changed, given], options)
+    await new Promise((resolve) => setImmediate(resolve))
+    changed.data.fill(0)
+    structuredClone(given.data.buffer, { transfer: [given.data.buffer] })
+    assert.equal(given.data.length, 0)
+    assert.deepEqual((await job).tokens, expected.tokens)
+    await ahead
+  } finally {
+    await captioner.close()
   }
 })
