@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/vision/pixel_pool.h"
+
 namespace vcap {
 namespace {
 
@@ -90,7 +92,9 @@ std::vector<uint8_t> to_bytes(const Napi::Value & value) {
     }
     const Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
     bytes_copied += bytes.ByteLength();
-    return {bytes.Data(), bytes.Data() + bytes.ByteLength()};
+    std::vector<uint8_t> copy = PixelPool::shared().take(bytes.ByteLength());
+    copy.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+    return copy;
 }
 
 std::vector<std::string> to_strings(const Napi::Value & value) {

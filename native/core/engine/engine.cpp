@@ -4,6 +4,7 @@
 
 #include "core/devices.h"
 #include "core/error.h"
+#include "core/vision/pixel_pool.h"
 
 namespace vcap {
 namespace {
@@ -184,7 +185,8 @@ void Engine::lay_out(Job & job) const {
     std::vector<CutImage> images;
     for (size_t i = 0; i < pictures.size(); i++) {
         images.push_back({layouts[i], processor.cut(pictures[i], layouts[i])});
-        pictures[i] = {};   // a picture is much larger than its tiles
+        // A picture is much larger than its tiles.
+        PixelPool::shared().give_back(std::move(pictures[i].pixels));
     }
     job.features = std::make_unique<VisionFeatures>(processor, std::move(images));
     if (job.request) {
