@@ -53,7 +53,7 @@ test('idle: something is decoded and nothing is in the engine', async () => {
   near(occupancy.wait, { idle: 0.3, emptySlots: 0.3 / 4 })
 })
 
-test('the engine at work is not idle, and its slots count as empty only where something is decoded for them', async () => {
+test('the engine at work is not idle; its slots are empty only where something is decoded for them', async () => {
   const occupancy = new Occupancy(2)
   const endInside = begin((work) => occupancy.inside(work))
   now += 50

@@ -8,7 +8,8 @@ test('the default follows the number of pictures sent', () => {
   assert.equal(buildPrompt(undefined, 2, undefined), prompts.video)
   assert.equal(
     prompts.video,
-    'These are frames of one video, in order. Describe the video in detail: its subjects, what they do, how they and the camera move, the setting, colours and style. Do not mention frames. Answer in at most six sentences.',
+    'These are frames of one video, in order. Describe the video in detail: its subjects, what they do, how they ' +
+      'and the camera move, the setting, colours and style. Do not mention frames. Answer in at most six sentences.',
     'the demo model was trained on these words'
   )
 })

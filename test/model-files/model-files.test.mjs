@@ -43,7 +43,7 @@ function write(writer) {
 const model = write(languageModel(text))
 const mmproj = write(projector(vision))
 
-/** A copy of `file` whose metadata value of `key` is overwritten where it stands: `bytes` behind the key and its type. */
+/** A copy of `file` whose metadata value of `key` is overwritten where it stands, behind the key and its type. */
 function edited(file, key, bytes) {
   const whole = fs.readFileSync(file)
   const at = whole.indexOf(Buffer.from(key)) + key.length + 4
