@@ -23,7 +23,8 @@ import {
   type CaptionSettings,
   type EmbedOptions,
   type ImageCaptionOptions,
-  type ImageCaptionSettings
+  type ImageCaptionSettings,
+  type LoadSettings
 } from './options'
 import { mapInOrder } from './ordered'
 import { packageVersion } from './package'
@@ -46,6 +47,7 @@ export class Captioner {
   /** What the engine waited for. @internal */
   readonly occupancy: Occupancy
   readonly #model: NativeModel
+  readonly #kvType: LoadSettings['kvType']
   readonly #decoder: Decoder
   readonly #defaults: CaptionOptions
   /** Bounds the files that are being decoded, wait for the engine or are in it, and so the memory they take. */
@@ -54,7 +56,7 @@ export class Captioner {
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(model: NativeModel, decoders: number, defaults: CaptionOptions) {
+  constructor(model: NativeModel, { decoders, kvType }: LoadSettings, defaults: CaptionOptions) {
     this.#decoder = new Decoder(decoders)
     const files = model.info.sequences + this.#decoder.processes + 2
     this.info = model.info
@@ -62,6 +64,7 @@ export class Captioner {
     this.window = files * 4
     this.occupancy = new Occupancy(model.info.sequences)
     this.#model = model
+    this.#kvType = kvType
     this.#defaults = defaults
     this.#underWay = new Semaphore(files)
   }
@@ -151,11 +154,11 @@ export class Captioner {
   }
 
   #describe(settings: CaptionSettings): CaptionerInfo {
-    const { signal, text, ...decisive } = settings
+    const { signal, ...decisive } = settings
     return {
       name: this.info.name,
       summary: summary(this.info),
-      digest: digest({ version: packageVersion, model: this.info, settings: decisive }),
+      digest: digest({ version: packageVersion, model: this.info, kvType: this.#kvType, settings: decisive }),
       warnings: this.warnings,
       window: this.window,
       concurrency: this.info.sequences

@@ -38,7 +38,7 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
     const model = await finish(job, settings.signal)
     // The signal given here ends the loading; a caption has its own.
     const { signal, ...defaults } = pickCaptionOptions(options ?? {})
-    return new Captioner(model, settings.decoders, defaults)
+    return new Captioner(model, settings, defaults)
   } catch (error) {
     throw asVcapError(error, 'model_invalid')
   }
