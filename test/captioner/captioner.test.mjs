@@ -107,6 +107,83 @@ test('an abort rejects what waits and what works, and nothing else', async () =>
   await assert.rejects(loadCaptioner({ ...options, signal: AbortSignal.abort() }), { code: 'aborted' })
 })
 
+test('rows: the captioner of a run, with options of its own', async () => {
+  const rows = captioner.rows({ maxTokens: 3 })
+  const { name, summary, digest, warnings, window, concurrency } = rows.info
+  assert.deepEqual(
+    { name, warnings, window, concurrency },
+    { name: captioner.info.name, warnings: [], window: captioner.window, concurrency: 4 }
+  )
+  assert.match(summary, /^vcap demo: 1\.5 M parameters on CPU, 4 captions at once, /)
+  assert.match(digest, /^[0-9a-f]{64}$/)
+  const { signal } = new AbortController()
+  const whole = await captioner.caption(paths[0], { maxTokens: 3 })
+  const { text, length, imageTokens, promptTokens, tiles } = whole
+  assert.deepEqual(await rows.captionRow({ path: paths[0] }, signal), {
+    status: 'truncated',
+    text,
+    numFrames: length,
+    error: null,
+    usage: { imageTokens, promptTokens, tokens: 3, tiles }
+  })
+  const { error, ...missing } = await rows.captionRow({ path: '/no/such.mp4' }, signal)
+  assert.deepEqual(missing, { status: 'missing', text: '', numFrames: null, usage: null })
+  assert.match(error, /No such file/)
+  assert.equal((await rows.captionRow({ path: '' }, signal)).status, 'missing')
+  await assert.rejects(rows.captionRow({ path: paths[0] }, AbortSignal.abort()), { code: 'aborted' })
+  assert.throws(() => captioner.rows({ frames: 3 }), { code: 'usage', message: /but received frames$/ })
+  await rows.close()
+  assert.equal((await rows.captionRow({ path: paths[0] }, signal)).status, 'truncated', 'the model is left open')
+})
+
+test('rows: a row of which too much is asked was decoded all the same', async () => {
+  const { signal } = new AbortController()
+  const rows = captioner.rows({ maxTokens: 100_000 })
+  const { status, text, numFrames, error, usage } = await rows.captionRow({ path: paths[0] }, signal)
+  assert.deepEqual({ status, text, usage }, { status: 'context_overflow', text: '', usage: null })
+  assert.equal(numFrames, (await captioner.caption(paths[0])).length)
+  assert.match(error, /; use less detail, fewer frames, a shorter answer or a longer context$/)
+})
+
+test("rows: the row's text goes into the prompt, the options' where it has none", async () => {
+  const { signal } = new AbortController()
+  const prompt = 'Is it {}?'
+  const rows = captioner.rows({ prompt, text: 'a red circle' })
+  const tokens = async (text) => (await rows.captionRow({ path: paths[0], text }, signal)).usage.promptTokens
+  const expected = async (text) => (await captioner.caption(paths[0], { prompt, text })).promptTokens
+  assert.equal(await tokens(undefined), await expected('a red circle'))
+  assert.equal(await tokens('one two three four five six'), await expected('one two three four five six'))
+  assert.equal(await tokens(''), await expected(undefined), 'an empty cell is a text as well')
+  assert.notEqual(await expected(undefined), await expected('a red circle'))
+})
+
+test('rows: the digest changes with what can change a caption, and with nothing else', async () => {
+  const digest = (options) => captioner.rows(options).info.digest
+  const same = digest({})
+  assert.equal(digest(undefined), same)
+  assert.equal(digest({ signal: new AbortController().signal, maxTokens: 300, prompt: undefined }), same)
+  const seen = new Set([same])
+  for (const options of [
+    { maxTokens: 299 },
+    { prompt: 'short' },
+    { text: 'a cat' },
+    { anyres: 'off' },
+    { temperature: 1 },
+    { seed: 1 },
+    { topP: 0.5 },
+    { ignoreEos: true },
+    { numFrames: 4 },
+    { resize: 100 }
+  ]) {
+    assert.ok(!seen.has(digest(options)), JSON.stringify(options))
+    seen.add(digest(options))
+  }
+  const other = await loadCaptioner({ ...options, kvType: 'q8_0' })
+  const theirs = other.rows().info.digest
+  await other.close()
+  assert.notEqual(theirs, same, 'what the keys and values are kept as')
+})
+
 test('close waits for work, can be called again, and refuses what comes after', async () => {
   const own = await loadCaptioner(options)
   const work = own.caption(paths[0])

@@ -58,6 +58,8 @@ function refusal(modelFile, mmprojFile, template = '') {
   try {
     addon.inspect(modelFile, mmprojFile, template)
   } catch (error) {
+    assert.match(error.message, /[^.]$/, 'no full stop, since more may follow')
+    assert.doesNotMatch(error.message, /(^|\s)--\w/, 'the library has no flags')
     return error
   }
   return assert.fail('accepted')
@@ -210,7 +212,10 @@ test('the template comes from the metadata where they leave no doubt', () => {
     'llava_v1'
   )
   const unclear = other('some model')
-  assert.match(refusal(unclear, mmproj).message, /name one with --chat-template/)
+  assert.match(
+    refusal(unclear, mmproj).message,
+    /Name one of the chat templates: chatml_direct, mistral_instruct, vicuna_v1, llava_v1$/
+  )
   assert.equal(template(unclear, 'vicuna_v1'), 'vicuna_v1')
   const unknown = refusal(unclear, mmproj, 'alpaca')
   assert.equal(unknown.code, 'usage')

@@ -41,14 +41,26 @@ test('the packed package works outside the repo: ES module, CommonJS, TypeScript
   fs.writeFileSync(
     at('types.mts'),
     `
-    import { captionVideo, extractFrames, loadCaptioner, VcapError, type Captioner, type RunEvent } from 'vcap-native'
+    import { captionVideo, extractFrames, loadCaptioner, run, VcapError } from 'vcap-native'
+    import type { Captioner, RowCaption, RowCaptioner, RunEvent } from 'vcap-native'
     const { text, tokens }: { text: string; tokens: number[] } = await captionVideo('x', { model: 'demo' })
     const captioner: Captioner = await loadCaptioner({ model: 'demo' })
     for await (const r of captioner.captionAll(['a'])) if (r.error) console.log(r.error.code satisfies string)
     // @ts-expect-error: no such option
     await captioner.caption('x', { frames: 3 })
+    const { length }: { length: number } = await captioner.caption('x')
+    const rows: RowCaptioner = captioner.rows({ maxTokens: 50 })
+    const { rows: count }: { rows: number } = await run('in.csv', 'out.csv', { captioner: rows })
+    // @ts-expect-error: a loaded model is no captioner of rows
+    await run('in.csv', 'out.csv', { captioner })
+    const own: RowCaptioner = {
+      info: { name: 'mine', summary: '', digest: '', warnings: [], window: 4, concurrency: 2 },
+      captionRow: async ({ path }): Promise<RowCaption> =>
+        ({ status: 'ok', text: path, numFrames: null, error: null, usage: null }),
+      close: async () => undefined
+    }
     const width: number = (await captioner.embedImages(await extractFrames('x')))?.width
-    export { text, tokens, width, VcapError }
+    export { text, tokens, width, length, count, own, VcapError }
     export type { RunEvent }`
   )
   const [esm, cjs] = [
