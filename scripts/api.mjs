@@ -65,7 +65,8 @@ class Theme extends MarkdownTheme {
           options
         ),
       signatureReturns: () => '',
-      signatureTitle: (...args) => signatureTitle(...args).replace(/ +$/gm, ''), // a break follows a comma and its blank
+      // A line break follows a comma and its blank.
+      signatureTitle: (...args) => signatureTitle(...args).replace(/ +$/gm, ''),
       typeDeclarationContainer: (model, ...args) =>
         model.kind === ReflectionKind.Variable ? '' : typeDeclarationContainer(model, ...args),
       typeDeclarationUnionContainer: ({ type: { types, elementSummaries = [] } }) =>

@@ -14,6 +14,7 @@ export interface ListedModel {
   shipped: boolean
 }
 
+/** The models that are known by name. */
 export const models: readonly ListedModel[] = [
   {
     name: 'demo',

@@ -11,36 +11,43 @@ const name = z.string().min(1)
 
 /** How frames are taken from one video or image. */
 const frameFields = {
+  /** Frames sampled from a video; 3 when left out. */
   numFrames: z.int().min(1).max(64).default(3).describe('integer between 1 and 64'),
-  /** Short side in pixels to which larger pictures are scaled first; as they are when left out. */
+  /** Short side in pixels to which larger frames are scaled down first; they stay as they are when left out. */
   resize: positive.max(16384).optional().describe('positive integer'),
-  /** ffmpeg's path; looked for when left out. */
+  /** Path of the ffmpeg command to use; what is installed is looked for when left out. */
   ffmpeg: name.optional().describe('path of ffmpeg'),
-  /** Seconds that decoding one video may take. */
+  /** Seconds that decoding one video may take; 120 when left out. */
   decodeTimeout: z.number().positive().max(86400).default(120).describe('number of seconds above 0'),
   signal: z.instanceof(AbortSignal).optional().describe('AbortSignal')
 }
 
 /** How the language model answers. */
 const answerFields = {
-  /** A preset's name or the text itself; `{}` takes `text`. By the kind of media when left out. */
+  /** A preset's name or the question itself; `{}` takes `text`. By the kind of media when left out. */
   prompt: name.optional().describe('non-empty string'),
   /** What `{}` in the prompt stands for. */
   text: z.string().optional().describe('string'),
-  /** Tiles a frame: the most that fits, all the model knows, or the overview alone. */
+  /**
+   * Detail of each frame: `auto`, the default, takes the most whose tokens fit the context; `full` all that the model
+   * knows; `off` the whole frame as one tile.
+   */
   anyres: z.enum(['auto', 'full', 'off']).default('auto').describe('one of auto, full, off'),
+  /** Longest caption in tokens; 300 when left out. */
   maxTokens: positive.max(1_000_000).default(300).describe('positive integer'),
-  /** 0 takes the likeliest token each time. */
+  /** 0, the default, takes the likeliest token each time. */
   temperature: z.number().min(0).max(10).default(0).describe('number between 0 and 10'),
+  /** Share of the probability that sampling chooses from; 1, all of it, when left out. */
   topP: z.number().gt(0).max(1).default(1).describe('number above 0 and up to 1'),
   /** Go on to `maxTokens` whatever the model says: equal work for benchmarks. */
   ignoreEos: z.boolean().default(false).describe('boolean'),
+  /** Of the sampling; 0 when left out. */
   seed: z.int().min(0).max(0xffffffff).default(0).describe('integer between 0 and 4294967295')
 }
 
 /** Which model, on which devices. */
 const loadFields = {
-  /** A name from the model list or a GGUF file. */
+  /** A name from the model list or a GGUF file; `llava-v1.6-34b` when left out. */
   model: name.default('llava-v1.6-34b').describe('model name or GGUF file'),
   /** The projector's GGUF file; needed with a model file. */
   mmproj: name.optional().describe('GGUF file'),
@@ -51,19 +58,21 @@ const loadFields = {
     .array(z.string().regex(/^[^\s,]+:\d+$/))
     .default([])
     .describe('list of host:port'),
+  /** How several devices share the model: whole layers (`layer`, the default) or a part of each tensor. */
   splitMode: z.enum(['layer', 'tensor']).default('layer').describe('one of layer, tensor'),
   /** Captions at once, each with a KV sequence of its own; as many as fit, up to 16, when left out. */
   sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
-  /** Positions a sequence; 0: what the model was trained on. */
+  /** Positions of each caption: prompt, images and answer; 0, the default: what the model was trained on. */
   contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer of 0 or more'),
-  /** CPU threads of the engine; 0: one for each physical core. */
+  /** CPU threads of the engine; 0, the default: one for each physical core. */
   threads: z.int().min(0).max(1024).default(0).describe('integer between 0 and 1024'),
-  /** Type of the keys and values kept: q8_0 halves their memory, f32 is for exact comparisons. */
+  /** Type of the keys and values kept; `f16` when left out. q8_0 halves their memory, f32 is for exact comparisons. */
   kvType: z.enum(['f32', 'f16', 'q8_0']).default('f16').describe('one of f32, f16, q8_0'),
   /** A chat template's name; by the model's metadata when left out. */
   chatTemplate: z.string().default('').describe('chat template name'),
-  /** Videos decoded at once; 0: by the number of cores. */
+  /** Videos decoded at once; 0, the default: by the number of cores. */
   decoders: z.int().min(0).max(256).default(0).describe('integer between 0 and 256'),
+  /** Called with the share of the model that is loaded, from 0 to 1. */
   onProgress: z
     .custom<(fraction: number) => void>((value) => typeof value === 'function')
     .optional()

@@ -12,8 +12,9 @@ export interface PlannedFrames {
   height: number
   /** Frames a row. */
   frames: number
-  /** Tiles the vision tower takes for one row. */
+  /** Tiles that the vision tower takes for one row. */
   tiles: number
+  /** Image tokens of one row. */
   imageTokens: number
   /** Positions a row needs with prompt and answer. */
   positions: number
@@ -21,11 +22,14 @@ export interface PlannedFrames {
   sequences: number
 }
 
+/** What a model needs on certain devices. */
 export interface Plan {
   model: NativeModelFacts
   devices: NativeDevice[]
+  /** Positions of each caption. */
   contextPerSequence: number
   memory: MemoryBudget
+  /** Frame sizes and numbers that fit the context. */
   frames: PlannedFrames[]
 }
 

@@ -1,6 +1,6 @@
-/*
- * `image` and `video` are what the demo model was trained on, to the letter. The others
- * weave in what the row already says about itself.
+/**
+ * The presets by name; `{}` stands for the row's text. `image` and `video` are, to the letter, what the demo model was
+ * trained on. Those with `text` weave in what the row already says about itself.
  */
 export const prompts = {
   image:
@@ -8,7 +8,8 @@ export const prompts = {
     'Answer in at most five sentences.',
   video:
     'These are frames of one video, in order. Describe the video in detail: its subjects, what they do, ' +
-    'how they and the camera move, the setting, colours and style. Do not mention frames. Answer in at most six sentences.',
+    'how they and the camera move, the setting, colours and style. Do not mention frames. ' +
+    'Answer in at most six sentences.',
   'image-text':
     'This image came with the text "{}". Where the text agrees with what you see, use its names. ' +
     'Describe the image: its subjects, setting, colours, composition and style. Answer in at most five sentences.',

@@ -36,7 +36,8 @@ function describe({ model, devices, contextPerSequence, memory, frames }: Plan):
     `prompt template ${model.chatTemplate}: ${model.chatTemplateReason}`,
     `devices ${devices.map(({ name, memoryTotal }) => `${name} (${gigabytes(memoryTotal)})`).join(', ')}`,
     `context ${contextPerSequence} positions a caption${overTrained}, ` +
-      `${(memory.kvPerPosition / 1024).toFixed(1)} KiB each; ${gigabytes(memory.left)} left for them beside the weights`,
+      `${(memory.kvPerPosition / 1024).toFixed(1)} KiB each; ` +
+      `${gigabytes(memory.left)} left for them beside the weights`,
     ...(memory.left === 0
       ? ['The weights do not fit these devices: take more of them, or a smaller quantisation.']
       : []),

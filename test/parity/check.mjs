@@ -6,11 +6,15 @@
 import { compareRows, compareTokens, largestDifference } from './compare.mjs'
 import { picture } from './picture.mjs'
 
-/** What must hold, by the roughest type among the weights. `margin`: HF's lead below which a greedy token may differ. */
+/**
+ * What must hold, by the roughest type among the weights. `margin`: where a greedy token differs, HF's lead of its own
+ * token over the next may be at most so large.
+ */
 export const bounds = {
   F32: { cosine: 0.99999, relative: 1e-4, logits: 1e-3, margin: 0 },
   F16: { cosine: 0.9999, relative: Infinity, logits: Infinity, margin: 1e-2 },
-  // Not asked of us: for few rows ggml rounds activations to 8 bits here. Loose enough for that, too tight for any mistake.
+  // Nobody asks for exactness here, since for few rows ggml rounds activations to 8 bits: loose enough for that, and too
+  // tight for any mistake of ours.
   Q8_0: { cosine: 0.98, relative: Infinity, logits: Infinity, margin: 0.5 }
 }
 
