@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const cacheDir = fileURLToPath(new URL('.cache', import.meta.url))
 
-/** A place in the cache, its folder made. */
+/** The path of a place in the cache; the folder that holds it is created. */
 export function inCache(...parts) {
   const place = path.join(cacheDir, ...parts)
   mkdirSync(path.dirname(place), { recursive: true })

@@ -1,11 +1,13 @@
 /**
- * Whether a video costs the same in a long run as in a short one: `run` with the demo model over tables of clips that grow.
+ * Whether a video costs the same in a long run as in a short one: `run` with the demo model over tables of clips of
+ * growing length.
  *
  *   npm run bench:clips -- [--rows 100,10000] [--rounds 1] [--json FILE]
  *
- * A hundred clips of the demo's world, named again and again; each row is decoded anew. Milliseconds a clip, and the
- * coordinator's memory. The shorter table runs until as many rows have passed as a tenth of the longer one, in one process.
- * Exit code 1 where the longest costs over 5 % more a clip than the shortest.
+ * The tables name the same hundred clips of the demo's world again and again, and each row is decoded anew. Reported
+ * are the milliseconds a clip and the memory of the coordinating process. A shorter table is run several times in one
+ * process, until a tenth as many rows have passed as the longest table has. Exit code 1 where a clip of the longest
+ * table costs over 5 % more than one of the shortest.
  */
 import fs from 'node:fs'
 import os from 'node:os'
@@ -38,9 +40,10 @@ const { samples } = await writeSamples({
 const counts = values.rows.split(',').map(Number)
 const captioner = await loadCaptioner({ model: 'demo', gpus: 'none', sequences: 16 })
 const results = counts.map((rows) => ({ rows, milliseconds: [], megabytes: 0 }))
-await measure({ rows: counts[0], milliseconds: [], megabytes: 0 }) // memory is touched before anything counts
+// A run that is not counted, so that memory is allocated beforehand.
+await measure({ rows: counts[0], milliseconds: [], megabytes: 0 })
 for (let round = 0; round < Number(values.rounds); round++) {
-  // A short table's figure leans on little: it has as many goes as make a tenth of the longest.
+  // One run of a short table is too little to measure: it is repeated until a tenth of the longest table's rows passed.
   for (const result of results)
     for (let passed = 0; passed < Math.max(...counts) / 10; passed += result.rows) await measure(result)
 }
@@ -63,10 +66,8 @@ process.exitCode = median(results.at(-1).milliseconds) <= 1.05 * median(results[
 
 async function measure(result) {
   const input = path.join(folder, `${result.rows}.csv`)
-  fs.writeFileSync(
-    input,
-    `path\n${Array.from({ length: result.rows }, (_, i) => path.join(folder, samples[i % samples.length].path)).join('\n')}\n`
-  )
+  const files = Array.from({ length: result.rows }, (_, i) => path.join(folder, samples[i % samples.length].path))
+  fs.writeFileSync(input, `path\n${files.join('\n')}\n`)
   const { seconds, failed } = await run(input, `${input}.out`, { captioner: captioner.rows({ numFrames: 1 }) })
   if (failed > 0) throw new Error(`${failed} rows failed`)
   result.milliseconds.push((seconds / result.rows) * 1000)

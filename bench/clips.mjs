@@ -1,4 +1,7 @@
-/** Clips to decode: a moving picture with film grain, H.264 as cameras and sites write it. Rendered once into the cache. */
+/**
+ * Clips to decode: a moving picture with film grain, encoded as H.264 in the way that cameras and video sites do.
+ * Each is rendered once, into the cache.
+ */
 import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync } from 'node:fs'
 import { findFfmpeg } from '../dist/frames/tools.js'

@@ -30,7 +30,7 @@ const { values } = parseArgs({
   }
 })
 const points = samplePoints(3)
-/** Of the bytes that are compared; opencv.py has it as well. */
+/** One byte of a picture in so many is compared with the other ways; peers/opencv.py repeats this number. */
 const stride = 997
 const [width, height] = sizes[values.size]
 const files = Array.from({ length: Number(values.clips) }, (_, seed) =>
@@ -83,7 +83,11 @@ console.log(`3 frames of ${files.length} clips of ${values.seconds} s, ${values.
 if (values.json)
   fs.writeFileSync(
     values.json,
-    `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, results, rounds }, null, 2)}\n`
+    `${JSON.stringify(
+      { machine: machine(), date: new Date().toISOString(), options: values, results, rounds },
+      null,
+      2
+    )}\n`
   )
 process.exitCode = !reference || results[0].clipsPerSecond >= 1.2 * reference.clipsPerSecond ? 0 : 1
 
@@ -95,7 +99,7 @@ async function add(name, start) {
   }
 }
 
-/** `atOnce` clips under way. */
+/** A way to measure our own extraction, with `atOnce` clips under way at any time. */
 function ours(atOnce, options) {
   const extract = async (all) => {
     const [started, cpu] = [performance.now(), cpuSeconds()]
@@ -120,7 +124,10 @@ async function startOpenCv() {
   return { extract, stop: python.stop }
 }
 
-/** Of this process and all below it, those that have ended too, in seconds; of this process alone where /proc is missing. */
+/**
+ * The CPU time, in seconds, that this process and all its descendants have used so far, the ended ones included, since
+ * FFmpeg's command may be among them. Where the system has no /proc, the CPU time of this process alone.
+ */
 function cpuSeconds() {
   if (!fs.existsSync('/proc/self/stat'))
     return Object.values(process.cpuUsage()).reduce((sum, microseconds) => sum + microseconds / 1e6, 0)
@@ -133,7 +140,10 @@ function cpuSeconds() {
   return (readStat(process.pid).ticks + below(process.pid)) / 100
 }
 
-/** A process's parent and its time and its ended children's; undefined where it has just gone. */
+/**
+ * A process's parent, and the CPU time of the process and its ended children in clock ticks, as /proc states them.
+ * Undefined where the process has ended since it was listed.
+ */
 function readStat(pid) {
   try {
     const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').map(Number)
@@ -144,12 +154,15 @@ function readStat(pid) {
   }
 }
 
-/** Some pixels of a picture: another frame of the clip has others. */
+/** Every `stride`-th byte of a picture, enough to tell it from the clip's other frames. */
 function sample(data) {
   return Array.from({ length: Math.ceil(data.length / stride) }, (_, i) => data[i * stride])
 }
 
-/** Mean difference of the pictures, of 255: colour conversion may differ in the last bit, another frame differs more. */
+/**
+ * The mean difference between sampled bytes of two lists of pictures, on a scale of 255. Colour conversion may make the
+ * last bit differ; a larger difference means that one side took another frame.
+ */
 function differ(a, b) {
   const [left, right] = [a.flat(), b.flat()]
   return left.reduce((sum, value, i) => sum + Math.abs(value - right[i]), 0) / left.length

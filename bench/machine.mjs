@@ -1,7 +1,10 @@
-/** What the figures were taken on. */
+/** The machine on which figures were taken. */
 import os from 'node:os'
 
-/** `load` is what already ran: spinning threads beside a busy process lose tens of times, and not everyone's alike. */
+/**
+ * The machine's description. It includes `load`, the work that already ran on it, because threads that spin while they
+ * wait become tens of times slower beside a busy process, and not by the same factor for every peer.
+ */
 export function machine() {
   return {
     cpu: os.cpus()[0].model,

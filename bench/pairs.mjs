@@ -1,4 +1,7 @@
-/** The models measured: the demo's, and random weights of real proportions, written into the cache when first asked for. */
+/**
+ * The models that are measured: the demo's, and models of real proportions with random weights, which are written into
+ * the cache when they are first asked for.
+ */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { shapes, writeRandomPair } from '../tools/models/random.mjs'
@@ -6,14 +9,18 @@ import { inCache, root } from './cache.mjs'
 
 export const pairNames = ['demo', ...Object.keys(shapes)]
 
-/** `{ name, model, mmproj, shape }`; `shape` tells peers that bring their own weights what to make. */
+/**
+ * One pair of files, `{ name, model, mmproj, shape }`. Peers that make their own weights take the sizes of the layers
+ * from `shape`.
+ */
 export function pair(name, type = 'F16') {
   if (name === 'demo') {
     const file = (part) => path.join(root, 'models', 'demo', part)
     return { name, model: file('vcap-demo.gguf'), mmproj: file('vcap-demo-mmproj.gguf') }
   }
   if (!shapes[name]) throw new Error(`Expected one of ${pairNames.join(', ')} as a model but received ${name}`)
-  // What writes them is part of their name: a change there makes new files.
+  // The folder names the version of the code that writes the models. It is raised with that code, so that new files
+  // are made.
   const folder = inCache('models', 'v3')
   const files = {
     model: path.join(folder, `random-${name}-${type}.gguf`),

@@ -1,9 +1,11 @@
 /**
  * What the pipeline costs: `run` over video files against the engine alone, fed from memory with the same requests.
  *
- *   npm run bench:pipeline -- [--model 60m] [--clips 32] [--batch 16] [--size 640x360] [--tokens 32] [--rounds 3] [--threads N] [--json FILE]
+ *   npm run bench:pipeline -- [--model 60m] [--clips 32] [--batch 16] [--size 640x360] \
+ *     [--tokens 32] [--rounds 3] [--threads N] [--json FILE]
  *
- * Output tokens a second of both, their ratio, and the time in which the engine waited for frames. Exit code 1 below 95 %.
+ * Reported are the output tokens a second of both, their ratio, and the share of the time in which the engine waited
+ * for frames. Exit code 1 where the ratio is below 95 %.
  */
 import fs from 'node:fs'
 import os from 'node:os'
@@ -54,7 +56,7 @@ process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
 const csv = path.join(folder, 'clips.csv')
 fs.writeFileSync(csv, `path\n${files.join('\n')}\n`)
 
-// Memory is touched and graphs are built before anything counts.
+// One caption each that is not counted, so that memory is allocated and graphs are built beforehand.
 await Promise.all([captioner.caption(files[0], answering), engine.caption(requests[0]).promise])
 const waits = []
 const [whole, bare] = await interleave([fromFiles, fromMemory], Number(values.rounds), (measure) => measure())
@@ -69,13 +71,18 @@ console.log(
     `run from files     ${median(whole).toFixed(1)} output tokens/s`,
     `engine alone       ${median(bare).toFixed(1)} output tokens/s`,
     `ratio              ${percent(ratio)}`,
-    `engine waited      ${percent(wait.idle)} of the time; ${percent(wait.emptySlots)} of its slots stood empty for frames`
+    `engine waited      ${percent(wait.idle)} of the time; ` +
+      `${percent(wait.emptySlots)} of its slots stood empty for frames`
   ].join('\n')
 )
 if (values.json)
   fs.writeFileSync(
     values.json,
-    `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, whole, bare, ratio, waits }, null, 2)}\n`
+    `${JSON.stringify(
+      { machine: machine(), date: new Date().toISOString(), options: values, whole, bare, ratio, waits },
+      null,
+      2
+    )}\n`
   )
 await Promise.all([captioner.close(), engine.close()])
 process.exitCode = ratio >= 0.95 ? 0 : 1
@@ -96,14 +103,14 @@ async function fromMemory() {
   return captions.reduce((sum, { tokens }) => sum + tokens.length, 0) / ((performance.now() - started) / 1000)
 }
 
-/** What the captioner would hand to the engine for this file. */
+/** The request that the captioner would hand to the engine for this file. */
 async function request(file) {
   const pictures = await extractFrames(file)
   const prompt = buildPrompt(undefined, pictures.length, undefined)
   return { pictures, detail: 'auto', prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
 }
 
-/** The same engine once more, without what is around it. */
+/** A second engine with the same model and options as the captioner's, to be called without the pipeline around it. */
 function loadEngine() {
   const { gpus, ...options } = loading
   return loadAddon().loadModel({ ...options, devices: [], splitMode: 'layer', kvType: 'f16' }, () => undefined).promise

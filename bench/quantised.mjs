@@ -1,10 +1,12 @@
 /**
- * Compact weights and caches: how fast, and what the demo model still gets right.
+ * Compact weights and caches: how fast they are, and how many captions the demo model still gets right with them.
  *
- *   npm run bench:quantised -- [--weights F16,Q8_0,Q4_0] [--caches f16,q8_0] [--batch 4] [--rounds 3] [--files 100] [--json FILE]
+ *   npm run bench:quantised -- [--weights F16,Q8_0,Q4_0] [--caches f16,q8_0] [--batch 4] [--rounds 3] \
+ *     [--files 100] [--json FILE]
  *
- * Speed is that of the 60m pair, three frames of 640 x 360 at full detail, 32 tokens; accuracy is the share of --files clips
- * and as many images whose caption is exactly right. llama-quantize of the pinned llama.cpp makes the weights.
+ * Speed is that of the 60m pair, three frames of 640 x 360 at full detail, 32 tokens. Accuracy is the demo model's: the
+ * share of --files clips, and of as many images, whose caption is exactly right. llama-quantize of the pinned
+ * llama.cpp makes the weights.
  */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -70,10 +72,14 @@ console.log(table.toString())
 if (values.json)
   fs.writeFileSync(
     values.json,
-    `${JSON.stringify({ machine: machine(), date: new Date().toISOString(), options: values, quantised: results }, null, 2)}\n`
+    `${JSON.stringify(
+      { machine: machine(), date: new Date().toISOString(), options: values, quantised: results },
+      null,
+      2
+    )}\n`
   )
 
-/** The pair with its language model's weights in another type. */
+/** The pair `name` with the weights of its language model converted to `type`. */
 function quantised(name, type) {
   const own = pair(name)
   if (type === 'F16') return own

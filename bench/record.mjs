@@ -1,6 +1,9 @@
 /**
- * All figures for the record, one after the other, as JSON files in one folder: npm run bench:record -- FOLDER [--python FILE]
- * Wants a quiet machine for some two hours. What has its file already is not measured again.
+ * Measures all figures for the record, one after the other, as JSON files in one folder:
+ *
+ *   npm run bench:record -- FOLDER [--python FILE]
+ *
+ * It needs a machine without other work for about two hours. A figure whose file already exists is not measured again.
  */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -22,7 +25,7 @@ const cells = (...args) => [...args, '--rounds', '2', '--patience', '300', ...py
 const one = ['--batch', '1']
 const both = ['--batch', '1,16']
 
-/** Name, script, arguments; the cells that are asked for first come first. */
+/** Each step's name, script and arguments, in the order in which they run. */
 const steps = [
   ['60m', 'run', cells(...both, '--peers', 'llama-server,llama.node,hf-bf16')],
   ['tower', 'tower', []],

@@ -1,4 +1,4 @@
-/** Cells as a table: medians, and ours over each peer's. */
+/** Prints measured cells as a table: each peer's median, and how many times as fast ours is. */
 import Table from 'cli-table3'
 import { median } from './rounds.mjs'
 
@@ -29,7 +29,7 @@ export function report(cells) {
   return table.toString()
 }
 
-/** Largest over smallest, of how many: what the machine did meanwhile. */
+/** The largest of the numbers over the smallest, and how many there are, to show how unsteady the machine was. */
 function spread(numbers) {
   return `${(Math.max(...numbers) / Math.min(...numbers)).toFixed(2)} of ${numbers.length}`
 }

@@ -1,4 +1,4 @@
-/** Interleaved rounds and what is left of them: what disturbs the machine for a while disturbs all alike. */
+/** Rounds that take turns, so that what disturbs the machine for a while disturbs everyone alike, and their median. */
 
 export const percent = (share) => `${(share * 100).toFixed(1)} %`
 
@@ -8,7 +8,10 @@ export function median(numbers) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** A then B then A then B …: `measure(item)` for each item, `rounds` times; every second round backwards. */
+/**
+ * Calls `measure(item)` for each item in turn, `rounds` times. Every second round runs backwards, so that no item
+ * always follows the same other one.
+ */
 export async function interleave(items, rounds, measure) {
   const results = items.map(() => [])
   for (let round = 0; round < rounds; round++) {

@@ -3,8 +3,8 @@
  *
  *   npm run bench:rows -- [--rows 1000,10000,100000,1000000] [--rounds 3] [--json FILE]
  *
- * Rows a second and the largest resident memory, each length in a process of its own. V8 takes its working room
- * while the first 100,000 rows pass, so shorter tables run again and again until as many have. Exit code 1 where
+ * Reported are the rows a second and the largest resident memory, each length in a process of its own. V8 enlarges its
+ * heap while the first 100,000 rows pass, so shorter tables run again and again until that many have. Exit code 1 where
  * the longest table runs below 20,000 rows/s, or takes over 20 MB more than the one of 10,000 rows.
  */
 import { fork } from 'node:child_process'
@@ -34,7 +34,7 @@ const { values } = parseArgs({
 if (values.one) await measure(values.one)
 else await compare()
 
-/** In the child: the speed of one run, the last, and the most memory held. */
+/** Runs in the child process: reports the rows a second of the last run, and the largest memory of all runs. */
 async function measure(input) {
   let rss = 0
   const look = () => {
@@ -78,7 +78,7 @@ async function compare() {
   process.exitCode = longest.rowsPerSecond >= 20_000 && grown <= 20 ? 0 : 1
 }
 
-/** Rows as a dataset has them: a path, an id, and a text to be replaced that needs quotes. */
+/** Writes rows like those of a dataset: a path, an id, and an old caption whose text must be quoted in CSV. */
 async function writeTable(file, rows) {
   const stream = createWriteStream(file)
   stream.write('path,id,text\n')

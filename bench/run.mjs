@@ -1,19 +1,19 @@
 /**
- * vcap-native beside everything else that runs LLaVA, in one run: npm run bench -- [options]
+ * Measures vcap-native beside other programs that run LLaVA: npm run bench -- [options]
  *
  *   --models 60m            demo, 60m, 300m
  *   --frames 3              1, 3
  *   --sizes 640x360         640x360, 1280x720, square
- *   --tokens 32             32, 128; nobody may end sooner
+ *   --tokens 32             32, 128; every peer must make that many
  *   --batch 1,16            1, 4, 16
- *   --anyres full,off       off: one tile a frame, pictures of 336 x 336 for the others
+ *   --anyres full,off       off: one tile a frame; the others get pictures of 336 x 336
  *   --peers all             ours, llama-server, llama.node, hf, hf-batch, hf-bf16, hf-bf16-batch
- *   --python FILE           with torch and transformers, for hf and its kin
+ *   --python FILE           a Python that has torch and transformers, for the peers named hf
  *   --rounds 3  --threads N  --patience SECONDS  --json FILE
  *
- * Lists are crossed. Everyone is loaded at once and takes turns; figures are medians over the rounds. A peer whose
- * round takes longer than --patience (900 s) has that one round, and none of a larger batch that would take twice that
- * long at the rate it had alone.
+ * Every combination of the lists is measured. All peers are loaded at the same time and take turns; figures are medians
+ * over the rounds. A peer whose round takes longer than --patience (900 s) is measured in that one round only. A larger
+ * batch is left out for a peer where it would take twice --patience at the speed measured with batch 1.
  */
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -46,7 +46,7 @@ const { values } = parseArgs({
 const list = (text) => text.split(',')
 const numbers = (text) => list(text).map(Number)
 
-/** By the names that --peers takes; ours is first, since its token counts tell the others how long the question is. */
+/** Peers by the names that --peers takes. Ours is first: the others take the question's length from its answers. */
 const known = {
   ours: hosted('vcap-native', 'peers/ours.mjs'),
   'llama-server': { ...llamaServer, prepare: buildLlamaTools },
@@ -85,7 +85,7 @@ for (const model of list(values.models)) {
   for (const batch of numbers(values.batch)) await measure(pair(model), batch)
 }
 
-/** All workloads of one model and batch: who runs is loaded once for them. */
+/** Measures all workloads of one model and batch size, for which each peer is loaded once. */
 async function measure(models, batch) {
   const peers = await startAll(models, batch)
   try {
@@ -118,7 +118,7 @@ async function startAll(models, batch) {
   return peers
 }
 
-/** One small request: memory is touched and kernels are chosen before anything counts. */
+/** Makes one small request that is not counted, so that memory is allocated and kernels are chosen beforehand. */
 async function warmUp(running) {
   const load = workload({ frames: 1, size: 'tile', tokens: 2, batch: 1, anyres: 'off' })
   await running.caption(await requests(load, -1), { ...load, textTokens: 32 })
@@ -150,7 +150,8 @@ async function measureCell(models, peers, load) {
       own.seconds.push(seconds)
       own.promptTokens = captions[0].promptTokens
       console.error(
-        `bench: ${models.name}, ${load.name}, round ${round + 1}, ${name}: ${seconds.toFixed(2)} s, ${captions[0].promptTokens} prompt tokens`
+        `bench: ${models.name}, ${load.name}, round ${round + 1}, ${name}: ` +
+          `${seconds.toFixed(2)} s, ${captions[0].promptTokens} prompt tokens`
       )
     } catch (error) {
       own.skipped = error.message
@@ -162,7 +163,7 @@ async function measureCell(models, peers, load) {
   if (values.json) fs.writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
 }
 
-/** What the peer took for one of these requests, where it has been measured. */
+/** The seconds that the peer took for one such request with batch 1; 0 where that has not been measured. */
 function secondsAlone(model, { batch, name, ...load }, peer) {
   const alone =
     batch > 1 &&
@@ -172,7 +173,7 @@ function secondsAlone(model, { batch, name, ...load }, peer) {
   return alone ? (alone.peers.find((each) => each.name === peer)?.seconds[0] ?? 0) : 0
 }
 
-/** Who makes fewer tokens than asked is not compared. */
+/** Throws where a peer made fewer tokens than it was asked for, since its time could not be compared. */
 function checkWork(captions, { batch, tokens }) {
   if (captions.length !== batch) throw new Error(`${captions.length} answers to ${batch} requests`)
   const short = captions.find((caption) => Math.abs(caption.tokens - tokens) > 1)

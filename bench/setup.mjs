@@ -2,7 +2,7 @@
  * Brings the peers into the cache: node bench/setup.mjs
  *
  * llama-server, llama-bench and llama-quantize are built from the pinned llama.cpp, for this machine's CPU; the npm
- * packages are installed as they ship, without their scripts. What is there is left as it is.
+ * packages are installed as they ship, without running their scripts. Peers that are already there are left alone.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -14,13 +14,13 @@ import { inCache, root } from './cache.mjs'
 
 const pin = JSON.parse(readFileSync(path.join(root, 'vendor', 'llama.cpp.json'), 'utf8'))
 
-/** What is measured beside ours, at exact versions. */
+/** The npm packages measured beside ours, at exact versions. */
 export const packages = { '@fugood/llama.node': '1.7.15' }
 
-/** Tools of llama.cpp: `llama-server`, `llama-bench`, `llama-quantize`. */
+/** The path of one of llama.cpp's tools: `llama-server`, `llama-bench` or `llama-quantize`. */
 export const llamaTool = (name) => inCache(`llama.cpp-${pin.tag}`, 'bin', name)
 
-/** Where a package of `packages` is imported from. */
+/** The file from which the npm packages in `packages` are resolved. */
 export const packageHome = () => inCache('packages', 'package.json')
 
 export function buildLlamaTools() {
@@ -48,7 +48,7 @@ function configuration() {
   }
   if (has('ccache'))
     Object.assign(options, { CMAKE_C_COMPILER_LAUNCHER: 'ccache', CMAKE_CXX_COMPILER_LAUNCHER: 'ccache' })
-  // As in our CMakeLists.txt: GCC before 14 breaks ggml's AMX kernels.
+  // GCC before 14 compiles ggml's AMX kernels wrongly; our CMakeLists.txt switches them off in the same case.
   if (gccVersion() < 14 && os.arch() === 'x64') {
     const flags = '-mno-amx-tile -mno-amx-int8 -mno-amx-bf16'
     Object.assign(options, { CMAKE_C_FLAGS: flags, CMAKE_CXX_FLAGS: flags })
@@ -59,7 +59,7 @@ function configuration() {
   ]
 }
 
-/** GCC's major version; infinite where the compiler is another. */
+/** GCC's major version; infinite where the compiler is not GCC. */
 function gccVersion() {
   const { stdout } = spawnSync(process.env.CXX ?? 'c++', ['-dumpfullversion', '-dumpversion'], { encoding: 'utf8' })
   const isGcc = /Free Software Foundation/.test(
@@ -96,7 +96,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       step()
     } catch (error) {
       console.error(`bench: ${error.message}`)
-      failed = true // the others can be measured all the same
+      failed = true // the other peers can be measured without this one
     }
   }
   process.exitCode = failed ? 1 : 0

@@ -1,8 +1,9 @@
 /**
- * The vision tower: tiles a second, one at a time against many at once, and the share of the rate that the same
- * kernels reach on bare matrix products of the same shapes.
+ * Measures the vision tower: tiles a second, one at a time against many at once, and that speed as a share of the one
+ * that the same kernels reach on matrix products of the same shapes without anything around them.
  *
- *   npm run bench:tower -- [--models clip-l,demo] [--batches 1,4,16] [--rounds 5] [--threads N] [--type f16] [--json FILE]
+ *   npm run bench:tower -- [--models clip-l,demo] [--batches 1,4,16] [--rounds 5] [--threads N] [--type f16] \
+ *     [--json FILE]
  */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -28,7 +29,7 @@ const { values } = parseArgs({
     json: { type: 'string' }
   }
 })
-/** Tiles a measurement takes, so that one at a time and many at once do the same work. */
+/** Tiles in each measurement; the same for every batch size, so that all do the same work. */
 const tilesEach = 16
 const batches = values.batches.split(',').map(Number)
 warnIfBusy()
@@ -98,7 +99,7 @@ async function time(captioner, tiles, batch) {
   return (performance.now() - started) / 1000
 }
 
-/** Multiplications and additions of one tile: all matrix products, attention's own among them. */
+/** The multiplications and additions of one tile in all its matrix products, those inside attention included. */
 function workOf({ image, patch, width, layers, feedForward, projection }) {
   const patches = (image / patch) ** 2
   const positions = patches + 1
@@ -114,7 +115,7 @@ function workOf({ image, patch, width, layers, feedForward, projection }) {
   return { products, flops: products.reduce((sum, { k, m, n, times }) => sum + 2 * k * m * n * times, attention) }
 }
 
-/** GFLOP/s over the tower's weight products as one tile has them, with the faster of ggml's kernels and ours. */
+/** The GFLOP/s of the faster of ggml's kernels and ours in the tower's products with weights, one tile at a time. */
 function gemmRate({ products }) {
   const { status, stdout, stderr } = spawnSync(
     gemmProgram(),
@@ -136,7 +137,7 @@ function gemmRate({ products }) {
   return Math.max(ggml, ours)
 }
 
-/** Built from bench/gemm.cpp and our kernels, on the ggml that llama-bench was built with. */
+/** Builds bench/gemm.cpp with our kernels and the ggml that llama-bench was built with; returns the program's path. */
 function gemmProgram() {
   buildLlamaTools()
   const program = inCache('gemm')

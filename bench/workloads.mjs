@@ -1,20 +1,24 @@
-/** What is asked of everyone: pictures, a question, a number of tokens. The same each time and for each peer. */
+/** What every peer is asked: pictures, a question and a number of tokens, the same in each run and for each peer. */
 import sharp from 'sharp'
 
 export const prompt = 'Describe the video.'
 
-/** LLaVA's own, which our template writes by itself. */
+/** LLaVA's own system prompt. Our template adds it by itself; the other peers must be given it. */
 export const system =
-  "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's questions."
+  'A chat between a curious user and an artificial intelligence assistant. ' +
+  "The assistant gives helpful, detailed, and polite answers to the user's questions."
 
-/** Positions a caption may take: three square frames at full detail, the question, 128 tokens, in anyone's way of counting. */
+/**
+ * Positions that one caption may take, enough for three square frames at full detail, the question and 128 tokens
+ * however a peer counts them.
+ */
 export const context = 9216
 
 export const sizes = { '640x360': [640, 360], '1280x720': [1280, 720], square: [672, 672], tile: [336, 336] }
 
 /**
- * A workload by its parts. With `anyres` off everyone gets one tile a frame: we by that option, the others by
- * pictures of the tile's size, which leave them nothing to cut.
+ * A workload and its name. With `anyres` off every peer computes one tile a frame: ours because it has that option, the
+ * others because they are given pictures of a tile's size, which they cannot cut into several.
  */
 export function workload({ frames, size, tokens, batch, anyres }) {
   return {
@@ -27,7 +31,10 @@ export function workload({ frames, size, tokens, batch, anyres }) {
   }
 }
 
-/** The requests of one round as everyone gets them: JPEG files in memory. No two pictures are alike, in any round. */
+/**
+ * The requests of one round, with pictures as JPEG files in memory. No two pictures of any rounds are alike, so that no
+ * peer can reuse earlier work.
+ */
 export async function requests({ frames, size, tokens, batch }, round) {
   const [width, height] = sizes[size]
   return Promise.all(
@@ -41,7 +48,7 @@ export async function requests({ frames, size, tokens, batch }, round) {
   )
 }
 
-/** Soft noise under fine noise: like a photograph to a tower and to a JPEG decoder. */
+/** A JPEG of soft noise under fine noise, which costs a tower and a JPEG decoder as much as a photograph does. */
 async function jpeg(seed, width, height) {
   const { data } = await sharp(noise(seed * 2 + 1, 16 * 9 * 3), { raw: { width: 16, height: 9, channels: 3 } })
     .resize(width, height, { fit: 'fill', kernel: 'cubic' })
@@ -54,7 +61,7 @@ async function jpeg(seed, width, height) {
     .toBuffer()
 }
 
-/** Bytes of xorshift32. */
+/** Random bytes from the generator xorshift32, which repeat for the same seed. */
 export function noise(seed, length) {
   let state = Math.imul(seed, 2654435761) | 1
   return Uint8Array.from({ length }, () => {

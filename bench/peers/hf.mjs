@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { startPython } from './python.mjs'
 
 /**
- * `together`: how many requests share one `generate`; alone it attends faster, as a batch it decodes faster. In `bfloat16` its
- * products are several times as fast where the CPU has instructions for it, and its sums are rounded.
+ * The peer whose `generate` takes `together` requests at a time. With one request a call the prompt is processed
+ * faster, with several the tokens are decoded faster, so both are measured. With `bfloat16` as `dtype`, matrix products
+ * are several times as fast where the CPU has instructions for them, but sums are rounded.
  */
 export const hf = (together, dtype) => ({
   name: `HF ${dtype === 'float32' ? 'F32' : 'BF16'}, ${together === 1 ? 'one at a time' : 'as a batch'}`,

@@ -1,4 +1,4 @@
-"""HF transformers' LlavaNext on the CPU, as a peer of the benchmark: one JSON object a line in, one out.
+"""HF transformers' LlavaNext on the CPU, as a peer of the benchmark. It reads and writes one JSON object a line.
 
 First line: {"language": shape, "projector": shape, "threads": n, "dtype": "float32"}; the answer says that it is
 ready. Then for each batch {"requests": [{"images": [base64 JPEG], "tokens": n}], "text_tokens": n, "together": n,
@@ -13,7 +13,13 @@ import time
 
 import torch
 from PIL import Image
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextConfig, LlavaNextForConditionalGeneration, LlavaNextImageProcessor
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextImageProcessor,
+)
 
 IMAGE_TOKEN = 31999
 
@@ -22,17 +28,29 @@ def build(language, projector, dtype):
     side = projector["image"]
     config = LlavaNextConfig(
         vision_config=CLIPVisionConfig(
-            hidden_size=projector["width"], intermediate_size=projector["feedForward"], num_hidden_layers=projector["layers"],
-            num_attention_heads=projector["heads"], image_size=side, patch_size=projector["patch"], hidden_act="quick_gelu",
+            hidden_size=projector["width"],
+            intermediate_size=projector["feedForward"],
+            num_hidden_layers=projector["layers"],
+            num_attention_heads=projector["heads"],
+            image_size=side,
+            patch_size=projector["patch"],
+            hidden_act="quick_gelu",
         ),
         text_config=LlamaConfig(
-            hidden_size=language["width"], intermediate_size=language["feedForward"], num_hidden_layers=language["layers"],
-            num_attention_heads=language["heads"], num_key_value_heads=language["groups"], vocab_size=language["vocabulary"],
-            max_position_embeddings=language["context"], rope_theta=language["ropeBase"],
+            hidden_size=language["width"],
+            intermediate_size=language["feedForward"],
+            num_hidden_layers=language["layers"],
+            num_attention_heads=language["heads"],
+            num_key_value_heads=language["groups"],
+            vocab_size=language["vocabulary"],
+            max_position_embeddings=language["context"],
+            rope_theta=language["ropeBase"],
         ),
         image_token_index=IMAGE_TOKEN,
-        image_grid_pinpoints=[[side, 2 * side], [2 * side, side], [2 * side, 2 * side], [3 * side, side], [side, 3 * side]],
-        # The GGUF tower ends with the block whose output is used: so does this one.
+        image_grid_pinpoints=[
+            [side, 2 * side], [2 * side, side], [2 * side, 2 * side], [3 * side, side], [side, 3 * side],
+        ],
+        # The tower in the GGUF file stores no blocks after the one whose output is used; neither does this one.
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
     )
@@ -40,13 +58,15 @@ def build(language, projector, dtype):
     torch.manual_seed(0)
     model = LlavaNextForConditionalGeneration(config).to(dtype).eval()
     processor = LlavaNextImageProcessor(
-        size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_grid_pinpoints=config.image_grid_pinpoints
+        size={"shortest_edge": side},
+        crop_size={"height": side, "width": side},
+        image_grid_pinpoints=config.image_grid_pinpoints,
     )
     return model, processor
 
 
 def image_tokens(model, size, projector):
-    """Features that one image becomes, newline features included, as the model itself will count them."""
+    """The number of features that the model makes of one image, newline features included."""
     from transformers.models.llava_next.modeling_llava_next import get_anyres_image_grid_shape
 
     side, patch = projector["image"], projector["patch"]
@@ -65,13 +85,17 @@ def image_tokens(model, size, projector):
 
 @torch.inference_mode()
 def caption(model, processor, projector, requests, text_tokens, anyres):
-    pictures = [Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB") for request in requests for image in request["images"]]
+    pictures = [
+        Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB")
+        for request in requests
+        for image in request["images"]
+    ]
     frames, tokens = len(requests[0]["images"]), requests[0]["tokens"]
     vision = processor(images=pictures, return_tensors="pt")
     pixels = vision["pixel_values"].to(model.dtype)
     extra = {}
     if anyres == "off":
-        # One tile a frame: the overviews as LLaVA-1.5 has them, a batch of plain tiles without newline features.
+        # One tile a frame: only the overviews, as in LLaVA-1.5, without the newline features that LLaVA-NeXT adds.
         pixels, each = pixels[:, 0], (projector["image"] // projector["patch"]) ** 2
         features = model.model.multi_modal_projector(model.model.vision_tower(pixels).last_hidden_state[:, 1:])
         embeddings = model.get_input_embeddings()
@@ -82,8 +106,15 @@ def caption(model, processor, projector, requests, text_tokens, anyres):
         each = image_tokens(model, pictures[0].size, projector)
         row = [IMAGE_TOKEN] * (frames * each) + list(range(10, 10 + text_tokens))
         ids = torch.tensor([row] * len(requests))
-        extra = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels, "image_sizes": vision["image_sizes"]}
-    out = model.generate(**extra, min_new_tokens=tokens, max_new_tokens=tokens, do_sample=False, pad_token_id=0, eos_token_id=2)
+        extra = {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "pixel_values": pixels,
+            "image_sizes": vision["image_sizes"],
+        }
+    out = model.generate(
+        **extra, min_new_tokens=tokens, max_new_tokens=tokens, do_sample=False, pad_token_id=0, eos_token_id=2
+    )
     made = out.shape[1] - (0 if anyres == "off" else extra["input_ids"].shape[1])
     return [{"tokens": made, "promptTokens": frames * each + text_tokens, "imageTokens": frames * each}] * len(requests)
 

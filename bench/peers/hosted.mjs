@@ -1,11 +1,14 @@
 /**
- * A peer that lives inside Node, in a process of its own: no two addons share a process, and one that
- * crashes costs its own figures alone. This file is both ends: imported by the bench, forked as the host.
+ * Runs a peer that is a Node addon in a process of its own, so that no two addons share a process and one that crashes
+ * loses only its own figures. This file is both ends: the benchmark imports it, and forks it as the host process.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** The peer of `module` (a URL), started in a child. Times are taken there, around the work alone. */
+/**
+ * Starts the peer that `module` (a URL) exports in a child process. Times are taken in the child, so that messages
+ * between the processes do not count.
+ */
 export async function startHosted(module, options) {
   const child = fork(fileURLToPath(import.meta.url), [], {
     serialization: 'advanced',
@@ -34,7 +37,7 @@ export async function startHosted(module, options) {
   return {
     caption: (requests, workload) => call({ method: 'caption', requests, workload }),
     async stop() {
-      await call({ method: 'stop' }).catch(() => undefined) // it may have ended already
+      await call({ method: 'stop' }).catch(() => undefined) // the child may have ended already
       child.kill('SIGKILL')
     }
   }

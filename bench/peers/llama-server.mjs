@@ -1,4 +1,6 @@
-/** llama-server of the pinned llama.cpp, over HTTP as its users have it: as many slots as our batch. */
+/**
+ * llama-server of the pinned llama.cpp, asked over HTTP as its users do, with as many slots as our batch has.
+ */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import http from 'node:http'
@@ -36,7 +38,8 @@ export async function start({ pair, batch, threads }) {
       '--no-jinja',
       '--chat-template',
       'vicuna',
-      // Nothing of a request is to serve another: each is a new video. One KV stream a slot is the faster of its two.
+      // Each request stands for a new video, so the server must not reuse one request's prompt for another. Of its two
+      // KV cache layouts, one stream for each slot is the faster.
       '--no-cache-prompt',
       '--cache-ram',
       '0',
@@ -100,7 +103,7 @@ async function caption(agent, port, { images, prompt, tokens }) {
   return { tokens: usage.completion_tokens, promptTokens: usage.prompt_tokens }
 }
 
-/** fetch gives up on an answer after five minutes; a full batch may take longer. */
+/** Posts JSON by node:http, since fetch gives up on an answer after five minutes and a full batch may take longer. */
 function post(agent, port, path, body) {
   return new Promise((resolve, reject) => {
     const request = http.request(

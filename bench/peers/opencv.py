@@ -1,4 +1,8 @@
-"""Frames as the reference takes them, with OpenCV: {"file", "points"} a line in, seconds and some of the frames' pixels out."""
+"""Takes frames with OpenCV, as the reference does.
+
+Reads {"files", "points"}, one JSON object a line, and answers with the seconds it took, the CPU seconds, and every
+997th byte of the frames.
+"""
 import json
 import sys
 import time
@@ -25,4 +29,5 @@ for line in sys.stdin:
     started, cpu = time.perf_counter(), time.process_time()
     frames = [frame for file in order["files"] for frame in extract(file, order["points"])]
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "samples": [frame.reshape(-1)[::997].tolist() for frame in frames]}), flush=True)
+    samples = [frame.reshape(-1)[::997].tolist() for frame in frames]
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "samples": samples}), flush=True)

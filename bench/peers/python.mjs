@@ -1,4 +1,4 @@
-/** A Python peer: one JSON object a line each way. */
+/** A peer written in Python, which reads requests and writes answers as one JSON object a line. */
 import { spawn } from 'node:child_process'
 import readline from 'node:readline'
 
