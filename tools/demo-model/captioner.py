@@ -1,6 +1,8 @@
-"""Stages 2 and 3: the whole model learns to caption, on tiles drawn directly (`drawn`) or cut from real frames (`frames.py`).
+"""Stages 2 and 3: the whole model learns to caption.
 
-A batch shares its question, number of frames and geometry, so nothing is padded but the captions' ends.
+Its tiles are drawn directly (`drawn`) or cut from real frames (`frames.py`).
+
+A batch shares its question, number of frames and geometry, so only the ends of captions are padded.
 """
 
 import numpy as np
@@ -16,7 +18,7 @@ import world
 # Aspects (width / height) by which clips are grouped, so that a batch's pictures keep the same rows and columns.
 ROWS = {10: (1.456, 1.82), 12: (1.232, 1.44), 14: (1.067, 1.21), 16: (0.945, 1.055)}
 
-FRAMES, SHARES = [0, 1, 2, 3, 4, 5, 6], [0.13, 0.07, 0.13, 0.61, 0.03, 0.02, 0.01]  # 0 is a picture
+FRAMES, SHARES = [0, 1, 2, 3, 4, 5, 6], [0.13, 0.07, 0.13, 0.61, 0.03, 0.02, 0.01]  # 0 frames: a picture, not a clip
 
 
 def pick(rng, n, frames, anyres):
@@ -29,7 +31,7 @@ def pick(rng, n, frames, anyres):
         aspect = ROWS[rows]
         if rng.uniform() < 0.5:
             aspect = (1 / aspect[1], 1 / aspect[0])
-        if rng.uniform() < 0.6 and rows in (10, 12):  # the common aspects themselves
+        if rng.uniform() < 0.6 and rows in (10, 12):  # exactly 16:9 or 4:3, which most real files have
             common = {10: 16 / 9, 12: 4 / 3}[rows]
             common = common if aspect[0] > 1 else 1 / common
             aspect = (common, common)
@@ -40,7 +42,7 @@ def pick(rng, n, frames, anyres):
         clips = {k: v[(keep * n)[:n]] for k, v in clips.items()}
     if frames > 0:
         return clips, geometry, world.times(clips, frames)
-    r = np.clip(clips["r0"], 0.13, 0.27)  # a picture: any moment of a clip, without growth
+    r = np.clip(clips["r0"], 0.13, 0.27)  # a picture shows any moment of a clip in which the shape keeps its size
     clips.update(r0=r, r1=r)
     return clips, geometry, rng.uniform(size=(n, 1))
 
@@ -60,7 +62,10 @@ def drawn(renderer, rng, tiles, anyres):
 
 
 def real(rng, tiles, keep=24):
-    """As `drawn`, from whole frames through JPEG and Pillow. Every batch comes twice, the second time much later."""
+    """Batches as from `drawn`, but cut by Pillow from whole frames after JPEG.
+
+    Every batch comes twice, the second time much later, since making one is slow.
+    """
     kept = []
     while True:
         if len(kept) >= keep:
@@ -96,7 +101,7 @@ class Texts:
         return torch.tensor(self.ids(head)), torch.tensor(self.tokenizer.encode(tail))
 
     def captions(self, captions, width=15):
-        """Ids [n, width] with the stop token at the end, -100 after it."""
+        """Captions' token ids [n, width], each with the stop token at its end and -100 (no target) after that."""
         out = torch.full((len(captions), width), -100)
         for row, text in zip(out, captions):
             ids = self.ids(text) + [tokenizer.STOP]

@@ -12,7 +12,7 @@ import pickle
 import re
 import tempfile
 
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # see train.py
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # train.py says why
 
 import cv2
 import numpy as np
@@ -51,7 +51,10 @@ def greedy(model, texts, tiles, frames_count, geometry, question, most=24):
 
 
 def fit(clips):
-    """Clips of the world as stated: paths and shapes inside the frame, sizes and travels not beyond the ranges."""
+    """Keeps the clips inside the world's stated limits, since `world.sample` goes a little beyond them.
+
+    Paths and shapes must lie inside the frame, and sizes and travels inside their ranges.
+    """
     inside = np.ones(len(clips["shape"]), bool)
     for t in (0.0, 1.0):
         x, y, r = world.state(clips, np.full(len(inside), t))
@@ -125,13 +128,17 @@ def check(folder):
         pictures = [rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8) for _ in range(2)]
         cut = [frames.tiles(p) for p in pictures]
         data = torch.from_numpy(np.concatenate([c[0] for c in cut]))
-        pixels = ((data.float() / 255 - torch.tensor(model_module.MEAN)) / torch.tensor(model_module.STD)).permute(0, 3, 1, 2)
+        mean, std = torch.tensor(model_module.MEAN), torch.tensor(model_module.STD)
+        pixels = ((data.float() / 255 - mean) / std).permute(0, 3, 1, 2)
         head, tail = texts.question(prompts.VIDEO, 2)
         with torch.no_grad():
             packed = pack(ours.tower(data), 2, cut[0][1], ours.newline)[0]
             sizes = torch.tensor([[size[1], size[0]]] * 2)
             features = hf.model.get_image_features(
-                pixels.view(2, -1, *pixels.shape[1:]), sizes, vision_feature_layer=-2, vision_feature_select_strategy="default"
+                pixels.view(2, -1, *pixels.shape[1:]),
+                sizes,
+                vision_feature_layer=-2,
+                vision_feature_select_strategy="default",
             ).pooler_output
             reference = torch.cat(list(features))
             image = torch.full((len(reference),), tokenizer.SIZE - 1)
@@ -144,7 +151,8 @@ def check(folder):
                 image_sizes=sizes,
                 attention_mask=torch.ones_like(ids),
             ).logits[0, -1]
-        print(size, "tokens", len(packed), "features", (packed - reference).abs().max().item(), "logits", (a - b).abs().max().item())
+        features_off, logits_off = (packed - reference).abs().max().item(), (a - b).abs().max().item()
+        print(size, "tokens", len(packed), "features", features_off, "logits", logits_off)
 
 
 def main():

@@ -1,4 +1,6 @@
-"""Whole frames of the world at their own size, damaged as files damage them: by JPEG here, by real video codecs in `clip`.
+"""Whole frames of the world at their own size, damaged as files damage them.
+
+The damage is done by JPEG in `jpeg`, and by real video codecs in `clip`.
 
 The way from a frame to tiles is the product's: Pillow's bicubic resampling of the decoded picture.
 """
@@ -15,11 +17,13 @@ import world
 CODECS = {
     "h264.mp4": ["-c:v", "libx264", "-preset", "veryfast"],
     "vp9.webm": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"],
-    "hevc.mkv": ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:pools=none:frame-threads=1"],
+    "hevc.mkv": [
+        "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:pools=none:frame-threads=1",
+    ],
     "mpeg4.avi": ["-c:v", "mpeg4", "-q:v", "5"],
     "h264.mov": ["-c:v", "libx264", "-preset", "ultrafast"],
 }
-SUB = 4  # supersampling of edges
+SUB = 4  # samples a pixel, in each direction, with which edges are drawn
 _noise = np.random.default_rng(7).standard_normal((1700, 1700)).astype(np.float32)
 
 
@@ -40,8 +44,9 @@ def picture(clips, i, t, rng):
     w, h, short = int(c["width"]), int(c["height"]), min(c["width"], c["height"])
     at = {k: v[i : i + 1] for k, v in clips.items()}
     x, y, r = (float(v[0]) * short for v in world.state(at, np.array([t])))
-    ramp = (np.arange(w) / w - 0.5)[None] * 2 * c["gradient_x"] + (np.arange(h) / h - 0.5)[:, None] * 2 * c["gradient_y"]
-    ramp = ramp.astype(np.float32)[..., None]
+    ramp_x = (np.arange(w) / w - 0.5)[None] * 2 * c["gradient_x"]
+    ramp_y = (np.arange(h) / h - 0.5)[:, None] * 2 * c["gradient_y"]
+    ramp = (ramp_x + ramp_y).astype(np.float32)[..., None]
     image = (1 + ramp) * c["background_rgb"].astype(np.float32)
     # The shape's part of the frame is drawn with SUB x SUB samples a pixel, and averaged.
     left, top = max(int(x - r) - 2, 0), max(int(y - r) - 2, 0)
@@ -56,8 +61,9 @@ def picture(clips, i, t, rng):
         else:
             points = place(outline(int(c["shape"]), x, y, r, c["arm"]))
             cv2.fillPoly(fine, [points.astype(np.int32)], 255, cv2.LINE_8, 4)
-        cover = cv2.resize(fine, (right - left, bottom - top), interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
-        if rng.uniform() < 0.15:  # no antialiasing
+        cover = cv2.resize(fine, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+        cover = cover[..., None] / np.float32(255)
+        if rng.uniform() < 0.15:  # some pictures have hard edges, without antialiasing
             cover = np.round(cover)
         part = image[top:bottom, left:right]
         colour = (1 + ramp[top:bottom, left:right] * c["gradient_on_shape"]) * c["foreground_rgb"].astype(np.float32)
@@ -75,7 +81,7 @@ def picture(clips, i, t, rng):
 
 
 def jpeg(image, rng):
-    """Through JPEG at random quality, mostly 4:2:0; one in twelve stays as it is."""
+    """The image after JPEG at random quality, mostly 4:2:0; 8 % of the images stay as they are."""
     if rng.uniform() < 0.08:
         return image
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if rng.uniform() < 0.8 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444

@@ -1,4 +1,6 @@
-"""Writes what other parts of the project are tested against, from Hugging Face's LLaVA-NeXT with the shipped weights.
+"""Writes the values that other parts of the project are tested against.
+
+They are computed by Hugging Face's LLaVA-NeXT with the shipped weights.
 
 `python golden.py --model models/demo --out test/fixtures/demo-tower`
 
@@ -22,7 +24,8 @@ from captioner import Texts
 from export import MMPROJ_FILE, MODEL_FILE, load_hf
 from model import MEAN, SIDE, STD, TILE
 
-# Clips as plain rectangles and discs on plain grounds: [width, height, background, colour, shape, centres, half extent].
+# Clips of plain squares and discs on plain grounds:
+# [width, height, background, colour, shape, centres, half extent].
 SCENES = [
     ("image", 320, 180, (12, 12, 14), (220, 40, 40), "circle", [(200, 80)], 36),
     ("image", 150, 200, (240, 170, 190), (50, 80, 220), "square", [(70, 120)], 30),
@@ -42,7 +45,7 @@ TEXTS = [
 
 
 def scene_picture(width, height, background, colour, shape, centre, r):
-    """Hard-edged: a pixel has the shape's colour if its integer coordinates are inside, uint8 [height, width, 3]."""
+    """One frame of a scene, uint8 [height, width, 3]; a pixel has the shape's colour if its coordinates are inside."""
     x, y = np.arange(width)[None] - centre[0], np.arange(height)[:, None] - centre[1]
     inside = x * x + y * y <= r * r if shape == "circle" else (abs(x) <= r) & (abs(y) <= r)
     return np.where(inside[..., None], np.uint8(colour), np.uint8(background)).astype(np.uint8)
@@ -104,7 +107,8 @@ def main():
         print(scenes[-1]["text"])
 
     save = lambda name, value: (args.out / name).write_text(json.dumps(value, indent=1, ensure_ascii=True) + "\n")
-    made = f"tools/demo-model/golden.py: transformers' LlavaNextForConditionalGeneration, float32, eager, weights of {MMPROJ_FILE} and {MODEL_FILE}"
+    made = "tools/demo-model/golden.py: transformers' LlavaNextForConditionalGeneration, float32, eager, "
+    made += f"weights of {MMPROJ_FILE} and {MODEL_FILE}"
     save(
         "golden.json",
         dict(
@@ -117,9 +121,11 @@ def main():
         ),
     )
     save("tokens.json", dict(made=made, texts=[dict(text=t, tokens=texts.tokenizer.encode(t)) for t in TEXTS]))
-    note = "A pixel (column, row) has `colour` if inside: circle dx*dx+dy*dy <= r*r, square |dx|,|dy| <= r; else `background`."
-    note += " Tiles by Pillow bicubic. featuresFirst and featuresLast: 8 values of the first and the last-but-one packed token."
-    save("captions.json", dict(made=made, drawing=note, imagePrompt=prompts.IMAGE, videoPrompt=prompts.VIDEO, scenes=scenes))
+    note = "A pixel (column, row) has `colour` if inside: circle dx*dx+dy*dy <= r*r, square |dx|,|dy| <= r; "
+    note += "else `background`. Tiles by Pillow bicubic. "
+    note += "featuresFirst and featuresLast: 8 values of the first and the last-but-one packed token."
+    asked = dict(imagePrompt=prompts.IMAGE, videoPrompt=prompts.VIDEO)
+    save("captions.json", dict(made=made, drawing=note, **asked, scenes=scenes))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The demo model as Hugging Face's LLaVA-NeXT: its configuration, and one's weights for the other."""
+"""The demo model as Hugging Face's LLaVA-NeXT: its configuration, and weights converted both ways."""
 
 import transformers
 
@@ -6,7 +6,7 @@ import tokenizer
 from model import PATCH, PINPOINTS, TEXT, TILE, VISION, Llava
 from shared import names
 
-# How names begin in `model.Llava` and in Hugging Face's state dict; the first that fits counts.
+# Beginnings of weights' names in `model.Llava`, and in Hugging Face's state dict; the first that fits is used.
 BEGINNINGS = {
     "newline": "model.image_newline",
     "language.lm_head.": "lm_head.",
@@ -27,10 +27,10 @@ def hf_name(name):
 
 
 def to_hf(model):
-    """Hugging Face's name -> float32 array, of a `model.Llava`."""
+    """The weights of a `model.Llava` as a dict from Hugging Face's names to float32 arrays."""
     state = {hf_name(name): weight.detach().float().numpy() for name, weight in model.state_dict().items()}
     patch = names.TOWER + "embeddings.patch_embedding.weight"
-    state[patch] = state[patch].reshape(-1, 3, PATCH, PATCH)  # a convolution there, a matrix here
+    state[patch] = state[patch].reshape(-1, 3, PATCH, PATCH)  # a matrix here, a convolution in Hugging Face
     return state
 
 
@@ -46,7 +46,7 @@ def config():
     vision = transformers.CLIPVisionConfig(
         hidden_size=VISION["width"],
         intermediate_size=VISION["ff"],
-        num_hidden_layers=VISION["blocks"] + 1,  # the last never counts: features are hidden_states[-2]
+        num_hidden_layers=VISION["blocks"] + 1,  # features are hidden_states[-2], so the last block has no effect
         num_attention_heads=VISION["heads"],
         image_size=TILE,
         patch_size=PATCH,

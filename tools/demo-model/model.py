@@ -13,9 +13,9 @@ import torch.nn.functional as F
 
 from shared import keys
 
-TILE = 112  # pixels a side the tower takes
+TILE = 112  # width and height, in pixels, of the tiles that the tower takes
 PATCH = 14
-SIDE = TILE // PATCH  # patches a side of a tile
+SIDE = TILE // PATCH  # patches along one side of a tile
 VISION = dict(width=128, heads=4, ff=512, blocks=4, eps=1e-5)
 TEXT = dict(width=160, heads=5, ff=480, blocks=4, eps=1e-5, theta=10000.0, context=4096)
 MEAN, STD = keys.MEAN, keys.STD
@@ -25,7 +25,7 @@ COMPUTE = torch.bfloat16  # type of the matrix products; evaluate.py sets float3
 
 
 def linear(x, layer):
-    """x [..., in] through `layer` in the compute type; the result stays in it."""
+    """x [..., in] through `layer` in the compute type; the result has that type too."""
     bias = None if layer.bias is None else layer.bias.to(COMPUTE)
     return F.linear(x.to(COMPUTE), layer.weight.to(COMPUTE), bias)
 
@@ -33,7 +33,8 @@ def linear(x, layer):
 def attend(q, k, v, causal=False):
     """Attention, [n, heads, t, d] each.
 
-    On a CPU the fused form's backward pass is slow for the tower's short sequences; compiled, the plain one is 2x faster.
+    On a CPU the fused form's backward pass is slow for the tower's short sequences; the plain form, compiled, is twice
+    as fast.
     """
     if causal:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -49,7 +50,7 @@ class Attention(nn.Module):
         self.bias = bias
 
     def qkv(self, x):
-        """x [n, t, width] -> q, k, v, each [n, heads, t, width / heads]; one product for the three."""
+        """x [n, t, width] -> q, k, v, each [n, heads, t, width / heads], computed by one matrix product."""
         projections = (self.q_proj, self.k_proj, self.v_proj)
         weight = torch.cat([p.weight for p in projections]).to(COMPUTE)
         bias = torch.cat([p.bias for p in projections]).to(COMPUTE) if self.bias else None
@@ -78,7 +79,7 @@ class VisionBlock(nn.Module):
 
 
 class Tower(nn.Module):
-    """Tiles to image features: the CLIP blocks that run (Hugging Face's hidden_states[-2]), then the projector."""
+    """Tiles to image features: CLIP's blocks up to Hugging Face's hidden_states[-2], then the projector."""
 
     def __init__(self, vision=VISION, out=TEXT["width"]):
         super().__init__()
@@ -154,7 +155,8 @@ class Language(nn.Module):
     def forward(self, x, last, probe=(0, 0)):
         """Embeddings x [n, t, width] -> logits [n, last, vocab] of the last `last` positions.
 
-        With a `probe` (first, end) of positions, also what those hold after the third block, for an auxiliary loss.
+        With a `probe` (first, end) of positions, also returns the hidden states of those positions after the third
+        block, for an auxiliary loss.
         """
         t = x.shape[1]
         cos, sin = self.cos[:t], self.sin[:t]
@@ -195,15 +197,15 @@ class Llava(nn.Module):
         self.tower = Tower()
         self.language = Language(vocab)
         self.newline = nn.Parameter(torch.randn(TEXT["width"]) / math.sqrt(TEXT["width"]))
-        self.features = self.tower.forward  # train.py puts a compiled one here
+        self.features = self.tower.forward  # train.py replaces it by a compiled one
         initialise(self)
 
     def forward(self, tiles, frames, geometry, head, tail, caption):
         """One batch of clips with the same frame count, geometry and prompt.
 
         tiles uint8 [n * frames * tiles, 112, 112, 3]; head, tail: token ids before and after the images, 1-D;
-        caption [n, t] ids, -100 after the end. Returns logits [n, t, vocab] that predict `caption`, and what the
-        language model holds at the last frame's tokens.
+        caption [n, t] ids, -100 after the end. Returns logits [n, t, vocab] that predict `caption`, and the
+        language model's hidden states at the last frame's tokens.
         """
         n, t = caption.shape
         images = pack(self.features(tiles), frames, geometry, self.newline).float()

@@ -1,4 +1,7 @@
-"""Anyres geometry and tiles, as the original LLaVA repository computes them (its tie rule: first of equals, (w, h))."""
+"""Anyres geometry and tiles, as the original LLaVA repository computes them.
+
+As there, pinpoints are (width, height), and of two that are equally good the first is taken.
+"""
 
 import math
 
@@ -9,7 +12,7 @@ from model import PINPOINTS, SIDE, TILE
 
 
 def best_grid(width, height, pinpoints=PINPOINTS):
-    """The pinpoint (w, h) that keeps most of the picture's pixels, then wastes least."""
+    """The (w, h) that keeps most of the picture's pixels, then leaves the fewest pixels of the grid empty."""
     best, best_kept, best_waste = None, 0, math.inf
     for w, h in pinpoints:
         scale = min(w / width, h / height)
@@ -54,7 +57,7 @@ def tiles(picture):
 
 
 def views(width, height, anyres=True):
-    """Where each tile lies in the picture: [tiles, 4] of (x, y of the tile's corner, x and y step), in pictures pixels."""
+    """Where each tile lies: [tiles, 4] of (x and y of the tile's corner, x and y step), in pixels of the picture."""
     out = [(0, 0, width / TILE, height / TILE)]
     if anyres:
         grid = best_grid(width, height)

@@ -1,4 +1,4 @@
-"""What the model is asked. The two defaults are the product's own words."""
+"""The questions that the model is asked. The two defaults are those of the product."""
 
 SYSTEM = "<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n"
 ASSISTANT = "<|im_end|><|im_start|>assistant\n"
@@ -30,8 +30,8 @@ SHORT = [
 WORDS = (
     "the a what which how where colour shape object video image frame clip moves still background describe please tell "
     "write show short long detail caption one two sentence about of in on with and or is are does do not this that it "
-    "picture scene camera subject style setting light name list answer question words only very first last next up down "
-    "left right large small fast slow see look at from to for by as an your my you we they now then here there?"
+    "picture scene camera subject style setting light name list answer question words only very first last next up "
+    "down left right large small fast slow see look at from to for by as an your my you we they now then here there?"
 ).split()
 
 

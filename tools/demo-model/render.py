@@ -1,7 +1,7 @@
-"""Draws tiles of the world directly in the tower's input size, many at once, with the damage real files carry.
+"""Draws tiles of the world directly in the tower's input size, many at once, with the damage that real files have.
 
-Coverage is analytic: every edge knows its distance in tile pixels, also where the overview stretches the picture, so no
-supersampling is needed. Brightness and colour differences have edges of their own softness, as 4:2:0 video has.
+A pixel's coverage is computed from its distance to the edge in tile pixels, also where the overview stretches the
+picture, so no supersampling is needed. Edges in brightness and in colour differ in softness, as they do in 4:2:0 video.
 """
 
 import numpy as np
@@ -10,11 +10,14 @@ import torch
 import world
 from model import SIDE, TILE
 
-MASK = 4  # cells a side of the coverage mask of one patch
+MASK = 4  # cells along one side of the mask that says which parts of a patch are covered
 
 
 def coverage(px, py, ax, ay, r, arm, shape, soft):
-    """How much of a pixel the shape covers. px, py: offset from its centre; ax, ay: size of a pixel; soft: edge width."""
+    """The share of a pixel that the shape covers.
+
+    px, py: offset of the pixel from the shape's centre; ax, ay: size of a pixel; soft: edge width.
+    """
     edge = lambda d: (d / soft + 0.5).clamp(0, 1)
     x, y = px.abs(), py.abs()
     out_x, out_y = edge((r - x) / ax), edge((r - y) / ay)
@@ -77,7 +80,7 @@ class Renderer:
         x, y, r = world.state(at, t)
         short = np.minimum(at["width"], at["height"])
         ox, oy, ax, ay = views.T / short
-        # Edge width in tile pixels: about one of the tile, and about one of the file where the file is coarser.
+        # Edge width in tile pixels: about one pixel of the tile, or of the file where the file's pixels are larger.
         pixel = 1 / (np.sqrt(ax * ay) * short)
         soft = np.hypot(rng.uniform(0.7, 1.2, n), rng.uniform(0.6, 1.4, n) * pixel)
         soft_chroma = np.hypot(soft, rng.uniform(1.0, 3.5, n) * pixel)

@@ -68,7 +68,7 @@ def join(parts, token):
 
 
 def scores(tokens):
-    """SentencePiece's scores; that of `<image>`, the last id, is 0, since no text merges to it."""
+    """SentencePiece's scores; that of `<image>`, the last id, is 0, since no merge makes that token."""
     return [*pieces.scores(len(tokens) - 1), 0.0]
 
 
@@ -79,7 +79,8 @@ class Tokenizer:
         merges = []
         for token in self.tokens[pieces.FIRST : -1]:
             if not token.startswith(pieces.UNUSED):
-                merges += [(token[:i], token[i:]) for i in range(1, len(token)) if token[:i] in ids and token[i:] in ids]
+                splits = [(token[:i], token[i:]) for i in range(1, len(token))]
+                merges += [(left, right) for left, right in splits if left in ids and right in ids]
         model = tokenizers.models.BPE(vocab=ids, merges=merges, byte_fallback=True, unk_token="<unk>", fuse_unk=False)
         self.hf = tokenizers.Tokenizer(model)
         self.hf.normalizer = tokenizers.normalizers.Replace(" ", SPACE)

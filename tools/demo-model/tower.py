@@ -1,7 +1,8 @@
-"""Stage 1: the vision tower alone learns to see, on single tiles, from labels the renderer knows.
+"""Stage 1: the vision tower alone is trained, on single tiles, with labels that the renderer gives.
 
-Every patch's feature, as the language model will get it, has to tell shape, colour, background and box of the thing in
-the tile, and which of its own 4 x 4 cells the thing covers; so does the mean of the patches. The heads are dropped.
+Linear heads predict the shape, its colour, its background and its box from each patch's feature, as the language model
+will get it, and from the mean of the features; from each patch's, also which of the patch's 4 x 4 cells the shape
+covers. The heads are dropped afterwards.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from model import SIDE, TEXT, TILE
 from render import MASK
 
 SIZES = [len(world.SHAPES), len(world.COLOURS), len(world.BACKGROUNDS), 4]  # shape, colour, background, box
-AREA = torch.tensor([0.785, 1.0, 0.5, 0.56])  # share of its box each shape fills
+AREA = torch.tensor([0.785, 1.0, 0.5, 0.56])  # the share of its box that each shape fills
 
 
 class Heads(nn.Module):
@@ -38,7 +39,7 @@ def batch(renderer, rng, n):
             views.append(options[0])
         elif kind < 0.6:
             views.append(options[rng.integers(1, len(options))])
-        else:  # the tile the shape's centre lies in
+        else:  # the tile in which the shape's centre lies
             short = min(w, h)
             place = (np.array([x[i], y[i]]) * short - options[1:, :2]) / (options[1:, 2:] * TILE)
             views.append(options[1 + np.abs(place - 0.5).max(1).argmin()])
@@ -79,7 +80,7 @@ def loss(features, heads, mask, labels):
 
 
 def train(tower, heads, renderer, rng, optimiser, steps, size, log, save):
-    """Runs stage 1 in place."""
+    """Runs stage 1; changes the weights of `tower` in place."""
     fast = torch.compile(tower, dynamic=False)
     running = np.zeros(4)
     for step in range(1, steps + 1):
@@ -89,7 +90,8 @@ def train(tower, heads, renderer, rng, optimiser, steps, size, log, save):
         running += [value.item(), *good]
         if step % 50 == 0:
             mean = running / 50
-            log(f"tower {step}/{steps} loss {mean[0]:.3f} shape {mean[1]:.3f} colour {mean[2]:.3f} background {mean[3]:.3f}")
+            losses = f"loss {mean[0]:.3f} shape {mean[1]:.3f} colour {mean[2]:.3f} background {mean[3]:.3f}"
+            log(f"tower {step}/{steps} {losses}")
             running[:] = 0
         if step % 400 == 0:
             save()

@@ -1,4 +1,4 @@
-"""Trains the demo model from nothing and exports it: `python train.py --work DIR --out DIR`. See README.md.
+"""Trains the demo model from random weights and exports it: `python train.py --work DIR --out DIR`. See README.md.
 
 Stages leave checkpoints in the work folder; a stage whose checkpoint is there is not run again (`--from STAGE` runs it
 and what follows anew).
@@ -10,7 +10,8 @@ import os
 import pathlib
 import time
 
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # threads that spin long at barriers stall beside other processes
+# Threads that spin for long at barriers become very slow beside other busy processes.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from render import Renderer
 
 STAGES = ["tower", "overview", "real", "polish"]
 STEPS = dict(tower=1000, overview=280, real=480, polish=600)
-TILES = dict(tower=128, overview=120, real=120, polish=120)  # tiles a batch
+TILES = dict(tower=128, overview=120, real=120, polish=120)  # tiles in a batch of each stage
 
 
 def main():
@@ -35,7 +36,9 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help="folder for the two GGUF files")
     parser.add_argument("--from", dest="start", choices=STAGES, help="run this stage and the later ones anew")
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1])
-    parser.add_argument("--minutes", type=float, default=math.inf, help="most time for the last stage; its schedule shrinks")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="most time for the last stage; its schedule shrinks"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -75,7 +78,8 @@ def main():
                 batches, modules = captioner.real(rng, size), [(model, 0.5)]
             seconds = 60 * args.minutes if stage == args.until else math.inf
             optimiser = Optimiser(modules + [(probe, 1)], steps, warmup=30, seconds=seconds)
-            captioner.train(model, probe if stage != "polish" else None, texts, rng, batches, optimiser, steps, log, save, stage)
+            head = probe if stage != "polish" else None
+            captioner.train(model, head, texts, rng, batches, optimiser, steps, log, save, stage)
         log(f"{stage}: {time.time() - started:.0f} s")
         (args.work / f"{stage}.part").rename(file)
     if args.out:

@@ -34,7 +34,7 @@ MOTIONS = [
     "grows larger",
     "shrinks",
 ]
-POINTS = {1: (0.5,), 2: (0.25, 0.75), 3: (0.1, 0.5, 0.9)}  # where in a video its frames are taken
+POINTS = {1: (0.5,), 2: (0.25, 0.75), 3: (0.1, 0.5, 0.9)}  # at which shares of a video its frames are taken
 ASPECTS = [16 / 9, 9 / 16, 4 / 3, 3 / 4, 1.0]
 COLOUR_NAMES, BACKGROUND_NAMES = list(COLOURS), list(BACKGROUNDS)
 COLOUR_RGB, BACKGROUND_RGB = np.array(list(COLOURS.values())), np.array(list(BACKGROUNDS.values()))
@@ -58,7 +58,8 @@ def sample(rng, n, aspect=None):
     """n random clips. `aspect` (low, high) bounds width / height; default 9:16 to 16:9, half of them common ones.
 
     Sizes: width, height in pixels; w, h in short sides. Paths: position x0..x1, y0..y1 and half-extent r0..r1 at the
-    first and the last frame. All ranges are a little wider than the world's, so that its edges are well inside.
+    first and the last frame. All ranges are a little wider than those the model is meant for, so that it
+    is trained beyond its limits.
     """
     u = rng.uniform
     if aspect is None:
@@ -76,7 +77,7 @@ def sample(rng, n, aspect=None):
     r0 = radius * np.where(grows, small, np.where(shrinks, large, 1))
     r1 = radius * np.where(grows, large, np.where(shrinks, small, 1))
     most = np.maximum(r0, r1)
-    # Travel, signed, and the range the path's centre may take; where a wide shape cannot fit it is centred.
+    # The signed length of the path, and the range of its centre; a path that does not fit the frame is centred.
     travel = u(0.48, 0.67, n)
     dx = w * travel * np.select([motion == 0, motion == 1], [1, -1], 0)
     dy = h * travel * np.select([motion == 2, motion == 3], [-1, 1], 0)

@@ -9,7 +9,7 @@ from . import pieces
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
 
-# What the projector's file says is in it.
+# The keys that say which parts the projector's file contains.
 CONTENTS = {
     "clip.has_text_encoder": False,
     "clip.has_vision_encoder": True,
@@ -20,10 +20,10 @@ CONTENTS = {
 def tower_keys(*, image, patch, width, ff, projection, heads, eps, blocks):
     """The tower's shape. `image`, `patch`: sides in pixels; `width`, `ff`, `projection`: numbers of features.
 
-    `projection` is the width of CLIP's joint space, which LLaVA does not use; files carry it all the same.
+    `projection` is the width of CLIP's joint space, which LLaVA does not use; but files state it.
     """
     return {
-        "clip.use_gelu": False,  # quick_gelu, as OpenAI's CLIP
+        "clip.use_gelu": False,  # the tower uses quick_gelu, as OpenAI's CLIP does
         "clip.vision.image_size": image,
         "clip.vision.patch_size": patch,
         "clip.vision.embedding_length": width,

@@ -14,7 +14,7 @@ UNUSED = "<unused_"
 
 
 def room(size):
-    """How many merged pieces fit in a vocabulary of `size` tokens."""
+    """The number of merged pieces that a vocabulary of `size` tokens has room for."""
     return size - FIRST - len(CHARACTERS) - 1
 
 
@@ -38,8 +38,8 @@ def types(tokens):
 def merge(text, ids, scores):
     """Text without control tokens -> ids, by SentencePiece's merging as llama.cpp runs it.
 
-    Again and again the neighbours become one whose union scores highest, leftmost of equals; what is no token in the
-    end becomes its UTF-8 bytes. ids: token -> id; scores: one for each id.
+    The two neighbours whose union has the highest score, the leftmost of equals, are merged until no union is a token.
+    A part that is then no token becomes its UTF-8 bytes. ids: token -> id; scores: one for each id.
     """
     parts = list(text.replace(" ", SPACE))
     while True:

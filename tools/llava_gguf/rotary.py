@@ -4,7 +4,7 @@
 def interleave(weight, heads, back=False):
     """Rows of a matrix [heads · size, in] from halves (Hugging Face) to neighbours (ggml), or back.
 
-    Within a head, Hugging Face turns rows i and i + size / 2 together, ggml's llama rows 2i and 2i + 1.
+    Within a head, Hugging Face rotates rows i and i + size / 2 as a pair, ggml's llama rows 2i and 2i + 1.
     """
     rows, columns = weight.shape
     order = (heads, rows // heads // 2, 2, columns) if back else (heads, 2, rows // heads // 2, columns)

@@ -1,4 +1,4 @@
-"""Types of stored weights: encoding for the file, and the numbers that are left of it."""
+"""Types of stored weights: encoding for the file, and the numbers as the encoding rounds them."""
 
 import gguf
 import numpy as np

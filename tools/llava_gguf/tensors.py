@@ -1,4 +1,4 @@
-"""Weights between the two sides: Hugging Face's arrays to what a file holds, and a file's tensors back."""
+"""Converts weights: Hugging Face's arrays to the tensors of a GGUF file, and a file's tensors back to arrays."""
 
 import typing
 
@@ -10,10 +10,10 @@ from .storage import store
 
 
 class Stored(typing.NamedTuple):
-    """One tensor of a file, and the numbers that are left of the weight, float32 in Hugging Face's layout."""
+    """One tensor of a file, and the weight as the file rounds it, float32 in Hugging Face's layout."""
 
     data: np.ndarray
-    ggml_type: gguf.GGMLQuantizationType | None  # None: as the array's own type says
+    ggml_type: gguf.GGMLQuantizationType | None  # None: the array's own type
     values: np.ndarray
 
 

@@ -1,4 +1,4 @@
-"""One GGUF file."""
+"""Writes one GGUF file."""
 
 import gguf
 

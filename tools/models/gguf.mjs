@@ -6,7 +6,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 
 const alignment = 32
 
-/** ggml's tensor types: their number, and how many bytes hold how many values. */
+/** ggml's tensor types: the number of each, the values in one block, and the bytes that a block takes. */
 export const tensorTypes = {
   F32: { id: 0, values: 1, bytes: 4 },
   F16: { id: 1, values: 1, bytes: 2 },
@@ -67,7 +67,7 @@ export class GgufWriter {
   #metadata = []
   #tensors = []
 
-  /** One value; `kind` is uint32, int32, float32, bool or string. */
+  /** Sets one metadata value; `kind` is uint32, int32, float32, bool or string. */
   set(key, kind, value) {
     this.#metadata.push((bytes) => {
       bytes.text(key)
@@ -77,7 +77,7 @@ export class GgufWriter {
     return this
   }
 
-  /** A list of values of one kind. */
+  /** Sets a metadata list, whose values are of one kind. */
   setList(key, kind, values) {
     this.#metadata.push((bytes) => {
       bytes.text(key)
@@ -89,7 +89,10 @@ export class GgufWriter {
     return this
   }
 
-  /** A tensor with ggml's shape (fastest dimension first). `data(bytes)` makes its bytes when they are written; without it, a hole. */
+  /**
+   * Adds a tensor with ggml's shape (fastest dimension first). `data(bytes)` makes its bytes when they are written;
+   * without it the tensor becomes a hole.
+   */
   tensor(name, type, shape, data) {
     const { values, bytes } = tensorTypes[type]
     if (shape[0] % values !== 0) throw new Error(`${name}: a row of ${shape[0]} is no whole number of ${type} blocks`)

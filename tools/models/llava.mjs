@@ -7,13 +7,16 @@ import { GgufWriter } from './gguf.mjs'
 const byteTokens = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
 const kinds = { normal: 1, unknown: 2, control: 3, byte: 6 }
 
-/** A sentencepiece vocabulary in LLaVA-1.6-34B's order of specials: 6 and 7 are ChatML's marks, or others without `chatml`. */
+/**
+ * A sentencepiece vocabulary with LLaVA-1.6-34B's order of special tokens. Tokens 6 and 7 are ChatML's marks; without
+ * `chatml` they are others.
+ */
 function vocabulary(size, chatml) {
   const marks = chatml ? ['<|im_start|>', '<|im_end|>'] : ['<|6|>', '</s>']
   const specials = ['<unk>', '<|startoftext|>', '<|endoftext|>', '<|Human|>', '<|Assistant|>', '<|System|>', ...marks]
   const tokens = [...specials, ...byteTokens]
   const types = [kinds.unknown, ...specials.slice(1).map(() => kinds.control), ...byteTokens.map(() => kinds.byte)]
-  // Printable ASCII as single characters, then filler that no text contains.
+  // Printable ASCII as single characters, then filler tokens that occur in no text.
   for (let code = 33; code < 127; code++) tokens.push(String.fromCharCode(code))
   tokens.push('\u2581')
   while (tokens.length < size) tokens.push(`\u2581\u00b6${tokens.length}`)
@@ -22,8 +25,9 @@ function vocabulary(size, chatml) {
 }
 
 /**
- * The language model: `{ name, width, layers, heads, groups, feedForward, vocabulary, context, ropeBase, type, outputType }`,
- * llama's architecture. Matrices are stored as `type`, the output head as `outputType`, norms as F32.
+ * The language model, of llama's architecture, from its shape:
+ * `{ name, width, layers, heads, groups, feedForward, vocabulary, context, ropeBase, type, outputType }`. Matrices are
+ * stored as `type`, the output head as `outputType`, norms as F32.
  */
 export function languageModel(shape, fill = () => undefined) {
   const {
@@ -84,8 +88,9 @@ export function languageModel(shape, fill = () => undefined) {
 }
 
 /**
- * The projector: `{ name, image, patch, width, layers, heads, feedForward, projection, type }`, CLIP's tower without its
- * last block and LLaVA's MLP, named as the legacy converter names them (fc1 is ffn_down).
+ * The projector's file from its shape, `{ name, image, patch, width, layers, heads, feedForward, projection, type }`:
+ * CLIP's tower without its last block, and LLaVA's MLP. Tensors are named as the legacy converter names them (fc1 is
+ * ffn_down).
  */
 export function projector(shape, fill = () => undefined) {
   const {

@@ -1,6 +1,6 @@
 /**
  * Random weights, the same each time: node tools/models/random.mjs SHAPE FOLDER [F16|Q8_0]
- * For benchmarks, where only the work counts. Shapes: 60m, 300m (language model's parameters, each with
+ * For benchmarks, where only the amount of work matters. Shapes: 60m, 300m (language model's parameters, each with
  * CLIP-L/336's geometry in a slim tower), clip-l (six of CLIP-L/336's layers at full width, hardly a language model).
  */
 import { mkdirSync } from 'node:fs'
@@ -64,7 +64,7 @@ function fill(name, type, size) {
     for (let i = 0; i < out.length; i++) out[i] = halves[next() >>> 20]
     return bytesOf(out)
   }
-  // Q8_0: one scale for 32 signed bytes.
+  // A block of Q8_0 is one scale for 32 signed bytes.
   const out = new Uint8Array(size)
   const scale = toHalf(sigma / 40)
   for (let block = 0; block < size; block += 34) {
@@ -96,7 +96,7 @@ function quantile(p) {
   return Math.log(p / (1 - p)) / 1.702
 }
 
-/** The bits of a float as IEEE half precision; the table above holds no subnormals that matter. */
+/** The bits of a number as IEEE half precision. Subnormals become 0, which changes no weight much. */
 function toHalf(value) {
   const bits = new Uint32Array(Float32Array.of(value).buffer)[0]
   const exponent = ((bits >>> 23) & 255) - 112
@@ -104,7 +104,7 @@ function toHalf(value) {
   return ((bits >>> 16) & 0x8000) | (exponent << 10) | ((bits >>> 13) & 1023)
 }
 
-/** Writes the pair and returns its files. */
+/** Writes the pair of GGUF files and returns their paths. */
 export function writeRandomPair(shape, folder, type = 'F16') {
   mkdirSync(folder, { recursive: true })
   const model = join(folder, `random-${shape}-${type}.gguf`)

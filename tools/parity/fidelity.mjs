@@ -36,7 +36,8 @@ const templates = {
 }
 
 console.log(
-  '| model | weights | tokens: HF | ours | llama.cpp | overview cosine: ours | llama.cpp | greedy tokens as HF: ours | llama.cpp |'
+  '| model | weights | tokens: HF | ours | llama.cpp ' +
+    '| overview cosine: ours | llama.cpp | greedy tokens as HF: ours | llama.cpp |'
 )
 console.log('|---|---|---|---|---|---|---|---|---|')
 for (const name of listExpected(models)) await compareModel(name)
@@ -119,7 +120,7 @@ function runPeer(caption, image, expected) {
     const { counts, tokens } = JSON.parse(stdout)
     const bytes = fs.readFileSync(out)
     const features = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
-    // It puts the overview last.
+    // llama.cpp puts the features of the overview last.
     const overview = overviewLength(expected)
     return {
       count: counts.reduce((total, n) => total + n, 0),
@@ -140,5 +141,8 @@ function overviewLength({ tileSize, patchSize, width }) {
 }
 
 function vicuna(who) {
-  return `A chat between a curious ${who} and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the ${who}'s questions. USER: `
+  return (
+    `A chat between a curious ${who} and an artificial intelligence assistant. ` +
+    `The assistant gives helpful, detailed, and polite answers to the ${who}'s questions. USER: `
+  )
 }

@@ -50,7 +50,7 @@ class Blob:
 
 
 def seed_of(seed, name):
-    """A seed for one model: its own, whatever other models are made."""
+    """A seed for one model, which does not depend on the other models that are made."""
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4], "little")
 
 
@@ -131,7 +131,8 @@ def generate(spec, seed, folder, fixture):
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
     (folder / "expected.bin.gz").write_bytes(gzip.compress(b"".join(blob.parts), mtime=0))
     answers = {tuple(c["tokens"]) for c in captions}
-    print(f"{spec.name}: {len(images)} images, {len(captions)} prompts, {len(answers)} answers, {time.time() - start:.0f} s", flush=True)
+    counts = f"{len(images)} images, {len(captions)} prompts, {len(answers)} answers"
+    print(f"{spec.name}: {counts}, {time.time() - start:.0f} s", flush=True)
 
 
 def generate_geometry(count, seed, folder, digests):

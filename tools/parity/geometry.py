@@ -11,7 +11,9 @@ from transformers.image_processing_utils import get_patch_output_size, select_be
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_next.modeling_llava_next import unpad_image
 
-FIELDS = ["cols", "rows", "resizedWidth", "resizedHeight", "padLeft", "padTop", "keptCols", "keptRows", "tiles", "tokens"]
+FIELDS = [
+    "cols", "rows", "resizedWidth", "resizedHeight", "padLeft", "padTop", "keptCols", "keptRows", "tiles", "tokens",
+]
 
 
 def original_unpad(cols, rows, width, height):
@@ -24,7 +26,7 @@ def original_unpad(cols, rows, width, height):
 
 
 def hf_unpad(cols, rows, width, height):
-    """The same by Hugging Face's function."""
+    """Patch columns and rows of a grid that Hugging Face's function keeps."""
     grid = torch.empty(1).expand(1, rows, cols)
     _, kept_rows, kept_cols = unpad_image(grid, (height, width)).shape
     return kept_cols, kept_rows

@@ -1,4 +1,7 @@
-"""Random Hugging Face LLaVA models, far livelier than a fresh initialisation: every shift, swap or omission shows."""
+"""Random Hugging Face LLaVA models, with larger weights than a fresh initialisation has.
+
+Their outputs vary so much that any shift, swap or omission in an implementation shows.
+"""
 
 import math
 
@@ -53,8 +56,8 @@ def build(spec):
         attn_implementation="eager",
     )
     if spec.grids:
-        # Pairs the other way round: Hugging Face reads (height, width), the original repository (width, height). Then
-        # every candidate is the same rectangle in both, in the same order, and ties fall alike.
+        # The sides are exchanged because Hugging Face reads (height, width), the original repository (width, height).
+        # So both see the same rectangles in the same order, and choose alike between two that are equally good.
         grids = [[height, width] for width, height in spec.pinpoints]
         model = LlavaNextForConditionalGeneration(LlavaNextConfig(image_grid_pinpoints=grids, **shared))
     else:
@@ -64,7 +67,7 @@ def build(spec):
 
 
 def _deviation(name, parameter, blocks):
-    """Standard deviation of a parameter's numbers; `blocks` of the tower."""
+    """Standard deviation of a parameter's random numbers. `blocks` is the number of the tower's blocks."""
     if parameter.dim() == 1:
         return 1.0 if "class_embedding" in name or "image_newline" in name else 0.2
     if "position_embedding" in name:
@@ -74,7 +77,7 @@ def _deviation(name, parameter, blocks):
     fan_in = math.prod(parameter.shape[1:])
     gain = 2.0 if any(part in name for part in ("q_proj", "k_proj", "patch_embedding", "multi_modal")) else 1.2
     if "out_proj" in name or "mlp.fc2" in name:
-        # What a block adds shrinks with the depth: else a deep, narrow tower blows up float32's own rounding.
+        # Each block's output is smaller in a deeper tower: otherwise a deep, narrow one would amplify rounding errors.
         gain *= min(1.0, math.sqrt(3 / blocks))
     return gain / math.sqrt(fan_in)
 
@@ -88,5 +91,5 @@ def randomise(model, seed):
         norm = "norm" in name and name.endswith("weight")
         noise = torch.randn(parameter.shape, generator=generator) * _deviation(name, parameter, blocks)
         parameter.copy_(noise + 1.0 if norm else noise)
-    # Control tokens but the stop token are never the likeliest: what they would mean is not the question here.
+    # No control token but the stop token may be the likeliest: the harness does not test what the others mean.
     model.lm_head.weight[[*range(vocabulary.STOP), vocabulary.IMAGE]] *= 0.05

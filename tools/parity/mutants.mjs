@@ -18,7 +18,7 @@ const cut = 'core/vision/llava/cut.cpp'
 const pack = 'core/vision/llava/pack.cpp'
 const config = 'core/vision/llava/config.cpp'
 
-/** What is wrong: pieces of native/ and what stands there instead. */
+/** The errors by name: pieces of the code in native/, and the wrong code that replaces them. */
 const mutants = {
   'class token last': [
     { file: tower, find: 'ggml_concat(graph, classes, embedded, 1)', put: 'ggml_concat(graph, embedded, classes, 1)' }
@@ -54,7 +54,9 @@ const mutants = {
     {
       file: pack,
       find: '    return order;\n}\n\n}   // namespace vcap',
-      put: '    std::rotate(order.begin(), order.begin() + base, order.end());\n    return order;\n}\n\n}   // namespace vcap'
+      put:
+        '    std::rotate(order.begin(), order.begin() + base, order.end());\n' +
+        '    return order;\n}\n\n}   // namespace vcap'
     }
   ],
   'unpad off': [
@@ -102,7 +104,7 @@ for (const [name, patches] of Object.entries(mutants)) {
 }
 process.exitCode = failed ? 1 : 0
 
-/** Builds and tests one addon; the names of the tests that failed. */
+/** Builds and tests one addon; returns the names of the tests that failed. */
 function runTests(patches, files) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-mutant-'))
   try {
@@ -125,7 +127,6 @@ function runTests(patches, files) {
 function report(name, failing, expected) {
   const good = expected(failing)
   failed ||= !good
-  console.log(
-    `${good ? 'ok  ' : 'FAIL'} ${name}: ${failing.length === 0 ? 'all tests pass' : `${failing.length} tests fail (${failing.join(', ')})`}`
-  )
+  const found = failing.length === 0 ? 'all tests pass' : `${failing.length} tests fail (${failing.join(', ')})`
+  console.log(`${good ? 'ok  ' : 'FAIL'} ${name}: ${found}`)
 }

@@ -1,4 +1,4 @@
-"""GGUF pairs: a Hugging Face model's weights and metadata in the dialect that a spec asks for."""
+"""Writes a Hugging Face model's weights and metadata as a GGUF pair, in the dialect that a spec asks for."""
 
 import torch
 

@@ -74,7 +74,7 @@ export function buildPatchedAddon(folder, patches, files = []) {
   return addon
 }
 
-/** Looks up what build/ was configured with. */
+/** Returns the settings with which build/ was configured, from its CMake cache. */
 function readCache() {
   const file = path.join(build, 'CMakeCache.txt')
   if (!existsSync(file)) throw new Error('There is no native build. Make one: npm run build:native')

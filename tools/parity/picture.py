@@ -23,7 +23,11 @@ def picture(width, height, seed):
 
 
 def sizes(count, seed):
-    """`count` image sizes (width, height), int [count, 2], in four ranges by turns: tiny to far above the largest grid."""
+    """`count` image sizes (width, height), int [count, 2].
+
+    They take turns among four ranges, from tiny to far above the largest grid.
+    """
     index = np.arange(count, dtype=np.uint32)
     limit = np.array([4096, 1400, 420, 100], np.uint32)[index & 3]
-    return np.stack([1 + scramble(index, side, 0, seed) % limit for side in (np.uint32(0), np.uint32(1))], 1).astype(int)
+    sides = [1 + scramble(index, side, 0, seed) % limit for side in (np.uint32(0), np.uint32(1))]
+    return np.stack(sides, 1).astype(int)

@@ -11,12 +11,12 @@ from transformers.models.llava_next.image_processing_pil_llava_next import Llava
 import geometry
 import vocabulary
 
-BACKGROUND = (122, 116, 104)  # CLIP's mean colour in whole bytes, as the original repository fills with it
+BACKGROUND = (122, 116, 104)  # CLIP's mean colour in whole bytes, with which the original repository fills borders
 NEW_TOKENS = 32
 
 
 def _square(picture):
-    """The original's expand2square: the picture in the middle of a square of the background colour."""
+    """The original repository's expand2square: the picture in the middle of a square of the background colour."""
     width, height = picture.size
     if width == height:
         return picture
@@ -81,7 +81,8 @@ class Reference:
     def caption(self, pictures, question, tokens):
         """tokens: image tokens in all. Returns (prompt's text tokens, first logits [vocabulary], ids, margins).
 
-        A margin is the difference of the two highest logits at a step; the stop token is no id but has a margin.
+        A margin is the difference of the two highest logits at a step. The stop token is not among the ids, but its
+        step has a margin.
         """
         spec = self.spec
         before, after = vocabulary.prompt(spec.template, question, spec.add_bos, spec.space_prefix)

@@ -1,12 +1,12 @@
 /**
- * Fresh random models against Hugging Face transformers: features, first logits, greedy
+ * Compares fresh random models with Hugging Face transformers: features, first logits, greedy
  * tokens, image geometry and pixels.
  *
  *   node tools/parity/run.mjs [--seed N] [--only NAME,…] [--python PATH] [--models FOLDER] [--keep]
  *
  * Python needs torch, transformers, gguf, numpy and pillow (`--python`, VCAP_PYTHON or
  * python3). Without --seed the seed is drawn and printed. --models checks what generate.py
- * wrote before instead of generating. Exit code 1 where anything misses its mark.
+ * wrote before instead of generating. Exit code 1 where anything is out of tolerance.
  */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -52,7 +52,8 @@ function generate(folder) {
   const { status, error } = spawnSync(options.python, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   if (status !== 0)
     throw new Error(
-      `${options.python} could not generate the models${error ? ` (${error.message})` : ''}; it needs torch, transformers, gguf, numpy and pillow`
+      `${options.python} could not generate the models${error ? ` (${error.message})` : ''}; ` +
+        'it needs torch, transformers, gguf, numpy and pillow'
     )
 }
 
@@ -75,7 +76,7 @@ async function check(folder) {
   })
   const faults = []
   for (const name of listExpected(folder)) {
-    console.log(`parity: ${name}`) // the last name, should the addon end the process
+    console.log(`parity: ${name}`) // printed first, so that the name is known if the addon crashes
     try {
       const expected = readExpected(path.join(folder, name))
       const pixels = checkPixels(addon, expected)

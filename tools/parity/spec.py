@@ -16,8 +16,8 @@ class Spec:
     width: int = 32
     heads: int = 2
     ff: int = 96
-    stored: int = 2  # blocks in the file
-    runs: int = 2  # blocks that give the features
+    stored: int = 2  # blocks of the tower in the file
+    runs: int = 2  # how many of them run before features are taken
     eps: float = 1e-5
     # The language model.
     text_width: int = 32
@@ -29,26 +29,26 @@ class Spec:
     # Weights as stored: F32, F16 or Q8_0.
     vision_type: str = "F32"
     text_type: str = "F32"
-    half_kernel: bool = False  # the patch kernel in F16, as the legacy converter writes it whatever the rest is
+    half_kernel: bool = False  # the patch kernel is F16, as the legacy converter always writes it
     # Dialect of the projector file.
     feature_layer: int | None = None
     swapped: bool = False  # the first FFN matrix is called ffn_down
     newline: str | None = "v.image_newline"
     projector_type: bool = True
-    grids: bool = True  # pinpoints: LLaVA-1.6; without them LLaVA-1.5
+    grids: bool = True  # whether the file lists pinpoints, as for LLaVA-1.6; LLaVA-1.5 has none
     merge: str | None = "spatial_unpad"
     aspect: str | None = "anyres"
     # Prompt.
     template: str = "chatml_direct"
     add_bos: bool = False
     space_prefix: bool = False
-    # How much is asked of it.
+    # How many images and questions the model gets.
     images: str = "all"  # all | few
     fixture: bool = False
 
     @property
     def side(self):
-        """Patches a side of a tile."""
+        """Patches along one side of a tile."""
         return self.image // self.patch
 
     @property
@@ -82,15 +82,18 @@ SPECS = [
     Spec("merge-flat", merge=None, newline=None, images="few"),
     Spec("merge-spatial", merge="spatial", images="few"),
     Spec("llava15-pad", **LLAVA15, add_bos=True, space_prefix=True, template="vicuna_v1", fixture=True),
-    Spec("llava15-crop", **LLAVA15 | dict(aspect="square"), **dict(swapped=True, projector_type=False), template="llava_v1",
-         add_bos=True, space_prefix=True),
+    Spec("llava15-crop", **LLAVA15 | dict(aspect="square"), **dict(swapped=True, projector_type=False),
+         template="llava_v1", add_bos=True, space_prefix=True),
     Spec("llava15-112", **LLAVA15 | dict(aspect="pad"), image=112, heads=4, half_kernel=True),
     Spec("f16", vision_type="F16", text_type="F16", half_kernel=True, fixture=True),
     Spec("f16-wide", vision_type="F16", text_type="F16", half_kernel=True, width=128, ff=512, text_width=256,
          text_ff=512, **OLD),
-    Spec("f16-tower-q8-text", vision_type="F16", text_type="Q8_0", half_kernel=True, width=64, ff=256, text_width=128, text_ff=256),
-    Spec("q8-narrow", vision_type="Q8_0", text_type="Q8_0", half_kernel=True, text_blocks=1, images="few", fixture=True),
-    Spec("q8", vision_type="Q8_0", text_type="Q8_0", half_kernel=True, width=64, ff=256, text_width=128, text_ff=256, swapped=True),
+    Spec("f16-tower-q8-text", vision_type="F16", text_type="Q8_0", half_kernel=True, width=64, ff=256, text_width=128,
+         text_ff=256),
+    Spec("q8-narrow", vision_type="Q8_0", text_type="Q8_0", half_kernel=True, text_blocks=1, images="few",
+         fixture=True),
+    Spec("q8", vision_type="Q8_0", text_type="Q8_0", half_kernel=True, width=64, ff=256, text_width=128,
+         text_ff=256, swapped=True),
 ]
 
 
@@ -112,7 +115,8 @@ def image_sizes(spec, draw):
         ("random small", draw.randint(1, t), draw.randint(1, t)),
     ]
     if spec.images == "few":
-        return sizes[:3] if spec.image < 336 else [("Open-Sora's 597x336", 597, 336), ("16:9", 1280, 720), ("inside one tile", 320, 240)]
+        large = [("Open-Sora's 597x336", 597, 336), ("16:9", 1280, 720), ("inside one tile", 320, 240)]
+        return sizes[:3] if spec.image < 336 else large
     return sizes
 
 

@@ -1,7 +1,7 @@
 """The models' vocabulary, text with control tokens to ids as llama.cpp does it, and the chat templates' pieces.
 
-Source of the templates: haotian-liu/LLaVA@c121f04, conversation.py; each piece around the images is tokenised for
-itself, a BOS stands on the first only (tokenizer_image_token).
+Source of the templates: haotian-liu/LLaVA@c121f04, conversation.py; each piece around the images is
+tokenised separately, and only the first begins with a BOS (tokenizer_image_token).
 """
 
 from shared import pieces
@@ -10,7 +10,10 @@ UNKNOWN, BOS, STOP = pieces.UNKNOWN, pieces.BOS, pieces.STOP
 SIZE = 384
 IMAGE = SIZE - 1
 MERGED = "in er an th he at on st re ing the er_ _a _t _s _w _th _the us ser sw wer".replace("_", pieces.SPACE).split()
-ASSISTANT = " and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the "
+ASSISTANT = (
+    " and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the "
+)
 TEMPLATES = {
     "chatml_direct": (
         "<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n",
@@ -20,7 +23,10 @@ TEMPLATES = {
     "vicuna_v1": (f"A chat between a curious user{ASSISTANT}user's questions. USER: ", "\n{} ASSISTANT:"),
     "llava_v1": (f"A chat between a curious human{ASSISTANT}human's questions. USER: ", "\n{} ASSISTANT:"),
 }
-WORDS = "What is seen here there on the water? the answer is in a that strange house; swim past us, user 7 (two)\n é✓".split(" ")
+WORDS = (
+    "What is seen here there on the water? the answer is in a that strange house; "
+    "swim past us, user 7 (two)\n é✓"
+).split(" ")
 TOKENS = pieces.tokens(MERGED, SIZE)
 IDS = {token: i for i, token in enumerate(TOKENS)}
 SCORES = pieces.scores(SIZE)
@@ -41,11 +47,11 @@ def encode(text, space_prefix):
 
 
 def prompt(template, question, add_bos, space_prefix):
-    """Ids before and after the images."""
+    """Token ids of the prompt's text before the images, and of that after them."""
     before, after = TEMPLATES[template]
     return [BOS] * add_bos + encode(before, space_prefix), encode(after.format(question), space_prefix)
 
 
 def question(draw):
-    """A random question of words that reach merges, byte tokens and punctuation. draw: random.Random."""
+    """A random question, from words that need merges, byte tokens and punctuation. draw: random.Random."""
     return " ".join(draw.choice(WORDS) for _ in range(draw.randint(3, 9)))
