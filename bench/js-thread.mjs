@@ -1,7 +1,7 @@
 /**
  * What a row of three frames costs the JS thread, on which everything else of a run happens too: milliseconds of that
- * thread's CPU time a row, for a video file and for pictures in memory. Linux only, since only there does the kernel say
- * how much CPU time each thread took.
+ * thread's CPU time a row, for a video file and for pictures in memory. Linux only, since only there does the kernel
+ * say how much CPU time each thread took.
  *
  *   npm run bench:thread -- [--size 1280x720] [--rows 60] [--against FOLDER]
  *
