@@ -1,4 +1,4 @@
-/** Seeded pseudo-random numbers (mulberry32): the same seed draws the same world everywhere. */
+/** Pseudo-random numbers by the generator mulberry32. The same seed gives the same numbers on every machine. */
 export class Random {
   #state: number
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0
   }
 
-  /** In [low, high). */
+  /** A number from `low` inclusive to `high` exclusive. */
   between(low: number, high: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let mixed = this.#state
@@ -15,6 +15,7 @@ export class Random {
     return low + (((mixed ^ (mixed >>> 14)) >>> 0) / 0x100000000) * (high - low)
   }
 
+  /** One of `items`, each with the same probability. */
   pick<T>(items: readonly T[]): T {
     return items[Math.floor(this.between(0, items.length))]!
   }

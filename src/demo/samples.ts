@@ -7,28 +7,36 @@ import { availableFormats, imageFormats, writeClip, writeImage } from './encode'
 import { Random } from './random'
 import { captionOf, drawScene, type Scene } from './world'
 
+/** A clip or an image that was written. */
 export interface Sample {
-  /** Relative to the folder. */
+  /** Path relative to the samples' folder. */
   path: string
   scene: Scene
+  /** The correct caption. */
   expected: string
 }
 
 export interface SampleOptions {
+  /** The folder to write to. It is created where it does not exist. */
   folder: string
+  /** Number of clips. */
   clips: number
+  /** Number of images. */
   images: number
   seed: number
+  /** Path of the ffmpeg command. */
   ffmpeg: string
-  /** Bound of the short side in pixels. */
+  /** Largest length of a picture's short side in pixels. */
   largest?: number
   signal?: AbortSignal
+  /** Called after each sample with the number of samples written and of all samples. */
   onSample?: (done: number, total: number) => void
 }
 
 /**
- * Renders clips and images of the demo world into `folder`, in turn through all formats,
- * and writes `samples.csv` (path, expected) beside them.
+ * Renders clips and images of the demo world into `folder` and writes the table `samples.csv` there, with the columns
+ * `path` and `expected`. Successive samples take the formats in turn. Rejects with `ffmpeg_missing`, `write_failed`,
+ * `aborted` or an error of the file system.
  */
 export async function writeSamples(options: SampleOptions): Promise<{ csv: string; samples: Sample[] }> {
   const { folder, clips, images, seed, ffmpeg, signal, onSample, largest } = options
@@ -40,8 +48,8 @@ export async function writeSamples(options: SampleOptions): Promise<{ csv: strin
     const scene = drawScene(random, { still, largest })
     const format = formats[i % formats.length]!
     const name = still
-      ? `image-${number(i - clips)}.${imageFormats[(i - clips) % imageFormats.length]}`
-      : `clip-${number(i)}.${format.extension}`
+      ? `image-${ordinal(i - clips)}.${imageFormats[(i - clips) % imageFormats.length]}`
+      : `clip-${ordinal(i)}.${format.extension}`
     const write = (file: string) =>
       still ? writeImage(file, scene, seed + i) : writeClip(file, scene, seed + i, format, ffmpeg, signal)
     return { sample: { path: name, scene, expected: captionOf(scene.subject) }, write }
@@ -66,6 +74,7 @@ export async function writeSamples(options: SampleOptions): Promise<{ csv: strin
   return { csv, samples }
 }
 
-function number(i: number): string {
+/** The number of the sample with index `i`, counted from 1, as at least three digits. */
+function ordinal(i: number): string {
   return String(i + 1).padStart(3, '0')
 }

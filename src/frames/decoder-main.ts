@@ -1,4 +1,4 @@
-/** The main program of a decoder's process: samples one file after the other for `Decoder`. */
+/** The main program of a decoder process: answers its parent's requests for the sampled frames of one file each. */
 import fs from 'node:fs'
 import os from 'node:os'
 import { serve } from '../child-main'
@@ -7,23 +7,29 @@ import type { DecoderRequest } from './decoder'
 import { sendFrames, type SentFrames } from './pixel-file'
 import { sampleFrames } from './sample'
 
-/** Bytes that one message between two Node processes can hold: its length has 31 bits. */
+/**
+ * Largest size in bytes of the pixels in one message. Node writes a message's length as a number of 31 bits; 1 MiB is
+ * left for the other parts of the message.
+ */
 const maxMessageBytes = 2 ** 31 - 2 ** 20
 
 serve(async ({ path, settings, threads, tools }: DecoderRequest) =>
   requireSendable(sendFrames(await sampleFrames(path, settings, threads, tools)))
 )
-// The engine's threads wait for one another at barriers: a decoder that held one of them up would hold up all.
+// Decoding has the lowest priority, since the engine's threads wait for one another at barriers: a decoder that takes a
+// core from one of them delays all of them. The ffmpeg processes that are started here inherit the priority.
 for (const thread of threadIds()) os.setPriority(thread, os.constants.priority.PRIORITY_LOW)
 
 /**
- * The threads of this process. Linux keeps a priority for each thread, and those of Node's pool, which start the
- * decoders' threads, are there already. Elsewhere 0, which means the whole process.
+ * The ids for which the priority of this process has to be set. Linux has a priority for each thread, so these are the
+ * ids of all threads that Node has started; a thread that one of them starts inherits its priority. Other systems have
+ * one priority for the process, which the id 0 names.
  */
 function threadIds(): number[] {
   return process.platform === 'linux' ? fs.readdirSync('/proc/self/task').map(Number) : [0]
 }
 
+/** Throws `unreadable` where the pixels that are left for the message exceed its largest size. */
 function requireSendable(sent: SentFrames): SentFrames {
   const bytes = sent.frames.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)
   if (bytes < maxMessageBytes) return sent

@@ -2,9 +2,9 @@ import type { Readable } from 'node:stream'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
-import { indexFrames, inputArgs, reason } from './ffmpeg-index'
+import { failureReason, indexFrames, inputArgs } from './ffmpeg-index'
 import {
-  mostPixels,
+  maxPixels,
   tookTooLong,
   type CountedFrames,
   type FrameIndex,
@@ -13,13 +13,13 @@ import {
   type VideoReader
 } from './reader'
 
-/** Inputs one ffmpeg process opens: each has its decoder and that decoder's memory. */
-const seeksPerProcess = 8
+/** Inputs that one ffmpeg process opens. Their number is limited because each has a decoder with its own memory. */
+const maxInputsPerProcess = 8
 
-/** What one pipe may carry: the largest picture and its header. */
-const pipeBytes = mostPixels * 3 + 64
+/** Bytes that are accepted from one pipe: those of the largest picture and its header. */
+const maxPipeBytes = maxPixels * 3 + 64
 
-/** A video by ffmpeg processes: one for the index, one or more for the frames. */
+/** Reads a video with the ffmpeg command: one process makes the index, one or more others decode the frames. */
 export class FfmpegReader implements VideoReader {
   readonly #file: VideoFile
   readonly #limits: ReadLimits & FfmpegLimits
@@ -34,58 +34,62 @@ export class FfmpegReader implements VideoReader {
     return (this.#index ??= await indexFrames(this.#file, this.#limits))
   }
 
-  async bySeeking(wanted: number[]): Promise<Picture[] | undefined> {
+  async decodeBySeeking(wanted: number[]): Promise<Picture[] | undefined> {
     const { times } = await this.index()
     if (!times) return undefined
     const pictures: Picture[] = []
-    for (let first = 0; first < wanted.length; first += seeksPerProcess) {
-      const found = await this.#seekGroup(
-        wanted.slice(first, first + seeksPerProcess).map((frame) => seekPoint(times, frame))
-      )
-      if (!found) return undefined
-      pictures.push(...found)
+    for (let first = 0; first < wanted.length; first += maxInputsPerProcess) {
+      const group = wanted.slice(first, first + maxInputsPerProcess)
+      const decoded = await this.#decodeWindows(group.map((index) => seekWindow(times, index)))
+      if (!decoded) return undefined
+      pictures.push(...decoded)
     }
     return pictures
   }
 
-  async #seekGroup(points: SeekPoint[]): Promise<Picture[] | undefined> {
+  /**
+   * Decodes one frame for each window in one ffmpeg process, which opens the file once for each of them. Undefined
+   * where ffmpeg fails or a frame is not in its window.
+   */
+  async #decodeWindows(windows: SeekWindow[]): Promise<Picture[] | undefined> {
     const args = ['-loglevel', 'info']
-    for (const { from } of points) {
+    for (const { from } of windows) {
       args.push('-threads', String(this.#limits.threads))
       if (from > 0) args.push('-ss', from.toFixed(6))
       args.push(...inputArgs(this.#file))
     }
-    points.forEach((_, i) => {
-      args.push('-map', `${i}:V:0`, '-vf', `showinfo@frame${i}`, '-frames:v', '1', ...pictureTo(i))
+    windows.forEach((_, i) => {
+      args.push('-map', `${i}:V:0`, '-vf', `showinfo@frame${i}`, '-frames:v', '1', ...pictureOutputArgs(i))
     })
-    const shown = new Map<number, number>()
-    const pipes = points.map(() => new PicturePipe())
+    /** By window, the presentation time of its frame in seconds. ffmpeg counts it from the time that it seeks to. */
+    const presentationTimes = new Map<number, number>()
+    const pipes = windows.map(() => new PicturePipe())
     const outcome = await runFfmpeg(args, this.#limits, {
       outputs: pipes.map((pipe) => pipe.read),
       onStderr: (line) => {
         const frame = /^\[showinfo@frame(\d+) .* n: *0 .*pts_time: *([-\d.e+]+)/.exec(line)
-        if (frame) shown.set(Number(frame[1]), Number(frame[2]))
+        if (frame) presentationTimes.set(Number(frame[1]), Number(frame[2]))
       }
     })
-    refuseTimeout(outcome)
+    requireNoTimeout(outcome)
     if (outcome.status !== 0) return undefined
     const pictures: Picture[] = []
-    for (const [i, { from, to }] of points.entries()) {
+    for (const [i, { from, to }] of windows.entries()) {
       const picture = pipes[i]!.picture()
-      // Shown times count from the seek point.
-      const time = from + (shown.get(i) ?? Infinity)
+      const time = from + (presentationTimes.get(i) ?? Infinity)
       if (!picture || time > to) return undefined
       pictures.push(picture)
     }
     return pictures
   }
 
-  async fromStart(wanted: number[]): Promise<CountedFrames> {
+  async decodeFromStart(wanted: number[]): Promise<CountedFrames> {
     const args = ['-loglevel', 'info', '-threads', String(this.#limits.threads), ...inputArgs(this.#file)]
-    wanted.forEach((frame, i) => {
-      // The last output sees every frame before its own: it counts.
+    wanted.forEach((index, i) => {
+      // The frames are counted in the last output's filters, since that output ends after all others.
       const count = i === wanted.length - 1 ? 'showinfo@count,' : ''
-      args.push('-map', '0:V:0', '-vf', `${count}select=eq(n\\,${frame}),setpts=0`, '-frames:v', '1', ...pictureTo(i))
+      const filters = `${count}select=eq(n\\,${index}),setpts=0`
+      args.push('-map', '0:V:0', '-vf', filters, '-frames:v', '1', ...pictureOutputArgs(i))
     })
     let length = 0
     const pipes = wanted.map(() => new PicturePipe())
@@ -96,40 +100,52 @@ export class FfmpegReader implements VideoReader {
         if (frame) length = Math.max(length, Number(frame[1]) + 1)
       }
     })
-    refuseTimeout(outcome)
-    if (length === 0) throw new VcapError('no_frames', `None of its frames can be decoded: ${reason(outcome)}`)
+    requireNoTimeout(outcome)
+    if (length === 0) throw new VcapError('no_frames', `None of its frames can be decoded: ${failureReason(outcome)}`)
     return { pictures: pipes.map((pipe) => pipe.picture()), length }
   }
 
   close(): void {
-    // Nothing is open between two processes.
+    // Between two calls no ffmpeg process runs and the file is not open.
   }
 }
 
-interface SeekPoint {
-  /** Seconds; ffmpeg shows the first frame at or after `from`. */
+/** The time around a wanted frame, in seconds from the file's start, in which no other frame is presented. */
+interface SeekWindow {
+  /** The time to seek to: ffmpeg then returns the first frame that is presented at or after it. */
   from: number
-  /** The wanted frame is the only one shown before `to`. */
+  /** A frame that is presented later than this is not the wanted one. */
   to: number
 }
 
-/** Aims between the wanted frame and the one before, so that no rounding can miss it. */
-function seekPoint(times: Float64Array, frame: number): SeekPoint {
-  const time = times[frame]!
-  const gap = frame > 0 ? time - times[frame - 1]! : 0
-  const next = frame + 1 < times.length ? times[frame + 1]! - time : gap || 0.02
-  return { from: frame > 0 ? Math.max(0, time - gap / 2) : 0, to: time + Math.max(next / 2, 0.001) }
+/** Seconds for which a frame is assumed to be presented where no neighbouring frame determines it. */
+const assumedFrameDuration = 0.02
+
+/** Seconds that a window lasts at least after its frame, so that rounded timestamps stay in it. */
+const minTimeToEnd = 0.001
+
+/** The ends of the window lie halfway to the neighbouring frames, so that rounded timestamps cannot select those. */
+function seekWindow(times: Float64Array, index: number): SeekWindow {
+  const time = times[index]!
+  const sincePrevious = index > 0 ? time - times[index - 1]! : 0
+  const untilNext = index + 1 < times.length ? times[index + 1]! - time : sincePrevious || assumedFrameDuration
+  return {
+    from: index > 0 ? Math.max(0, time - sincePrevious / 2) : 0,
+    to: time + Math.max(untilNext / 2, minTimeToEnd)
+  }
 }
 
-/** Writes its one frame to the pipe with this number: PPM is raw RGB that says its size. */
-function pictureTo(pipe: number): string[] {
-  return ['-c:v', 'ppm', '-pix_fmt', 'rgb24', '-f', 'image2pipe', `pipe:${3 + pipe}`]
+/** Arguments of the output that writes to pipe `i`. Its format is PPM: a header with the picture's size, then RGB. */
+function pictureOutputArgs(i: number): string[] {
+  return ['-c:v', 'ppm', '-pix_fmt', 'rgb24', '-f', 'image2pipe', `pipe:${3 + i}`]
 }
 
-function refuseTimeout(outcome: FfmpegOutcome): void {
+/** Throws `unreadable` where ffmpeg was killed because the deadline had passed. */
+function requireNoTimeout(outcome: FfmpegOutcome): void {
   if (outcome.timedOut) throw tookTooLong()
 }
 
+/** Collects the one picture that ffmpeg writes to a pipe. */
 class PicturePipe {
   readonly #chunks: Buffer[] = []
   #bytes = 0
@@ -137,12 +153,12 @@ class PicturePipe {
   readonly read = (stream: Readable): void => {
     stream.on('data', (chunk: Buffer) => {
       this.#bytes += chunk.length
-      if (this.#bytes > pipeBytes) stream.destroy()
+      if (this.#bytes > maxPipeBytes) stream.destroy()
       else this.#chunks.push(chunk)
     })
   }
 
-  /** The picture that came, undefined when none or not all of it did. */
+  /** The picture; undefined where ffmpeg wrote none or only a part of it. */
   picture(): Picture | undefined {
     const bytes = Buffer.concat(this.#chunks)
     const header = /^P6\n(\d+) (\d+)\n255\n/.exec(bytes.toString('latin1', 0, 32))

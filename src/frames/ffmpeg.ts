@@ -1,43 +1,51 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import os from 'node:os'
 import readline from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { abortedError, asVcapError, VcapError } from '../errors'
 
-/** Which ffmpeg, when it is killed, and who may end it earlier. */
+/** The ffmpeg to run and what ends it early. */
 export interface FfmpegLimits {
+  /** Path of the ffmpeg command. */
   ffmpeg: string
-  /** Milliseconds since the epoch. */
+  /** Time at which ffmpeg is killed, in milliseconds since the Unix epoch. */
   deadline: number
+  /** ffmpeg is killed when this is aborted. */
   signal?: AbortSignal | undefined
 }
 
+/** How a process of ffmpeg ended. */
 export interface FfmpegOutcome {
-  /** Exit status; null when it was killed. */
+  /** Exit status; null where ffmpeg was killed by a signal. */
   status: number | null
+  /** Whether ffmpeg was killed because the deadline had passed. */
   timedOut: boolean
-  /** The last lines of stderr, for messages. */
+  /** The last lines of stderr, for error messages. */
   tail: string[]
 }
 
 interface FfmpegStreams {
-  /** What `pipe:0` reads; nothing when left out. */
+  /** Data that ffmpeg reads from `pipe:0`. Where it is left out, `pipe:0` is empty. */
   input?: AsyncIterable<Uint8Array>
-  /** One for each of the pipes `pipe:3`, `pipe:4`, … that the arguments write to. */
+  /** Readers of the pipes `pipe:3`, `pipe:4` and so on, one for each pipe that the arguments name. */
   outputs: ((stream: Readable) => void)[]
+  /** Called with each line of stderr. */
   onStderr?: (line: string) => void
 }
 
-const tailLines = 12
+/** Lines of stderr that are kept for error messages. */
+const maxTailLines = 12
 
-/** Children that must not outlive this process. */
+/** The running ffmpeg processes. They are killed when this process exits. */
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Runs ffmpeg to its end. Rejects with `ffmpeg_missing`, `aborted`; a failing ffmpeg is an outcome. */
+/**
+ * Runs ffmpeg and resolves when it has ended, also where it failed or timed out: the outcome says so. Rejects with
+ * `ffmpeg_missing` where it cannot be started, and with `aborted`.
+ */
 export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: FfmpegStreams): Promise<FfmpegOutcome> {
   const { signal } = limits
   if (signal?.aborted) throw abortedError(signal)
@@ -60,14 +68,13 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
       child.on('error', reject)
       child.on('close', resolve)
     })
-    yieldToTheEngine(child)
     for (const [i, read] of streams.outputs.entries()) read(child.stdio[3 + i] as Readable)
     readline.createInterface({ input: child.stderr! }).on('line', (line) => {
       outcome.tail.push(line)
-      if (outcome.tail.length > tailLines) outcome.tail.shift()
+      if (outcome.tail.length > maxTailLines) outcome.tail.shift()
       streams.onStderr?.(line)
     })
-    if (streams.input) await feed(streams.input, child.stdin!)
+    if (streams.input) await writeInput(streams.input, child.stdin!)
     outcome.status = await ended
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
@@ -84,22 +91,11 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
   return outcome
 }
 
-async function feed(input: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {
+async function writeInput(input: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {
   try {
     await pipeline(input, stdin)
   } catch (error) {
-    // A child that ends early says why on stderr and by its status.
+    // These codes mean that ffmpeg ended before it read all of its input. Its status and stderr say why.
     if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
-}
-
-/** ggml's threads spin at their barriers: a decoder beside them at equal priority halves their speed. */
-function yieldToTheEngine(child: ChildProcess): void {
-  if (child.pid === undefined) return
-  try {
-    os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW)
-  } catch (error) {
-    // It may have ended already.
-    if ((error as { info?: { code?: string } }).info?.code !== 'ESRCH') throw error
   }
 }

@@ -1,41 +1,47 @@
 import { VcapError } from '../errors'
-import { check, type CodecContext, type FormatContext, type Libav, type Packet, type Stream } from './libav'
+import { requireSuccess, type CodecContext, type FormatContext, type Libav, type Packet, type Stream } from './libav'
 import { demuxers, tookTooLong, type ReadLimits, type VideoFile } from './reader'
 
-/** An open file and its video stream. */
+/** An open file and its first video stream that is not cover art. */
 export class LibavInput {
   readonly #libav: Libav
   readonly #limits: ReadLimits
   readonly #format: FormatContext
   readonly #stream: Stream
-  /** Filters that turn its frames upright. */
-  readonly turns: string[]
+  /** FFmpeg filters that turn the decoded frames upright. */
+  readonly uprightFilters: string[]
 
   private constructor(libav: Libav, limits: ReadLimits, format: FormatContext, stream: Stream) {
     this.#libav = libav
     this.#limits = limits
     this.#format = format
     this.#stream = stream
-    this.turns = turnsUpright(stream.codecpar.getCodedSideData(libav.is.AV_PKT_DATA_DISPLAYMATRIX))
+    const displayMatrix = stream.codecpar.getCodedSideData(libav.constants.AV_PKT_DATA_DISPLAYMATRIX)
+    this.uprightFilters = displayMatrixFilters(displayMatrix)
   }
 
-  /** That file only, whatever its name or content ask for. */
+  /**
+   * Opens `file`. The whitelists keep FFmpeg from opening any other file or address. Throws `unreadable`, `no_frames`.
+   */
   static open(libav: Libav, file: VideoFile, limits: ReadLimits): LibavInput {
-    const { lib, is } = libav
-    enforce(limits)
+    const { lib, constants } = libav
+    requireTimeLeft(limits)
     const format = new lib.FormatContext()
     const options = lib.Dictionary.fromObject({ protocol_whitelist: 'file', format_whitelist: demuxers })
     try {
       const demuxer = file.demuxer ? lib.InputFormat.findInputFormat(file.demuxer) : null
       const status = format.openInputSync(`file:${file.path}`, demuxer, options)
       if (status < 0) throw new VcapError('unreadable', `FFmpeg cannot open it: ${lib.FFmpegError.strerror(status)}`)
-      format.findStreamInfoSync() // what it could not find out, decoding will
+      // The status is ignored: decoding determines what this call could not.
+      format.findStreamInfoSync()
       const stream = format.streams.find(
         ({ codecpar, disposition }) =>
-          codecpar.codecType === is.AVMEDIA_TYPE_VIDEO && !(disposition & is.AV_DISPOSITION_ATTACHED_PIC)
+          codecpar.codecType === constants.AVMEDIA_TYPE_VIDEO && !(disposition & constants.AV_DISPOSITION_ATTACHED_PIC)
       )
       if (!stream) throw new VcapError('no_frames', 'It has no video stream')
-      for (const other of format.streams) if (other.index !== stream.index) other.discard = is.AVDISCARD_ALL
+      for (const other of format.streams) {
+        if (other.index !== stream.index) other.discard = constants.AVDISCARD_ALL
+      }
       return new LibavInput(libav, limits, format, stream)
     } catch (error) {
       format.closeInputSync()
@@ -45,16 +51,19 @@ export class LibavInput {
     }
   }
 
-  /** Its packets from where it stands; each only until the next. */
+  /**
+   * The video stream's packets in decode order, from the demuxer's position on. A packet is valid until the next one is
+   * taken. Throws `unreadable` when the deadline has passed.
+   */
   *packets(): Generator<Packet, void, undefined> {
-    const { lib, is } = this.#libav
+    const { lib, constants } = this.#libav
     const packet = new lib.Packet()
     packet.alloc()
     try {
       for (;;) {
-        enforce(this.#limits)
+        requireTimeLeft(this.#limits)
         const status = this.#format.readFrameSync(packet)
-        if (status === is.AVERROR_EAGAIN) continue
+        if (status === constants.AVERROR_EAGAIN) continue
         if (status < 0) return
         if (packet.streamIndex === this.#stream.index) yield packet
         packet.unref()
@@ -64,19 +73,27 @@ export class LibavInput {
     }
   }
 
-  /** To the key frame at `time` or before it; false where that cannot be. */
-  seek(time: bigint): boolean {
-    return this.#format.seekFrameSync(this.#stream.index, time, this.#libav.is.AVSEEK_FLAG_BACKWARD) >= 0
+  /**
+   * Moves the demuxer to the last key frame at or before `timestamp`, which is in the stream's time base. Returns
+   * whether it could.
+   */
+  seek(timestamp: bigint): boolean {
+    const { AVSEEK_FLAG_BACKWARD } = this.#libav.constants
+    return this.#format.seekFrameSync(this.#stream.index, timestamp, AVSEEK_FLAG_BACKWARD) >= 0
   }
 
-  /** From the file's start. */
+  /** Converts a `pts` from the stream's time base to seconds from the file's start. */
   seconds(pts: bigint): number {
     const { num, den } = this.#stream.timeBase
     const { startTime } = this.#format
-    return (Number(pts) * num) / den - (startTime === this.#libav.is.AV_NOPTS_VALUE ? 0 : Number(startTime) / 1e6)
+    const startSeconds = startTime === this.#libav.constants.AV_NOPTS_VALUE ? 0 : Number(startTime) / 1e6
+    return (Number(pts) * num) / den - startSeconds
   }
 
-  /** A decoder of its own for whoever asks, to be freed. */
+  /**
+   * Opens a new decoder for the video stream. The caller frees it with `freeContext`. Throws `no_frames` where FFmpeg
+   * has no decoder for the stream, and `unreadable`.
+   */
   openDecoder(): CodecContext {
     const { lib } = this.#libav
     const { codecpar } = this.#stream
@@ -85,10 +102,10 @@ export class LibavInput {
     const decoder = new lib.CodecContext()
     decoder.allocContext3(codec)
     try {
-      check(this.#libav, decoder.parametersToContext(codecpar))
+      requireSuccess(this.#libav, decoder.parametersToContext(codecpar))
       decoder.pktTimebase = this.#stream.timeBase
       decoder.threadCount = this.#limits.threads
-      check(this.#libav, decoder.open2Sync(codec))
+      requireSuccess(this.#libav, decoder.open2Sync(codec))
     } catch (error) {
       decoder.freeContext()
       throw error
@@ -101,16 +118,20 @@ export class LibavInput {
   }
 }
 
-/** Throws `unreadable` when the time is over. */
-export function enforce({ deadline }: ReadLimits): void {
+/** Throws `unreadable` when the deadline has passed. */
+export function requireTimeLeft({ deadline }: ReadLimits): void {
   if (Date.now() >= deadline) throw tookTooLong()
 }
 
-/** FFmpeg filters for a display matrix (3 × 3, fixed point, row by row), as the command applies it. */
-function turnsUpright(matrix: Buffer | null): string[] {
+/**
+ * The filters that apply a display matrix, which are those that the ffmpeg command inserts for it. `matrix` holds 3 × 3
+ * numbers of 32 bits in row-major order.
+ */
+function displayMatrixFilters(matrix: Buffer | null): string[] {
   if (!matrix || matrix.length < 36) return []
-  const at = (place: number) => matrix.readInt32LE(place * 4)
-  const [a, b, c, d] = [at(0), at(1), at(3), at(4)]
+  const element = (index: number) => matrix.readInt32LE(index * 4)
+  // The upper left 2 × 2 elements rotate, flip and scale.
+  const [a, b, c, d] = [element(0), element(1), element(3), element(4)]
   const degrees = (Math.round((Math.atan2(b / Math.hypot(b, d), a / Math.hypot(a, c)) * 180) / Math.PI) + 360) % 360
   if (Number.isNaN(degrees)) return []
   if (Math.abs(degrees - 90) <= 1) return [c > 0 ? 'transpose=cclock_flip' : 'transpose=clock']

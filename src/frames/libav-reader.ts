@@ -1,9 +1,9 @@
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
-import { check, type AvFrame, type CodecContext, type Libav, type Packet } from './libav'
-import { enforce, LibavInput } from './libav-input'
+import { requireSuccess, type AvFrame, type CodecContext, type Libav, type Packet } from './libav'
+import { LibavInput, requireTimeLeft } from './libav-input'
 import {
-  mostPixels,
+  maxPixels,
   type CountedFrames,
   type FrameIndex,
   type ReadLimits,
@@ -11,20 +11,22 @@ import {
   type VideoReader
 } from './reader'
 
-/** One packet of the stream: one frame, if it is as it should be. Times in the stream's time base. */
-interface Entry {
-  /** When its frame is shown. */
+/**
+ * A packet of the video stream, without its data. In a well-formed stream each packet holds one frame. `pts` and `dts`
+ * are its presentation and its decoding timestamp, in the stream's time base.
+ */
+interface PacketInfo {
   pts: bigint
-  /** When it is to be decoded. */
   dts: bigint
-  key: boolean
-  /** Among the packets, in the order of decoding. */
-  place: number
+  isKeyFrame: boolean
+  /** Index of the packet in decode order. */
+  decodeIndex: number
 }
 
 /**
- * A video by FFmpeg's libraries in this process. To reach a frame they decode, from the key frame before it, only what
- * other frames need: the ffmpeg command cannot change its mind about that between two packets.
+ * Reads a video with FFmpeg's libraries in this process. Between a key frame and a wanted frame it decodes only the
+ * frames that others refer to. The ffmpeg command cannot do that: its option `-skip_frame` holds for a whole input and
+ * would also skip a wanted frame to which no other frame refers.
  */
 export class LibavReader implements VideoReader {
   readonly #libav: Libav
@@ -32,10 +34,10 @@ export class LibavReader implements VideoReader {
   readonly #limits: ReadLimits
   #input: LibavInput
   #index: FrameIndex | undefined
-  /** In the order of decoding. */
-  readonly #entries: Entry[] = []
-  /** Places of the entries by their `pts`. */
-  readonly #places = new Map<bigint, number>()
+  /** All packets whose frames are presented, in decode order. */
+  readonly #packets: PacketInfo[] = []
+  /** Indices of the packets in decode order, by `pts`. */
+  readonly #decodeIndices = new Map<bigint, number>()
 
   private constructor(libav: Libav, file: VideoFile, limits: ReadLimits, input: LibavInput) {
     this.#libav = libav
@@ -44,7 +46,7 @@ export class LibavReader implements VideoReader {
     this.#input = input
   }
 
-  /** Throws `unreadable`, `no_frames`. */
+  /** Opens `file`. Throws `unreadable`, `no_frames`. */
   static open(libav: Libav, file: VideoFile, limits: ReadLimits): LibavReader {
     return new LibavReader(libav, file, limits, LibavInput.open(libav, file, limits))
   }
@@ -54,54 +56,63 @@ export class LibavReader implements VideoReader {
   }
 
   #readIndex(): FrameIndex {
-    const { AV_NOPTS_VALUE, AV_PKT_FLAG_DISCARD } = this.#libav.is
+    const { AV_NOPTS_VALUE, AV_PKT_FLAG_DISCARD } = this.#libav.constants
     for (const { pts, dts, isKeyframe, flags } of this.#input.packets()) {
-      // The container says that this packet's frame is not shown (edit list).
+      // The flag says that the packet's frame is not presented, because of the container's edit list.
       if (flags & AV_PKT_FLAG_DISCARD) continue
-      this.#places.set(pts, this.#entries.length)
-      this.#entries.push({ pts, dts, key: isKeyframe, place: this.#entries.length })
+      const decodeIndex = this.#packets.length
+      this.#decodeIndices.set(pts, decodeIndex)
+      this.#packets.push({ pts, dts, isKeyFrame: isKeyframe, decodeIndex })
     }
-    const { length } = this.#entries
+    const { length } = this.#packets
     if (length === 0) throw new VcapError('no_frames', 'It has no video frames')
-    if (this.#entries.some(({ pts }) => pts === AV_NOPTS_VALUE)) return { length, times: undefined }
-    return { length, times: Float64Array.from(this.#entries, ({ pts }) => this.#input.seconds(pts)).sort() }
+    if (this.#packets.some(({ pts }) => pts === AV_NOPTS_VALUE)) return { length, times: undefined }
+    return { length, times: Float64Array.from(this.#packets, ({ pts }) => this.#input.seconds(pts)).sort() }
   }
 
-  bySeeking(wanted: number[]): Picture[] | undefined {
+  decodeBySeeking(wanted: number[]): Picture[] | undefined {
     const { times } = this.index()
-    // Of two frames at one time only counting tells which is which.
-    if (!times || this.#places.size < times.length) return undefined
-    const shown = [...this.#entries].sort((a, b) => (a.pts < b.pts ? -1 : 1))
+    // Here a frame is identified by its pts, which cannot distinguish two frames that have the same.
+    if (!times || this.#decodeIndices.size < times.length) return undefined
+    const inPresentationOrder = [...this.#packets].sort((a, b) => (a.pts < b.pts ? -1 : 1))
+    const wantedPackets = wanted.map((index) => inPresentationOrder[index]!)
+    /** The pictures of the wanted frames, by `pts`. */
     const pictures = new Map<bigint, Picture>()
     const decoder = this.#input.openDecoder()
     try {
-      for (const [start, group] of this.#byStart(wanted.map((frame) => shown[frame]!))) {
+      for (const [start, group] of this.#groupByKeyFrame(wantedPackets)) {
         if (!this.#decodeGroup(decoder, start, group, pictures)) return undefined
       }
     } finally {
       decoder.freeContext()
     }
-    return wanted.map((frame) => pictures.get(shown[frame]!.pts)!)
+    return wantedPackets.map(({ pts }) => pictures.get(pts)!)
   }
 
-  /** Wanted frames by the key frame to begin with. One shown after a frame cannot be what that one refers to. */
-  #byStart(wanted: Entry[]): Map<Entry, Entry[]> {
-    const groups = new Map<Entry, Entry[]>()
-    for (const frame of wanted) {
-      let { place } = frame
-      while (place > 0 && !(this.#entries[place]!.key && this.#entries[place]!.pts <= frame.pts)) place--
-      const start = this.#entries[place]!
-      groups.set(start, [...(groups.get(start) ?? []), frame])
+  /**
+   * Groups wanted packets by the packet from which they are decoded. This is the last key frame up to the wanted packet
+   * in decode order that is not presented after it, or the first packet where there is none. A frame that follows a key
+   * frame in decode order but is presented before it (a leading picture of an open GOP) may refer to frames of the
+   * previous GOP.
+   */
+  #groupByKeyFrame(wanted: PacketInfo[]): Map<PacketInfo, PacketInfo[]> {
+    const groups = new Map<PacketInfo, PacketInfo[]>()
+    for (const packet of wanted) {
+      const canStartAt = (index: number) => this.#packets[index]!.isKeyFrame && this.#packets[index]!.pts <= packet.pts
+      let index = packet.decodeIndex
+      while (index > 0 && !canStartAt(index)) index--
+      const start = this.#packets[index]!
+      groups.set(start, [...(groups.get(start) ?? []), packet])
     }
     return groups
   }
 
-  /** Adds a group's frames to `pictures`; false where one of them does not come. */
-  #decodeGroup(decoder: CodecContext, start: Entry, group: Entry[], pictures: Map<bigint, Picture>): boolean {
+  /** Decodes a group's frames and adds them to `pictures`. Returns false where one of them could not be decoded. */
+  #decodeGroup(decoder: CodecContext, start: PacketInfo, group: PacketInfo[], pictures: Map<bigint, Picture>): boolean {
     const missing = new Set(group.map(({ pts }) => pts))
-    // Some containers are sought by the one, some by the other.
-    for (const time of [start.pts, start.dts]) {
-      if (!this.#input.seek(time)) continue
+    // Some demuxers seek by pts and others by dts.
+    for (const timestamp of [start.pts, start.dts]) {
+      if (!this.#input.seek(timestamp)) continue
       decoder.flushBuffers()
       for (const frame of this.#decode(decoder, this.#packetsFor(decoder, start, group))) {
         const pts = frame.bestEffortTimestamp
@@ -113,27 +124,28 @@ export class LibavReader implements VideoReader {
   }
 
   /**
-   * From where the input stands to the last packet wanted; none where it stands behind `start`. Before a wanted packet only
-   * what others refer to is decoded, and nothing after the last: draining the decoder brings its frame out.
+   * The packets from the demuxer's position to the last wanted one in decode order; none where seeking has led beyond
+   * `start`. For each packet that is not wanted, the decoder is set to skip it where no other frame refers to it. No
+   * packet after the last wanted one is needed: the decoder returns that packet's frame when it is drained.
    */
-  *#packetsFor(decoder: CodecContext, start: Entry, group: Entry[]): Generator<Packet, void, undefined> {
-    const toCome = new Set(group.map(({ pts }) => pts))
-    let first = true
-    let skips: boolean | undefined
+  *#packetsFor(decoder: CodecContext, start: PacketInfo, group: PacketInfo[]): Generator<Packet, void, undefined> {
+    const remaining = new Set(group.map(({ pts }) => pts))
+    let isFirst = true
+    let skipsUnreferenced: boolean | undefined
     for (const packet of this.#input.packets()) {
       const { pts } = packet
-      if (first && (this.#places.get(pts) ?? 0) > start.place) return
-      first = false
-      const skip = !toCome.delete(pts)
-      if (skip !== skips) decoder.setOption('skip_frame', skip ? 'noref' : 'default')
-      skips = skip
+      if (isFirst && (this.#decodeIndices.get(pts) ?? 0) > start.decodeIndex) return
+      isFirst = false
+      const isWanted = remaining.delete(pts)
+      if (skipsUnreferenced !== !isWanted) decoder.setOption('skip_frame', isWanted ? 'default' : 'noref')
+      skipsUnreferenced = !isWanted
       yield packet
-      if (toCome.size === 0) return
+      if (remaining.size === 0) return
     }
   }
 
-  fromStart(wanted: number[]): CountedFrames {
-    // Not everything that can be read can be rewound.
+  decodeFromStart(wanted: number[]): CountedFrames {
+    // The file is opened again, since not every demuxer can seek to the start.
     this.#input.close()
     this.#input = LibavInput.open(this.#libav, this.#file, this.#limits)
     const decoder = this.#input.openDecoder()
@@ -141,8 +153,8 @@ export class LibavReader implements VideoReader {
     let length = 0
     try {
       for (const frame of this.#decode(decoder, this.#input.packets())) {
-        const place = wanted.indexOf(length++)
-        if (place >= 0) pictures[place] = this.#toPicture(frame)
+        const position = wanted.indexOf(length++)
+        if (position >= 0) pictures[position] = this.#toPicture(frame)
         if (length > wanted.at(-1)!) break
       }
     } finally {
@@ -156,39 +168,44 @@ export class LibavReader implements VideoReader {
     this.#input.close()
   }
 
-  /** The frames of these packets, in order of showing; each only until the next. */
+  /**
+   * Decodes `packets` and then drains the decoder. The frames come in presentation order, and each is valid until the
+   * next one is taken. Throws `unreadable` when the deadline has passed.
+   */
   *#decode(decoder: CodecContext, packets: Iterable<Packet>): Generator<AvFrame, void, undefined> {
     const frame = new this.#libav.lib.Frame()
     frame.alloc()
-    const { AVERROR_EAGAIN, AVERROR_EOF } = this.#libav.is
-    // What is damaged is a frame less, and no end: with threads its error comes late, and sound frames behind it.
+    const { AVERROR_EAGAIN, AVERROR_EOF } = this.#libav.constants
     const limits = this.#limits
-    const received = function* () {
+    // A damaged packet costs its own frame and does not end the decoding. A decoder with several threads reports the
+    // error at a later packet, and intact frames may follow it: after an error the decoder is asked for the next frame.
+    const availableFrames = function* () {
       for (;;) {
         frame.unref()
         const status = decoder.receiveFrameSync(frame)
         if (status === AVERROR_EAGAIN || status === AVERROR_EOF) return
         if (status >= 0) yield frame
-        else enforce(limits)
+        else requireTimeLeft(limits)
       }
     }
     try {
       for (const packet of packets) {
         decoder.sendPacketSync(packet)
-        yield* received()
+        yield* availableFrames()
       }
+      // Sending null drains the decoder.
       decoder.sendPacketSync(null)
-      yield* received()
+      yield* availableFrames()
     } finally {
       frame.free()
     }
   }
 
-  /** As RGB, upright. */
+  /** Converts a decoded frame to RGB and turns it upright. Throws `unreadable`. */
   #toPicture(frame: AvFrame): Picture {
-    const { lib, is } = this.#libav
+    const { lib, constants } = this.#libav
     const { width, height } = frame
-    if (width * height > mostPixels)
+    if (width * height > maxPixels)
       throw new VcapError('unreadable', `Its frames of ${width} × ${height} are too large`)
     const graph = new lib.FilterGraph()
     graph.alloc()
@@ -196,16 +213,15 @@ export class LibavReader implements VideoReader {
     rgb.alloc()
     try {
       graph.nbThreads = 1
-      graph.scaleSwsOpts = 'flags=bicubic' // as the command has it
+      graph.scaleSwsOpts = 'flags=bicubic' // the ffmpeg command's default
       const colours = `colorspace=${frame.colorSpace}:range=${frame.colorRange}`
       const source = `buffer@in=video_size=${width}x${height}:pix_fmt=${frame.format}:time_base=1/1:${colours}`
-      check(
-        this.#libav,
-        graph.parsePtr([source, ...this.#input.turns, 'format=pix_fmts=rgb24', 'buffersink@out'].join(','))
-      )
-      check(this.#libav, graph.configSync())
-      check(this.#libav, graph.getFilter('buffer@in')!.buffersrcAddFrameSync(frame, is.AV_BUFFERSRC_FLAG_KEEP_REF))
-      check(this.#libav, graph.getFilter('buffersink@out')!.buffersinkGetFrameSync(rgb))
+      const filters = [source, ...this.#input.uprightFilters, 'format=pix_fmts=rgb24', 'buffersink@out']
+      requireSuccess(this.#libav, graph.parsePtr(filters.join(',')))
+      requireSuccess(this.#libav, graph.configSync())
+      const [input, output] = [graph.getFilter('buffer@in')!, graph.getFilter('buffersink@out')!]
+      requireSuccess(this.#libav, input.buffersrcAddFrameSync(frame, constants.AV_BUFFERSRC_FLAG_KEEP_REF))
+      requireSuccess(this.#libav, output.buffersinkGetFrameSync(rgb))
       return { data: rgb.toBuffer(), width: rgb.width, height: rgb.height }
     } finally {
       rgb.free()

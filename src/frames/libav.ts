@@ -1,6 +1,6 @@
 import { VcapError } from '../errors'
 
-// node-av is an ES module: what we know of it when compiling is its types.
+// node-av is an ES module and this package is CommonJS: only node-av's types can be imported statically.
 type Lib = typeof import('node-av/lib', { with: { 'resolution-mode': 'import' }})
 type Constants = typeof import('node-av/constants', { with: { 'resolution-mode': 'import' }})
 
@@ -11,22 +11,25 @@ export type Packet = InstanceType<Lib['Packet']>
 export type Stream = InstanceType<Lib['Stream']>
 
 /**
- * FFmpeg's libraries: avformat, avcodec, avfilter. Their calls are used as they are, without a thread for each: to change
- * threads between a packet and the next costs as much as a third of decoding them, and the process is there for nothing else.
+ * FFmpeg's libraries libavformat, libavcodec and libavfilter, as node-av binds them. Their synchronous functions are
+ * used: the asynchronous ones hand each packet to another thread, which costs up to a third of the time of decoding, and
+ * a decoder process has no other work to do meanwhile.
  */
 export interface Libav {
+  /** Classes around FFmpeg's structures. */
   lib: Lib
-  is: Constants
+  /** FFmpeg's constants, such as `AVERROR_EOF`. */
+  constants: Constants
 }
 
-/** Loads node-av. Rejects where it is not installed or its binary does not fit this machine. */
+/** Loads node-av. Rejects where it is not installed or where its binary does not fit this machine. */
 export async function loadLibav(): Promise<Libav> {
-  const [lib, is] = await Promise.all([import('node-av/lib'), import('node-av/constants')])
-  lib.Log.setLevel(is.AV_LOG_QUIET)
-  return { lib, is }
+  const [lib, constants] = await Promise.all([import('node-av/lib'), import('node-av/constants')])
+  lib.Log.setLevel(constants.AV_LOG_QUIET)
+  return { lib, constants }
 }
 
-/** Throws `unreadable` where `status` is one of FFmpeg's errors. */
-export function check({ lib }: Libav, status: number): void {
+/** Throws `unreadable` where `status` is one of FFmpeg's error codes, which are the negative numbers. */
+export function requireSuccess({ lib }: Libav, status: number): void {
   if (status < 0) throw new VcapError('unreadable', `It cannot be decoded: ${lib.FFmpegError.strerror(status)}`)
 }

@@ -2,27 +2,26 @@ import { constants } from 'node:fs'
 import fs from 'node:fs/promises'
 import { VcapError } from '../errors'
 
-/** What a file is by its first bytes, whatever its name says. */
+/** The kind of a media file, as its first bytes tell it. */
 export type MediaKind =
-  /** A picture; GIF and WebP may hold several, one after the other. */
+  /** An image, which may be animated in the formats GIF and WebP. */
   | { type: 'image'; format: 'jpeg' | 'png' | 'webp' | 'tiff' | 'avif' | 'gif' | 'bmp' }
-  /** Everything else is ffmpeg's to judge; `demuxer` where the bytes leave no doubt. */
+  /** Any other file, which FFmpeg reads. `demuxer` is the demuxer's name in FFmpeg where the first bytes decide it. */
   | { type: 'video'; demuxer?: string }
 
+/** Number of bytes at the start of a file by which it is identified. */
 const headBytes = 4096
 
-/**
- * Looks at a file without following playlists or blocking on pipes.
- * Throws `missing`, `unreadable`.
- */
+/** Identifies a file by its first bytes. Pipes and devices are refused. Rejects with `missing` or `unreadable`. */
 export async function identify(file: string): Promise<MediaKind> {
   if (file === '') throw new VcapError('missing', 'The path is empty')
   const head = await readHead(file)
   const ascii = (from: number, to: number) => head.toString('latin1', from, to)
   if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) {
-    // A row of JPEGs begins like one: here only the name tells.
+    // A Motion JPEG stream is a series of JPEG images, so that only the file's name tells it from a single image.
     return /\.mjpe?g$/i.test(file) ? { type: 'video', demuxer: 'mjpeg' } : { type: 'image', format: 'jpeg' }
   }
+  // An animated PNG differs from a still one by an acTL chunk.
   if (ascii(0, 8) === '\x89PNG\r\n\x1a\n') {
     return head.includes('acTL') ? { type: 'video', demuxer: 'apng' } : { type: 'image', format: 'png' }
   }
@@ -41,26 +40,27 @@ async function readHead(file: string): Promise<Buffer> {
     if (stat.isDirectory()) throw new VcapError('unreadable', 'It is a directory')
     if (!stat.isFile()) throw new VcapError('unreadable', 'It is not a regular file')
     if (stat.size === 0) throw new VcapError('unreadable', 'It has 0 bytes')
-    // The file may have become a pipe since: an open that does not block.
+    // O_NONBLOCK: should the file have been replaced by a pipe since, opening it must not wait for a writer.
     handle = await fs.open(file, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
-    throw cannotOpen(error)
+    throw toFileError(error)
   }
   try {
     const head = Buffer.alloc(headBytes)
     await handle.read(head, 0, headBytes, 0)
     return head
   } catch (error) {
-    throw cannotOpen(error)
+    throw toFileError(error)
   } finally {
     await handle.close()
   }
 }
 
-function cannotOpen(error: unknown): VcapError {
+/** Converts an error of the file system to `missing` or `unreadable`. */
+function toFileError(error: unknown): VcapError {
   if (error instanceof VcapError) return error
   const { code, message } = error as NodeJS.ErrnoException
-  // ERR_INVALID_ARG_VALUE: a name with a NUL in it, which no file can have.
+  // Node throws ERR_INVALID_ARG_VALUE for a name that contains a NUL character, which no file can have.
   const absent = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ERR_INVALID_ARG_VALUE'
   return new VcapError(absent ? 'missing' : 'unreadable', absent ? 'No such file' : message, { cause: error })
 }

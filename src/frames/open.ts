@@ -3,11 +3,15 @@ import { FfmpegReader } from './ffmpeg-reader'
 import { loadLibav, type Libav } from './libav'
 import { LibavReader } from './libav-reader'
 import type { ReadLimits, VideoFile, VideoReader } from './reader'
-import { installing, type VideoTools } from './tools'
+import { installHint, type VideoTools } from './tools'
 
+/** The result of loading node-av, which is tried once in a process. */
 let libav: Promise<Libav | Error> | undefined
 
-/** Opens a video with the best of the tools that works here. Throws `ffmpeg_missing`, and what the readers throw. */
+/**
+ * Opens a video with node-av where it is installed and loads, and otherwise with the ffmpeg command. Rejects with
+ * `ffmpeg_missing`, `unreadable` or `no_frames`.
+ */
 export async function openVideo(
   file: VideoFile,
   limits: ReadLimits,
@@ -18,6 +22,6 @@ export async function openVideo(
   if (ffmpeg !== undefined) return new FfmpegReader(file, { ...limits, ffmpeg })
   throw new VcapError(
     'ffmpeg_missing',
-    `node-av does not load here and there is no ffmpeg: ${installing}. node-av says: ${loaded?.message.split('\n')[0]}`
+    `node-av does not load here and there is no ffmpeg: ${installHint}. node-av says: ${loaded?.message.split('\n')[0]}`
   )
 }

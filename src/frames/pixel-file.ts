@@ -6,28 +6,30 @@ import { promisify } from 'node:util'
 import type { Frame, SampledFrames } from './sample'
 
 /*
- * Pixels on their way from a decoder's process to its owner: a file without a name that both have open, in memory where
- * the system has such a place. Three 720p frames as a message between two Node processes cost the receiver's JS thread
- * some 8 ms; read from a file by a thread of libuv's pool they cost it nothing.
+ * A decoder process passes the pixels of its frames to its parent through a temporary file that has no name and that
+ * both have open. It is in memory where the system has /dev/shm. Three 720p frames in a message between two Node
+ * processes take about 8 ms of the parent's JavaScript thread; a thread of libuv's pool reads them from a file without
+ * that cost.
  */
 
-/** Frames whose pixels are in the file, one after the other from its start, or with the frame where it is full. */
+/** Frames as the message to the parent describes them, with or without their pixels. */
 export interface SentFrames {
+  /** `data` is left out where the pixels are in the file: one frame after the other from the file's start. */
   frames: (Omit<Frame, 'data'> & { data?: Uint8Array })[]
-  /** Of the whole video, in frames. */
+  /** Number of frames of the whole video. */
   length: number
 }
 
-/** Number of the descriptor in the decoder's process: behind stdin, stdout, stderr and the channel to its owner. */
+/** The file's descriptor in the decoder process, where 0 to 2 are the standard streams and 3 is the message channel. */
 const childDescriptor = 4
 
-/** Bytes of the file that are worth keeping for the next frames. */
-const keptBytes = 32 * 2 ** 20
+/** Largest size in bytes that the file keeps for the next frames. A larger one is emptied, which frees its memory. */
+const maxKeptBytes = 32 * 2 ** 20
 
 const read = promisify(fs.read)
 const truncate = promisify(fs.ftruncate)
 
-/** Opens a new one and returns its descriptor, to be given to the child. Throws what Node throws. */
+/** Creates a pixel file and returns its descriptor, which the decoder process inherits. Throws Node's errors. */
 export function openPixelFile(): number {
   const folders = ['/dev/shm', os.tmpdir()].filter((folder) => fs.existsSync(folder))
   for (const [i, folder] of folders.entries()) {
@@ -43,17 +45,18 @@ export function openPixelFile(): number {
   throw new Error('there is no folder for temporary files')
 }
 
-/** In the decoder's process: puts the pixels into the file. */
+/** Writes the pixels to the file. It is called in the decoder process. */
 export function sendFrames({ frames, length }: SampledFrames): SentFrames {
   let position = 0
   try {
     for (const { data } of frames) position += writeFully(data, position)
   } catch {
-    return { frames, length } // the place is full: the pixels go with the message
+    return { frames, length } // the file system is full: the pixels are sent in the message
   }
   return { frames: frames.map(({ data, ...frame }) => frame), length }
 }
 
+/** Writes all of `data` at `position` and returns its number of bytes. */
 function writeFully(data: Uint8Array, position: number): number {
   let written = 0
   while (written < data.length) {
@@ -62,7 +65,10 @@ function writeFully(data: Uint8Array, position: number): number {
   return written
 }
 
-/** In the owner: takes the pixels out of the file, on a thread of libuv's pool. */
+/**
+ * Reads the pixels from the file with this descriptor, on a thread of libuv's pool. It is called in the parent. Rejects
+ * with Node's errors, and with one of its own where the file is too short.
+ */
 export async function receiveFrames(descriptor: number, { frames, length }: SentFrames): Promise<SampledFrames> {
   let position = 0
   const received: Frame[] = []
@@ -71,17 +77,17 @@ export async function receiveFrames(descriptor: number, { frames, length }: Sent
     position += pixels.length
     received.push({ ...frame, data: pixels })
   }
-  if (position > keptBytes) await truncate(descriptor, 0)
+  if (position > maxKeptBytes) await truncate(descriptor, 0)
   return { frames: received, length }
 }
 
 async function readFully(descriptor: number, length: number, position: number): Promise<Uint8Array> {
   const data = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await read(descriptor, data, done, length - done, position + done)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await read(descriptor, data, filled, length - filled, position + filled)
     if (bytesRead === 0) throw new Error('the file between the decoder and this process is too short')
-    done += bytesRead
+    filled += bytesRead
   }
   return data
 }

@@ -1,60 +1,70 @@
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 
-/** Pixels of the largest picture taken. */
-export const mostPixels = 16384 * 16384
+/** Largest number of pixels of a frame. Larger frames are refused. */
+export const maxPixels = 16384 * 16384
 
-/** A local file and, where its first bytes decide it, the demuxer to read it with. */
+/** A local file that FFmpeg is to read. */
 export interface VideoFile {
   path: string
+  /** FFmpeg's name of the demuxer. Where it is undefined, FFmpeg chooses one of `demuxers`. */
   demuxer?: string | undefined
 }
 
-/** What reading one file may take. */
+/** The time and the threads that reading one file may take. */
 export interface ReadLimits {
-  /** Milliseconds since the epoch. */
+  /** Time at which reading is given up, in milliseconds since the Unix epoch. */
   deadline: number
-  /** Of a decoder. */
+  /** Threads of each decoder. */
   threads: number
 }
 
+/** The error for a file that could not be decoded before its deadline. */
 export function tookTooLong(): VcapError {
   return new VcapError('unreadable', 'Decoding it took too long')
 }
 
-/** When each frame of a video is shown, in order of showing. */
+/** The frames of a video, as its packets announce them. */
 export interface FrameIndex {
+  /** Number of frames. */
   length: number
-  /** Seconds from the file's start; undefined where the stream has no timestamps. */
+  /**
+   * Presentation times of the frames in seconds from the file's start, in presentation order; undefined where a packet
+   * has no timestamp.
+   */
   times: Float64Array | undefined
 }
 
-/** Frames of the first video stream of one file that is not cover art. */
+/** Reads frames of the first video stream of one file that is not cover art. */
 export interface VideoReader {
-  /** By the packets, without decoding them. Throws `unreadable`, `no_frames`. */
+  /** Indexes the frames by the packets, without decoding them. Throws `unreadable`, `no_frames`. */
   index(): FrameIndex | Promise<FrameIndex>
   /**
-   * Decodes the frames `wanted` (places in the index, ascending) by seeking to each. Undefined when a frame is not the
-   * one at its time: the container seeks badly, or its packets are not its frames, and `fromStart` has to count.
+   * Decodes frames by seeking to each of them. `wanted` holds their indices in presentation order, ascending. Returns
+   * undefined where a decoded frame does not have the time that the index gives for it, because the container cannot
+   * seek exactly or a packet does not hold exactly one frame. `decodeFromStart` can decode such a video. Throws
+   * `unreadable`, `no_frames`.
    */
-  bySeeking(wanted: number[]): Picture[] | undefined | Promise<Picture[] | undefined>
+  decodeBySeeking(wanted: number[]): Picture[] | undefined | Promise<Picture[] | undefined>
   /**
-   * Decodes the whole video and keeps the frames `wanted` (ascending, without repeats). Frames beyond the end stay
-   * undefined, and `length` then tells how many there are. Throws `unreadable`, `no_frames`.
+   * Decodes the video from its start and counts the frames to find the wanted ones. `wanted` holds their indices in
+   * presentation order, ascending and without repeats. Throws `unreadable`, `no_frames`.
    */
-  fromStart(wanted: number[]): CountedFrames | Promise<CountedFrames>
+  decodeFromStart(wanted: number[]): CountedFrames | Promise<CountedFrames>
   close(): void
 }
 
+/** What decoding a video from its start gives. */
 export interface CountedFrames {
+  /** The wanted frames, in the order asked for; undefined for an index beyond the last frame. */
   pictures: (Picture | undefined)[]
+  /** Number of frames that were decoded, which is all frames of the video where a picture is undefined. */
   length: number
 }
 
 /*
- * Demuxers that read one file and open no other. What is missing here is missing on
- * purpose: hls, dash, concat, sdp, imf, image2, avisynth, vapoursynth and their like
- * follow names found in the file.
+ * The demuxers that FFmpeg may use. They read one file and open no other. Demuxers such as hls, dash, concat, sdp, imf,
+ * image2, avisynth and vapoursynth are left out on purpose, since they open other files that a file names.
  */
 export const demuxers = [
   'mov,mp4,m4a,3gp,3g2,mj2',

@@ -8,34 +8,38 @@ import type { FrameIndex, ReadLimits, VideoFile, VideoReader } from './reader'
 import { countPages, decodeImage, readImageFile } from './still'
 import type { VideoTools } from './tools'
 
-/** One sampled picture of a video, or the picture of an image. */
+/** A decoded frame of a video or an image file. */
 export interface Frame extends Picture {
-  /** Place among the video's frames, from 0. */
+  /** Index among all frames of the file in presentation order, from 0. */
   index: number
-  /** Seconds from the file's start; 0 where the stream does not say. */
+  /** Presentation time in seconds from the file's start; 0 where the file has no timestamps. */
   time: number
 }
 
+/** The sampled frames of one file. */
 export interface SampledFrames {
+  /** In presentation order. */
   frames: Frame[]
-  /** Frames of the whole video; 1 for an image. */
+  /** Number of frames of the whole file; 1 for a still image. */
   length: number
 }
 
 /**
- * Where in a video its frames are taken, as parts of its length. Frame p is the one with
- * index int(p · length).
+ * The points of a video at which `count` frames are sampled, as fractions of its length: for point p the frame with the
+ * index trunc(p · length), where length is the number of frames.
  */
 export function samplePoints(count: number): number[] {
   if (count === 3) return [0.1, 0.5, 0.9]
   return Array.from({ length: count }, (_, i) => (i + 0.5) / count)
 }
 
+/** The settings that sampling one file takes. */
 export type SampleSettings = Pick<FrameSettings, 'numFrames' | 'resize' | 'decodeTimeout'>
 
 /**
- * Decoded frames of a local video or image file, upright, in order; the file's length as well.
- * `file`: absolute, or empty; `threads`: of a decoder. Throws `missing`, `unreadable`, `no_frames`, `ffmpeg_missing`.
+ * Decodes the sampled frames of a local video or image file and turns them upright. `file` is an absolute path; for an
+ * empty one it rejects with `missing`. `threads` is the number of threads of each decoder. Rejects with `missing`,
+ * `unreadable`, `no_frames` or `ffmpeg_missing`.
  */
 export async function sampleFrames(
   file: string,
@@ -66,8 +70,10 @@ async function sampleImage(
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  if (format === 'bmp') return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, 1, limits, tools) // sharp has no reader for it
+  // FFmpeg reads BMP files, since sharp cannot.
+  if (format === 'bmp') return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, 1, limits, tools)
   const bytes = await readImageFile(file)
+  // The pages of a TIFF file are not an animation: the first one is the image.
   const pages = format === 'tiff' ? 1 : await countPages(bytes)
   if (pages === 1) return { frames: [{ ...(await decodeImage(bytes, 0)), index: 0, time: 0 }], length: 1 }
   if (format === 'gif') return sampleVideo({ path: file, demuxer: 'gif' }, count, limits, tools)
@@ -87,21 +93,25 @@ async function sampleVideo(
     const index = await reader.index()
     const indices = sampleIndices(index.length, count)
     const wanted = [...new Set(indices)]
-    const found = await reader.bySeeking(wanted)
-    if (found) return { frames: toFrames(indices, wanted, found, index), length: index.length }
+    const pictures = await reader.decodeBySeeking(wanted)
+    if (pictures) return { frames: toFrames(indices, wanted, pictures, index), length: index.length }
     return await sampleByCounting(reader, index, count)
   } finally {
     reader.close()
   }
 }
 
-/** For streams whose packets lie about their frames: the length is what can be decoded. */
+/**
+ * Samples a video by counting its decoded frames. This is for videos whose packets do not correspond to their frames.
+ * Where a sampled index lies beyond the last decoded frame, the indices are computed again from the number of decoded
+ * frames, and the video is decoded once more.
+ */
 async function sampleByCounting(reader: VideoReader, index: FrameIndex, count: number): Promise<SampledFrames> {
   let { length } = index
   for (let attempt = 0; attempt < 2; attempt++) {
     const indices = sampleIndices(length, count)
     const wanted = [...new Set(indices)]
-    const decoded = await reader.fromStart(wanted)
+    const decoded = await reader.decodeFromStart(wanted)
     if (decoded.pictures.every((picture) => picture !== undefined)) {
       return { frames: toFrames(indices, wanted, decoded.pictures, index), length }
     }
@@ -114,6 +124,7 @@ function sampleIndices(length: number, count: number): number[] {
   return samplePoints(count).map((p) => Math.trunc(p * length))
 }
 
+/** The frames with the given indices, which may repeat. `pictures` are those of the indices in `wanted`. */
 function toFrames(
   indices: number[],
   wanted: number[],

@@ -3,26 +3,27 @@ import sharp from 'sharp'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 
-// One picture a thread of libuv's pool is enough: the engine has the cores. No cache: every picture is seen once.
+// sharp takes one thread for an image, since the engine needs the cores. It keeps no cache, since each image is decoded
+// once.
 sharp.concurrency(1)
 sharp.cache(false)
 
-/** Pages of an image file: 1, or more where it is animated. Throws `unreadable`. */
+/** Number of pages of an image file, which are the frames where it is animated. Rejects with `unreadable`. */
 export async function countPages(file: Buffer): Promise<number> {
-  return attempt(async () => (await sharp(file).metadata()).pages ?? 1)
+  return orUnreadable(async () => (await sharp(file).metadata()).pages ?? 1)
 }
 
-/** Reads an image file whole. Throws `unreadable`. */
+/** Reads a whole image file into memory. Rejects with `unreadable`. */
 export function readImageFile(path: string): Promise<Buffer> {
-  return attempt(() => fs.readFile(path))
+  return orUnreadable(() => fs.readFile(path))
 }
 
 /**
- * Decodes one page as 8-bit RGB, turned upright by its EXIF orientation. Alpha is dropped,
- * not blended: transparent pixels keep the colour they have. Throws `unreadable`.
+ * Decodes one page as RGB of 8 bits and turns it upright by its EXIF orientation. The alpha channel is dropped and not
+ * blended with a background, so that transparent pixels keep their colour. Rejects with `unreadable`.
  */
 export async function decodeImage(file: Buffer, page: number): Promise<Picture> {
-  return attempt(async () => {
+  return orUnreadable(async () => {
     const { data, info } = await sharp(file, { page, failOn: 'error' })
       .autoOrient()
       .removeAlpha()
@@ -34,7 +35,8 @@ export async function decodeImage(file: Buffer, page: number): Promise<Picture> 
   })
 }
 
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
+/** Runs `work` and converts what it throws to `unreadable`. */
+async function orUnreadable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {

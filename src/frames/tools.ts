@@ -3,39 +3,47 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { VcapError } from '../errors'
 
-/** What reads videos here. */
+/** What can read videos on this machine. */
 export interface VideoTools {
-  /** Path of the command; undefined where there is none. */
+  /** Path of the ffmpeg command; undefined where there is none. */
   ffmpeg: string | undefined
-  /** FFmpeg's libraries by the package node-av, which go before the command. */
+  /** Whether FFmpeg's libraries are to be used through the package node-av. They are preferred to the command. */
   nodeAv: boolean
 }
 
+/** An ffmpeg command and what named it. */
 export interface FoundFfmpeg {
+  /** Absolute path. */
   path: string
   from: 'option' | 'VCAP_FFMPEG' | 'ffmpeg-static' | 'PATH'
 }
 
-/** The remedy. */
-export const installing =
+/** How to install or name an ffmpeg, for error messages. */
+export const installHint =
   'install ffmpeg (apt install ffmpeg, brew install ffmpeg), or name it with --ffmpeg FILE or VCAP_FFMPEG'
 
-/** node-av where it is installed, else an ffmpeg; the ffmpeg asked for alone. Throws `ffmpeg_missing`. */
+/**
+ * Finds what can read videos: node-av and an ffmpeg command, or only the command that `asked` or `VCAP_FFMPEG` names.
+ * `asked` is a path. Throws `ffmpeg_missing`.
+ */
 export function findVideoTools(asked: string | undefined): VideoTools {
   if (asked || process.env.VCAP_FFMPEG) return { ffmpeg: findFfmpeg(asked).path, nodeAv: false }
   const tools = { ffmpeg: installedFfmpeg()?.path, nodeAv: hasNodeAv() }
   if (tools.nodeAv || tools.ffmpeg !== undefined) return tools
-  throw new VcapError('ffmpeg_missing', `Nothing here reads videos: npm install node-av, or ${installing}`)
+  throw new VcapError('ffmpeg_missing', `Nothing here reads videos: npm install node-av, or ${installHint}`)
 }
 
-/** The ffmpeg to use: the one asked for, else `VCAP_FFMPEG`, else ffmpeg-static's, else the one on PATH. */
+/**
+ * Finds the ffmpeg command to use: the one at the path `asked`, or else at `VCAP_FFMPEG`, or else of the package
+ * ffmpeg-static, or else on PATH. Throws `ffmpeg_missing`.
+ */
 export function findFfmpeg(asked: string | undefined): FoundFfmpeg {
   if (asked) return { path: requireExecutable(asked, 'ffmpeg'), from: 'option' }
   if (process.env.VCAP_FFMPEG)
     return { path: requireExecutable(process.env.VCAP_FFMPEG, 'VCAP_FFMPEG'), from: 'VCAP_FFMPEG' }
   const installed = installedFfmpeg()
   if (installed) return installed
-  throw new VcapError('ffmpeg_missing', `ffmpeg not found: ${installing}`)
+  throw new VcapError('ffmpeg_missing', `ffmpeg not found: ${installHint}`)
 }
 
 function installedFfmpeg(): FoundFfmpeg | undefined {
@@ -48,10 +56,13 @@ function installedFfmpeg(): FoundFfmpeg | undefined {
   return onPath === undefined ? undefined : { path: onPath, from: 'PATH' }
 }
 
-/** Absolute: who runs it may be in another folder. */
-function requireExecutable(file: string, what: string): string {
+/**
+ * Returns the absolute path of `file`, since a decoder process may run it in another working directory. `source` is the
+ * option or the variable that names the file. Throws `ffmpeg_missing` where it is no executable file.
+ */
+function requireExecutable(file: string, source: string): string {
   if (!isExecutable(file))
-    throw new VcapError('ffmpeg_missing', `Expected an executable file for ${what} but received ${file}`)
+    throw new VcapError('ffmpeg_missing', `Expected an executable file for ${source} but received ${file}`)
   return path.resolve(file)
 }
 
@@ -61,37 +72,38 @@ function isExecutable(file: string): boolean {
     fs.accessSync(file, fs.constants.X_OK)
     return true
   } catch {
-    return false // accessSync has no other way to say no
+    return false // accessSync throws where the file is not executable
   }
 }
 
-/** The optional dependency may be absent, and its download may have been blocked. */
+/** Path of ffmpeg-static's ffmpeg; undefined where the package is not installed or could not download its binary. */
 function bundledFfmpeg(): string | undefined {
-  if (!resolve(require, 'ffmpeg-static')) return undefined
+  if (!resolveModule(require, 'ffmpeg-static')) return undefined
   const file = require('ffmpeg-static') as string | null
   return file !== null && isExecutable(file) ? file : undefined
 }
 
+/** The result of `findNodeAv`, which is called once in a process; undefined before. */
 let nodeAvFound: boolean | undefined
 
-/** Whether node-av is installed, with its binary for this platform. */
+/** Whether node-av and its binary for this platform are installed. Whether the binary loads is not tried. */
 export function hasNodeAv(): boolean {
   return (nodeAvFound ??= findNodeAv())
 }
 
 function findNodeAv(): boolean {
-  const lib = resolve(require, 'node-av/lib')
-  return (
-    lib !== undefined && resolve(createRequire(lib), `@seydx/node-av-${process.platform}-${process.arch}`) !== undefined
-  )
+  const lib = resolveModule(require, 'node-av/lib')
+  if (lib === undefined) return false
+  const binary = `@seydx/node-av-${process.platform}-${process.arch}`
+  return resolveModule(createRequire(lib), binary) !== undefined
 }
 
-/** Where a package's file is; undefined where it is not installed. */
-function resolve(from: NodeJS.Require, name: string): string | undefined {
+/** Path of the file to which a module's name resolves; undefined where it is not installed. */
+function resolveModule(from: NodeJS.Require, name: string): string | undefined {
   try {
     return from.resolve(name)
   } catch (error) {
-    // An old version may be there without this part.
+    // An old version of a package may be installed that does not export this module.
     if (['MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED'].includes((error as NodeJS.ErrnoException).code ?? ''))
       return undefined
     throw error
