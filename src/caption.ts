@@ -107,7 +107,23 @@ export interface CaptionerInfo {
   concurrency: number
 }
 
-/** Whoever turns rows into captions: a loaded model, or anything that stands in for one. Its settings are its own. */
+/**
+ * Whoever turns rows into captions: a loaded model, or anything that stands in for one. Its settings are its own.
+ *
+ * @example
+ * ```js
+ * const captioner = {
+ *   info: { name: 'mine', summary: 'captions by file name', digest: '1', warnings: [], window: 8, concurrency: 2 },
+ *   async captionRow({ path }, signal) {
+ *     const known = { numFrames: null, usage: null }
+ *     if (!fs.existsSync(path)) return { status: 'missing', text: '', error: 'No such file', ...known }
+ *     return { status: 'ok', text: `A file named ${path}`, error: null, ...known }
+ *   },
+ *   async close() {}
+ * }
+ * await run('samples.csv', 'captions.csv', { captioner })
+ * ```
+ */
 export interface RowCaptioner {
   readonly info: CaptionerInfo
   /** Resolves for whatever concerns this row alone; rejects with what ends the run, `aborted` among it. */

@@ -12,8 +12,8 @@ export type Stream = InstanceType<Lib['Stream']>
 
 /**
  * FFmpeg's libraries libavformat, libavcodec and libavfilter, as node-av binds them. Their synchronous functions are
- * used: the asynchronous ones hand each packet to another thread, which costs up to a third of the time of decoding, and
- * a decoder process has no other work to do meanwhile.
+ * used: the asynchronous ones hand each packet to another thread, which costs up to a third of the time of decoding,
+ * and a decoder process has no other work to do meanwhile.
  */
 export interface Libav {
   /** Classes around FFmpeg's structures. */

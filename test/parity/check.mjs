@@ -13,8 +13,8 @@ import { picture } from './picture.mjs'
 export const bounds = {
   F32: { cosine: 0.99999, relative: 1e-4, logits: 1e-3, margin: 0 },
   F16: { cosine: 0.9999, relative: Infinity, logits: Infinity, margin: 1e-2 },
-  // Nobody asks for exactness here, since for few rows ggml rounds activations to 8 bits: loose enough for that, and too
-  // tight for any mistake of ours.
+  // Nobody asks for exactness here, since for few rows ggml rounds activations to 8 bits: loose enough for that, and
+  // too tight for any mistake of ours.
   Q8_0: { cosine: 0.98, relative: Infinity, logits: Infinity, margin: 0.5 }
 }
 
