@@ -108,6 +108,7 @@ test('reset forgets what was, not what is under way', async () => {
   const occupancy = new Occupancy(1)
   const end = begin((work) => occupancy.preparing(work))
   now += 100
+  near(occupancy.wait, { idle: 1, emptySlots: 1 })
   occupancy.reset()
   now += 10
   near(occupancy.wait, { idle: 1, emptySlots: 1 })
