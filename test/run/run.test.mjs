@@ -179,6 +179,16 @@ test('the engine is lost: the run ends with engine_lost and leaves nothing', asy
   assert.deepEqual(names(), ['in.csv'])
 })
 
+test('what ends the run ends it now, and with its own error, though the first row waits for ever', async () => {
+  const { input, output, names } = table(20)
+  const captioner = captionerOf((i, signal) => {
+    if (i === 3) throw new Error('of row 3')
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  await assert.rejects(run(input, output, { captioner }), { message: 'of row 3' })
+  assert.deepEqual(names(), ['in.csv'])
+})
+
 test('rows that fail in the engine now and then cost themselves alone', async () => {
   const { input, output } = table(100)
   const captioner = captionerOf((i) => (i % 3 === 0 ? {} : engineError()), 2)
