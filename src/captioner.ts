@@ -154,7 +154,7 @@ export class Captioner {
   }
 
   #describe(settings: CaptionSettings): CaptionerInfo {
-    const { signal, ...decisive } = settings
+    const { signal, decodeTimeout, ...decisive } = settings
     return {
       name: this.info.name,
       summary: summary(this.info),
