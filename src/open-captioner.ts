@@ -3,7 +3,7 @@ import { findVideoTools } from './frames/tools'
 import { loadCaptioner } from './load'
 import { findModel } from './models'
 import { loadAddon } from './native/load'
-import { pickCaptionOptions, pickLoadOptions, type LoadOptions, type LoadSettings } from './options'
+import type { LoadOptions, LoadSettings } from './options'
 
 /*
  * Who captions the rows of a run. This is the one file that knows all who can.
@@ -16,14 +16,11 @@ export function requireCaptionerParts({ ffmpeg, model, mmproj }: LoadSettings): 
   loadAddon()
 }
 
-/** Loads what these options ask for; closing it frees everything. Throws as `loadCaptioner` does. */
+/**
+ * Loads what these options ask for; those of captioning hold for every row. Closing it frees everything. Throws as
+ * `loadCaptioner` does.
+ */
 export async function openCaptioner(options: LoadOptions): Promise<RowCaptioner> {
-  const captioner = await loadCaptioner(pickLoadOptions(options))
-  try {
-    const { signal, ...settings } = pickCaptionOptions(options) // each row brings its own signal
-    return { ...captioner.rows(settings), close: () => captioner.close() }
-  } catch (error) {
-    await captioner.close()
-    throw error
-  }
+  const captioner = await loadCaptioner(options)
+  return { ...captioner.rows(), close: () => captioner.close() }
 }
