@@ -6,6 +6,7 @@
 #include "binding/model.h"
 #include "binding/resampling.h"
 #include "binding/testing.h"
+#include "core/language/vocabulary.h"
 
 namespace vcap {
 namespace {
@@ -29,6 +30,18 @@ Napi::Value inspect(const Napi::CallbackInfo & info) {
     return guarded(env, [&]() -> Napi::Value {
         const GgufFile mmproj(info[1].ToString());
         return to_js(env, read_model_facts(open_model_files(info[0].ToString()), mmproj, info[2].ToString()));
+    });
+}
+
+/** promptTokens(model, mmproj, chatTemplate, prompt): NativePrompt */
+Napi::Value prompt_tokens(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        const GgufFile mmproj(info[1].ToString());
+        const std::vector<std::shared_ptr<const GgufFile>> model = open_model_files(info[0].ToString());
+        const ModelFacts facts = read_model_facts(model, mmproj, info[2].ToString());
+        const Vocabulary vocabulary(*model.front(), facts.chat_template);
+        return to_js(env, vocabulary.tokenizer(), vocabulary.tokenizer().prompt(info[3].ToString()));
     });
 }
 
@@ -83,6 +96,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("shutdown", Napi::Function::New(env, shutdown));
     exports.Set("devices", Napi::Function::New(env, devices));
     exports.Set("inspect", Napi::Function::New(env, inspect));
+    exports.Set("promptTokens", Napi::Function::New(env, prompt_tokens));
     exports.Set("fit", Napi::Function::New(env, fit));
     exports.Set("resample", Napi::Function::New(env, resample));
     exports.Set("loadModel", Napi::Function::New(env, load_model));

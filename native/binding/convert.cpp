@@ -246,6 +246,23 @@ Napi::Object to_js(Napi::Env env, const ModelFacts & facts) {
     object.Set("chatTemplate", facts.chat_template.name);
     object.Set("chatTemplateReason", facts.chat_template.reason);
     object.Set("vision", describe_vision(env, facts.vision));
+    object.Set("warnings",
+               to_array(env, facts.warnings, [env](const std::string & text) { return Napi::String::New(env, text); }));
+    return object;
+}
+
+Napi::Object to_js(Napi::Env env, const Tokenizer & tokenizer, const PromptTokens & prompt) {
+    const auto tokens = [&](const std::vector<llama_token> & part) {
+        return to_array(env, part, [&](llama_token token) {
+            Napi::Object object = Napi::Object::New(env);
+            object.Set("id", token);
+            object.Set("text", tokenizer.spelling(token));
+            return object;
+        });
+    };
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("before", tokens(prompt.before));
+    object.Set("after", tokens(prompt.after));
     return object;
 }
 

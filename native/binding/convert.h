@@ -51,6 +51,8 @@ Napi::Object to_js(Napi::Env env, const ModelFacts & facts);
 Napi::Object to_js(Napi::Env env, const ImageLayout & layout);
 Napi::Object to_js(Napi::Env env, const Caption & caption);
 Napi::Object to_js(Napi::Env env, const Embedding & embedding);
+/** NativePrompt. */
+Napi::Object to_js(Napi::Env env, const Tokenizer & tokenizer, const PromptTokens & prompt);
 /** NativeModelInfo. */
 Napi::Object describe(Napi::Env env, const Engine & engine);
 

@@ -1,6 +1,7 @@
 #include "core/model_facts.h"
 
 #include "core/error.h"
+#include "core/language/tokenizer.h"
 #include "llama.h"
 
 namespace vcap {
@@ -26,6 +27,8 @@ void check_language_model(const GgufFile & file, const std::string & architectur
         file.invalid("it has no tokenizer (tokenizer.ggml.model and tokenizer.ggml.tokens)");
     }
 }
+
+bool contains(const std::string & text, const std::string & part) { return text.find(part) != std::string::npos; }
 
 }   // namespace
 
@@ -86,6 +89,14 @@ ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> &
     facts.name = file.find_string("general.name").value_or("");
     facts.vocabulary = static_cast<int>(*file.find_array_length("tokenizer.ggml.tokens"));
     facts.chat_template = choose_chat_template(file, chat_template);
+    facts.warnings = tokenizer_warnings(file, facts.chat_template);
+    facts.warnings.insert(facts.warnings.end(), facts.vision.warnings.begin(), facts.vision.warnings.end());
+    if (facts.vision.pinpoints.empty() && facts.vision.warnings.empty() &&
+        (contains(facts.name, "1.6") || contains(mmproj.find_string("general.name").value_or(""), "1.6"))) {
+        facts.warnings.push_back(
+            "The files are called LLaVA-1.6, but the projector has no clip.vision.image_grid_pinpoints: it runs as "
+            "LLaVA-1.5, with one tile an image. Convert the projector again from the whole model");
+    }
     for (const std::shared_ptr<const GgufFile> & part : model) {
         facts.model_bytes += part->tensor_bytes();
         for (const ggml_tensor * tensor : part->tensors()) {

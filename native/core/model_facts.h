@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/gguf_file.h"
-#include "core/language/prompt.h"
+#include "core/language/chat_template.h"
 #include "core/vision/vision.h"
 
 namespace vcap {
@@ -25,6 +25,7 @@ struct ModelFacts {
     uint64_t kv_bytes_per_position = 0;   // keys and values of one position in all layers, at half precision
     ChatTemplate chat_template;
     VisionFacts vision;
+    std::vector<std::string> warnings;   // what people should know before they trust the captions, a sentence each
 };
 
 /**

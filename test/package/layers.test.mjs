@@ -114,7 +114,7 @@ test('the checks find what they are for', () => {
     'core/vision/llava/cut.cpp': ['core/engine/job.h', 'core/vision/llava/cut.h'],
     'core/vision/vision.h': ['core/vision/llava/tower.h'],
     'core/vision/open.cpp': ['core/vision/llava/tower.h'],
-    'core/language/prompt.h': ['core/vision/picture.h'],
+    'core/language/tokenizer.h': ['core/vision/picture.h'],
     'binding/model.h': ['core/engine/engine.h', 'napi.h']
   })
   assert.deepEqual(
@@ -125,7 +125,7 @@ test('the checks find what they are for', () => {
       'core/log.h > napi.h',
       'core/vision/llava/cut.cpp > core/engine/job.h',
       'core/vision/vision.h > core/vision/llava/tower.h',
-      'core/language/prompt.h > core/vision/picture.h'
+      'core/language/tokenizer.h > core/vision/picture.h'
     ]
   )
 })

@@ -61,7 +61,7 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
     threads_ = std::make_unique<CpuThreads>(options.threads);
     vision_ = open_vision_model(mmproj, tower_device(devices), *threads_);
     const LanguageModelOptions model_options{devices,         options.split_tensors, options.sequences,
-                                             options.context, options.kv_type,       facts_.chat_template.name};
+                                             options.context, options.kv_type,       facts_.chat_template};
     language_model_ = std::make_unique<LanguageModel>(model, model_options, *threads_, progress);
     batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
     const int preparers = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, MAX_PREPARERS));
@@ -165,7 +165,7 @@ void Engine::lay_out(Job & job) const {
     PromptTokens prompt;
     int64_t room = INT64_MAX;   // features alone need no place in a context
     if (job.request) {
-        prompt = tokenize_prompt(language_model_->vocab(), facts_.chat_template, job.request->prompt);
+        prompt = language_model_->tokenizer().prompt(job.request->prompt);
         room = int64_t{language_model_->context()} - prompt.count() - job.request->max_tokens;
     }
     const std::vector<ImageLayout> layouts = processor.fit(sizes, job.images.detail, room);

@@ -39,7 +39,7 @@ bool Sequence::advance(const float * logits, const LanguageModel & model) {
         first_logits_.assign(logits, logits + model.vocabulary());
     }
     const llama_token token = sampler_.choose(logits, model.vocabulary());
-    if (model.ends(token) && !ignore_eos_) {
+    if (model.tokenizer().ends(token) && !ignore_eos_) {
         return true;
     }
     tokens_.push_back(token);
@@ -51,7 +51,7 @@ Caption Sequence::caption(const LanguageModel & model) const {
     Caption caption;
     std::string bytes;
     for (const llama_token token : tokens_) {
-        bytes += model.piece(token);
+        bytes += model.tokenizer().piece(token);
     }
     caption.text = valid_utf8(bytes);
     caption.tokens = tokens_;

@@ -4,8 +4,8 @@
 
 #include "core/engine/request.h"
 #include "core/language/language_model.h"
-#include "core/language/prompt.h"
 #include "core/language/sampler.h"
+#include "core/language/tokenizer.h"
 #include "core/vision/features.h"
 
 namespace vcap {

@@ -18,32 +18,6 @@ constexpr int64_t MAX_TRAINED_CONTEXT = 1 << 20;
 // llama.cpp rounds the positions of a sequence up to a multiple of this number.
 constexpr uint32_t CONTEXT_STEP = 256;
 
-llama_model_kv_override override_bool(const char * key, bool value) {
-    llama_model_kv_override entry{};
-    entry.tag = LLAMA_KV_OVERRIDE_TYPE_BOOL;
-    std::strncpy(entry.key, key, sizeof(entry.key) - 1);
-    entry.val_bool = value;
-    return entry;
-}
-
-/**
- * Tokenizer settings for a file that lacks them. Where a SentencePiece file says nothing, llama.cpp puts a BOS token
- * and a space before the text. Yi, which LLaVA-1.6-34B grew from and whose template is chatml_direct, was trained with
- * neither. Ends with llama.cpp's end mark, an entry with an empty key.
- */
-std::vector<llama_model_kv_override> tokenizer_overrides(const GgufFile & file, const std::string & chat_template) {
-    std::vector<llama_model_kv_override> overrides;
-    if (chat_template == "chatml_direct" && file.find_string("tokenizer.ggml.model") == "llama") {
-        for (const char * key : {"tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_space_prefix"}) {
-            if (!file.has(key)) {
-                overrides.push_back(override_bool(key, false));
-            }
-        }
-    }
-    overrides.push_back({});
-    return overrides;
-}
-
 }   // namespace
 
 Batch::Batch(int capacity, int width)
@@ -69,13 +43,14 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     open_context(params, threads);
 }
 
-/** Loads the weights onto the devices, and finds the token embeddings and <|im_end|>. Throws model_invalid, aborted. */
+/** Loads the weights onto the devices and opens the token embeddings and the tokenizer. Throws model_invalid, aborted.
+ */
 void LanguageModel::load_model(const std::vector<std::shared_ptr<const GgufFile>> & files,
                                const LanguageModelOptions & options, const std::function<bool(float)> & progress) {
     const GgufFile & file = *files.front();
     std::vector<ggml_backend_dev_t> devices = options.devices;
     devices.push_back(nullptr);   // llama.cpp's end mark
-    const std::vector<llama_model_kv_override> overrides = tokenizer_overrides(file, options.chat_template);
+    const std::vector<llama_model_kv_override> overrides = tokenizer_overrides(file, options.chat);
     struct Progress {
         const std::function<bool(float)> & report;
         bool cancelled;
@@ -107,8 +82,7 @@ void LanguageModel::load_model(const std::vector<std::shared_ptr<const GgufFile>
         file.invalid("llama.cpp could not load it" + (reason.empty() ? "" : " (" + reason + ")"));
     }
     embeddings_ = std::make_unique<TokenEmbeddings>(files, llama_model_n_embd(model_.get()), vocabulary());
-    const std::optional<int64_t> im_end = file.find_string_index("tokenizer.ggml.tokens", "<|im_end|>");
-    im_end_ = im_end ? static_cast<llama_token>(*im_end) : LLAMA_TOKEN_NULL;
+    tokenizer_ = std::make_unique<Tokenizer>(llama_model_get_vocab(model_.get()), file, options.chat);
 }
 
 /** Decides on the positions of each sequence and on the KV cache's type and layout. Throws usage. */
@@ -190,21 +164,6 @@ bool LanguageModel::forget(int sequence, int from) {
     }
     llama_memory_seq_rm(memory, sequence, -1, -1);   // all positions, which never fails
     return false;
-}
-
-// Every chat template that uses <|im_end|> ends an answer with it, even where a file does not mark it as the end of
-// generation.
-bool LanguageModel::ends(llama_token token) const { return token == im_end_ || llama_vocab_is_eog(vocab(), token); }
-
-std::string LanguageModel::piece(llama_token token) const {
-    std::string text(64, '\0');
-    int32_t length = llama_token_to_piece(vocab(), token, text.data(), static_cast<int32_t>(text.size()), 0, false);
-    if (length < 0) {
-        text.resize(-length);
-        length = llama_token_to_piece(vocab(), token, text.data(), static_cast<int32_t>(text.size()), 0, false);
-    }
-    text.resize(std::max(length, 0));
-    return text;
 }
 
 }   // namespace vcap

@@ -9,6 +9,7 @@
 #include "core/cpu_threads.h"
 #include "core/gguf_file.h"
 #include "core/language/token_embeddings.h"
+#include "core/language/tokenizer.h"
 #include "ggml-backend.h"
 #include "llama.h"
 
@@ -20,7 +21,7 @@ struct LanguageModelOptions {
     int sequences = 1;                         // captions at once, each of which has a KV stream
     int context = 0;                           // positions of each sequence; 0: what the model was trained on
     ggml_type kv_type = GGML_TYPE_F16;         // type of the keys and values in the KV cache
-    std::string chat_template;                 // name of the template, which may imply how the tokenizer is set up
+    ChatTemplate chat;                         // also decides how the tokenizer is set up
 };
 
 /**
@@ -73,12 +74,12 @@ public:
     LanguageModel(const LanguageModel &) = delete;
     LanguageModel & operator=(const LanguageModel &) = delete;
 
-    const llama_vocab * vocab() const { return llama_model_get_vocab(model_.get()); }
+    const Tokenizer & tokenizer() const { return *tokenizer_; }
     const TokenEmbeddings & embeddings() const { return *embeddings_; }
     /** Embedding width: numbers of one embedding. */
     int width() const { return embeddings_->width(); }
     /** Tokens in the vocabulary. */
-    int vocabulary() const { return llama_vocab_n_tokens(vocab()); }
+    int vocabulary() const { return llama_vocab_n_tokens(llama_model_get_vocab(model_.get())); }
     int sequences() const { return sequences_; }
     /** Positions of each sequence. */
     int context() const { return context_per_sequence_; }
@@ -97,11 +98,6 @@ public:
      * cannot drop a part of a sequence, removes all its positions and returns false.
      */
     bool forget(int sequence, int from);
-
-    /** Whether the token ends an answer. */
-    bool ends(llama_token token) const;
-    /** The token's bytes, which may be a part of a UTF-8 character; empty for a special token. */
-    std::string piece(llama_token token) const;
 
     /** Makes a decode() that is under way, and every later one, throw aborted soon. For good. */
     void abort() { aborted_ = true; }
@@ -123,7 +119,7 @@ private:
     std::unique_ptr<llama_model, ModelDeleter> model_;
     std::unique_ptr<llama_context, ContextDeleter> context_;
     std::unique_ptr<TokenEmbeddings> embeddings_;
-    llama_token im_end_ = LLAMA_TOKEN_NULL;   // <|im_end|>, where the vocabulary has it
+    std::unique_ptr<Tokenizer> tokenizer_;
     int sequences_;
     int context_per_sequence_ = 0;   // positions
     std::atomic<bool> aborted_{false};

@@ -24,6 +24,7 @@ struct VisionFacts {
     std::string aspect;                           // anyres | pad | crop
     std::string merge;                            // spatial_unpad | spatial | flat
     int feature_width = 0;                        // numbers of one image feature: the language model's embedding width
+    std::vector<std::string> warnings;            // what people should know of the file, a sentence each
 };
 
 /** What one picture becomes: its grid of tiles, and the tokens they are for the language model. */

@@ -33,9 +33,32 @@ std::array<float, 3> read_channels(const GgufFile & file, const std::string & ke
     return channels;
 }
 
-void read_tiling(const GgufFile & file, TileGeometry & geometry) {
+/**
+ * The grids of every LLaVA-1.6 model with tiles of 336 pixels (image_grid_pinpoints of their config.json), for tiles of
+ * `tile` pixels: width and height in turns.
+ */
+std::vector<int64_t> standard_grids(int64_t tile) {
+    return {tile, 2 * tile, 2 * tile, tile, 2 * tile, 2 * tile, 3 * tile, tile, tile, 3 * tile};
+}
+
+/** Reads the grids and the merging. `newline`: name of the newline tensor, which only LLaVA-1.6 has; or empty. */
+void read_tiling(const GgufFile & file, const std::string & newline, TileGeometry & geometry,
+                 std::vector<std::string> & warnings) {
     const std::string key = "clip.vision.image_grid_pinpoints";
-    const std::vector<int64_t> flat = file.find_ints(key).value_or(std::vector<int64_t>{});
+    const std::string merge_key = "clip.vision.mm_patch_merge_type";
+    std::vector<int64_t> flat = file.find_ints(key).value_or(std::vector<int64_t>{});
+    const std::string merge =
+        file.find_string(merge_key).value_or(flat.empty() && !newline.empty() ? "spatial_unpad" : "flat");
+    const std::string asked_aspect = file.find_string("clip.vision.image_aspect_ratio").value_or("anyres");
+    if (flat.empty() && !newline.empty() && merge != "flat" && asked_aspect == "anyres") {
+        flat = standard_grids(geometry.tile_size);
+        warnings.push_back("The projector has " + newline + " but no " + key +
+                           ": it is taken for LLaVA-1.6 with the grids that its models have");
+    } else if (flat.empty() && merge == "spatial_unpad") {
+        warnings.push_back("The projector's mm_patch_merge_type is spatial_unpad, which LLaVA-1.6 has, but it has no " +
+                           key +
+                           ": it runs as LLaVA-1.5, with one tile an image. Convert it again from the whole model");
+    }
     if (flat.size() % 2 != 0 || flat.size() / 2 > MAX_PINPOINTS) {
         file.invalid(key + " has " + std::to_string(flat.size()) + " numbers, which is no list of pairs");
     }
@@ -62,10 +85,9 @@ void read_tiling(const GgufFile & file, TileGeometry & geometry) {
         file.invalid("clip.vision.image_aspect_ratio is '" + aspect + "', but the file has " +
                      (geometry.pinpoints.empty() ? "no " : "") + "image_grid_pinpoints");
     }
-    geometry.merge = file.find_string("clip.vision.mm_patch_merge_type").value_or("flat");
+    geometry.merge = merge;
     if (geometry.merge != "spatial_unpad" && geometry.merge != "spatial" && geometry.merge != "flat") {
-        file.invalid("clip.vision.mm_patch_merge_type is '" + geometry.merge +
-                     "'; flat, spatial and spatial_unpad are known");
+        file.invalid(merge_key + " is '" + geometry.merge + "'; flat, spatial and spatial_unpad are known");
     }
 }
 
@@ -113,13 +135,13 @@ Config read_config(const GgufFile & file) {
     }
     config.mean = read_channels(file, prefix + "image_mean", {0.48145466f, 0.4578275f, 0.40821073f}, false);
     config.deviation = read_channels(file, prefix + "image_std", {0.26862954f, 0.26130258f, 0.27577711f}, true);
-    read_tiling(file, config.geometry);
 
     for (const char * name : {"model.image_newline", "v.image_newline"}) {
         if (file.find_tensor(name) != nullptr) {
             config.newline = name;
         }
     }
+    read_tiling(file, config.newline, config.geometry, config.warnings);
     if (config.geometry.merge == "spatial_unpad" && config.geometry.aspect == "anyres" && config.newline.empty()) {
         file.invalid("clip.vision.mm_patch_merge_type is spatial_unpad, but tensor v.image_newline (or "
                      "model.image_newline) is missing");

@@ -12,8 +12,8 @@ namespace vcap::llava {
 
 Processor::Processor(Config config) : config_(std::move(config)) {
     const TileGeometry & geometry = config_.geometry;
-    facts_ = {geometry.tile_size, geometry.patch_size, geometry.pinpoints,
-              geometry.aspect,    geometry.merge,      config_.feature_width};
+    facts_ = {geometry.tile_size, geometry.patch_size,   geometry.pinpoints, geometry.aspect,
+              geometry.merge,     config_.feature_width, config_.warnings};
 }
 
 size_t Processor::tile_bytes() const { return 3ull * config_.geometry.tile_size * config_.geometry.tile_size; }
