@@ -238,9 +238,10 @@ function digest(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex')
 }
 
-function warnings({ contextPerSequence, contextTrained }: NativeModelInfo): string[] {
-  if (contextPerSequence <= contextTrained) return []
+function warnings({ contextPerSequence, contextTrained, warnings }: NativeModelInfo): string[] {
+  if (contextPerSequence <= contextTrained) return warnings
   return [
+    ...warnings,
     `The context of ${contextPerSequence} positions is more than the ${contextTrained} the model was trained on: ` +
       'captions that use them may be worse'
   ]

@@ -45,6 +45,18 @@ const answerFields = {
   seed: z.int().min(0).max(0xffffffff).default(0).describe('integer between 0 and 4294967295')
 }
 
+/** The chat templates by name, as the addon has them. */
+export const chatTemplates = [
+  'chatml_direct',
+  'mistral_instruct',
+  'vicuna_v1',
+  'llava_v1',
+  'qwen_1_5',
+  'llava_llama_3',
+  'llama3_chat',
+  'phi3_chat'
+] as const
+
 /** Which model, on which devices. */
 const loadFields = {
   /** A name from the model list or a GGUF file; `llava-v1.6-34b` when left out. */
@@ -69,7 +81,10 @@ const loadFields = {
   /** Type of the keys and values kept; `f16` when left out. q8_0 halves their memory, f32 is for exact comparisons. */
   kvType: z.enum(['f32', 'f16', 'q8_0']).default('f16').describe('one of f32, f16, q8_0'),
   /** A chat template's name; by the model's metadata when left out. */
-  chatTemplate: z.string().default('').describe('chat template name'),
+  chatTemplate: z
+    .enum(['', ...chatTemplates])
+    .default('')
+    .describe(`one of ${chatTemplates.join(', ')}`),
   /** Videos decoded at once; 0, the default: by the number of cores. */
   decoders: z.int().min(0).max(256).default(0).describe('integer between 0 and 256'),
   /** Called with the share of the model that is loaded, from 0 to 1. */
@@ -85,12 +100,13 @@ const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signa
 const caption = z.strictObject({ ...answerFields, ...frameFields })
 const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
 const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
-const { anyres, maxTokens } = answerFields
+const { anyres, maxTokens, prompt } = answerFields
 const plan = z.strictObject({
   model,
   mmproj,
   gpus,
   rpc,
+  prompt,
   anyres,
   maxTokens,
   contextPerSequence,

@@ -1,9 +1,10 @@
 import { chooseDevices } from './devices'
 import { memoryBudget, type MemoryBudget } from './memory'
 import { findModel } from './models'
-import type { NativeDevice, NativeModelFacts } from './native/addon'
+import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
 import { loadAddon } from './native/load'
 import { parsePlanOptions, type PlanOptions } from './options'
+import { buildPrompt } from './prompts'
 
 /** What rows whose frames have one size cost. */
 export interface PlannedFrames {
@@ -31,6 +32,8 @@ export interface Plan {
   memory: MemoryBudget
   /** Frame sizes and numbers that fit the context. */
   frames: PlannedFrames[]
+  /** The prompt as the model gets it, where one was asked for. */
+  prompt?: NativePrompt
 }
 
 /** Tokens of a long question: the reference's own has about so many. */
@@ -69,5 +72,8 @@ export function plan(options?: PlanOptions): Plan {
       frames.push({ width, height, frames: count, tiles: sum('tiles'), imageTokens, positions, sequences })
     }
   }
-  return { model, devices, contextPerSequence, memory, frames }
+  if (settings.prompt === undefined) return { model, devices, contextPerSequence, memory, frames }
+  const question = buildPrompt(settings.prompt, 1, undefined)
+  const prompt = addon.promptTokens(files.model, files.mmproj, settings.chatTemplate, question)
+  return { model, devices, contextPerSequence, memory, frames, prompt }
 }

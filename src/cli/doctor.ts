@@ -109,11 +109,15 @@ function modelFiles(): Finding[] {
       }
     try {
       const { model, mmproj } = listedFiles(listed)
-      const { chatTemplate, chatTemplateReason } = loadAddon().inspect(model, mmproj, '')
+      const { chatTemplate, chatTemplateReason, warnings } = loadAddon().inspect(model, mmproj, '')
       return {
         name,
         state: 'ok',
-        detail: [...files, `prompt template ${chatTemplate}: ${chatTemplateReason}`].join('\n')
+        detail: [
+          ...files,
+          `prompt template ${chatTemplate}: ${chatTemplateReason}`,
+          ...warnings.map((text) => `warning: ${text}`)
+        ].join('\n')
       }
     } catch (error) {
       return { name, state: 'broken', detail: asVcapError(error).message }

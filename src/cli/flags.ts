@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { VcapError } from '../errors'
-import { optionField, type CommandName } from '../options'
+import { chatTemplates, optionField, type CommandName } from '../options'
 
 /**
  * How each option is written as a flag, and what it does. Which of them a command has, their checks and their defaults
@@ -21,7 +21,7 @@ const flags: [option: string, flags: string, description: string][] = [
   ['temperature', '--temperature <t>', '0 takes the likeliest token'],
   ['topP', '--top-p <p>', 'sample from this share of the probability'],
   ['seed', '--seed <n>', 'of the sampling'],
-  ['chatTemplate', '--chat-template <name>', "instead of the one for the model's metadata"],
+  ['chatTemplate', '--chat-template <name>', `instead of the metadata's: ${chatTemplates.join(', ')}`],
   ['contextPerSequence', '--ctx <n>', 'positions a caption; 0: what the model was trained on'],
   ['kvType', '--kv-type <type>', 'keys and values kept as f32, f16 or q8_0'],
   ['threads', '--threads <n>', "the engine's CPU threads; 0: one a physical core"],

@@ -61,6 +61,20 @@ export interface NativeModelFacts {
   /** Why this template: what in the metadata, or that the caller asked for it. */
   chatTemplateReason: string
   vision: NativeVision
+  /** What people should know before they trust the captions, a sentence each. */
+  warnings: string[]
+}
+
+/** One token of a prompt: its id, and how the vocabulary spells it. */
+export interface NativeToken {
+  id: number
+  text: string
+}
+
+/** A prompt's text tokens: those before the images' features, and those after them. */
+export interface NativePrompt {
+  before: NativeToken[]
+  after: NativeToken[]
 }
 
 export interface NativeModelInfo extends NativeModelFacts {
@@ -173,6 +187,8 @@ export interface Addon {
   devices(rpc: string[]): NativeDevice[]
   /** Reads and checks the headers alone. `chatTemplate` as in `NativeLoadOptions`. */
   inspect(model: string, mmproj: string, chatTemplate: string): NativeModelFacts
+  /** The prompt that asks the question `prompt`, as the model gets it. Reads headers and vocabulary alone. */
+  promptTokens(model: string, mmproj: string, chatTemplate: string, prompt: string): NativePrompt
   /**
    * What images of these sizes cost together, for a projector file: `auto` takes the most detail whose tokens are at
    * most `room`. Where not even the least fits, the least is returned.

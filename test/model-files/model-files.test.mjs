@@ -214,7 +214,7 @@ test('the template comes from the metadata where they leave no doubt', () => {
   const unclear = other('some model')
   assert.match(
     refusal(unclear, mmproj).message,
-    /Name one of the chat templates: chatml_direct, mistral_instruct, vicuna_v1, llava_v1$/
+    /Name the one that it was trained with: chatml_direct, mistral_instruct, vicuna_v1, llava_v1, .*phi3_chat$/
   )
   assert.equal(template(unclear, 'vicuna_v1'), 'vicuna_v1')
   const unknown = refusal(unclear, mmproj, 'alpaca')

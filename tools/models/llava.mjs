@@ -5,22 +5,32 @@
 import { GgufWriter } from './gguf.mjs'
 
 const byteTokens = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
-const kinds = { normal: 1, unknown: 2, control: 3, byte: 6 }
+export const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, byte: 6 }
+
+/** Id of Yi's first byte token. */
+const firstByte = 134
 
 /**
- * A sentencepiece vocabulary with LLaVA-1.6-34B's order of special tokens. Tokens 6 and 7 are ChatML's marks; without
- * `chatml` they are others.
+ * A sentencepiece vocabulary laid out as Yi-34B's: tokens 6 and 7 are ChatML's marks, which converters of Yi type as
+ * ordinary text (`markType`), and byte tokens begin at 134. Without `chatml` 6 and 7 are other tokens. `pieces` are
+ * further tokens by their ids.
  */
-function vocabulary(size, chatml) {
+function vocabulary(size, chatml, markType, pieces) {
   const marks = chatml ? ['<|im_start|>', '<|im_end|>'] : ['<|6|>', '</s>']
-  const specials = ['<unk>', '<|startoftext|>', '<|endoftext|>', '<|Human|>', '<|Assistant|>', '<|System|>', ...marks]
-  const tokens = [...specials, ...byteTokens]
-  const types = [kinds.unknown, ...specials.slice(1).map(() => kinds.control), ...byteTokens.map(() => kinds.byte)]
+  const specials = ['<unk>', '<|startoftext|>', '<|endoftext|>', '<|Human|>', '<|Assistant|>', '<|System|>']
+  const tokens = [...specials, ...marks, '<|im_sep|>']
+  const types = [tokenTypes.unknown, ...specials.slice(1).map(() => tokenTypes.control), markType, markType]
+  types.push(tokenTypes.normal)
+  while (tokens.length < firstByte) tokens.push(`<|reserved${tokens.length}|>`)
+  while (types.length < firstByte) types.push(tokenTypes.control)
+  tokens.push(...byteTokens)
+  types.push(...byteTokens.map(() => tokenTypes.byte))
   // Printable ASCII as single characters, then filler tokens that occur in no text.
   for (let code = 33; code < 127; code++) tokens.push(String.fromCharCode(code))
   tokens.push('\u2581')
   while (tokens.length < size) tokens.push(`\u2581\u00b6${tokens.length}`)
-  while (types.length < size) types.push(kinds.normal)
+  while (types.length < size) types.push(tokenTypes.normal)
+  for (const [id, piece] of Object.entries(pieces)) tokens[id] = piece
   return { tokens, types, scores: tokens.map((_, id) => -id) }
 }
 
@@ -41,10 +51,12 @@ export function languageModel(shape, fill = () => undefined) {
     ropeBase,
     type,
     outputType = type,
-    chatml = true
+    chatml = true,
+    markType = tokenTypes.normal,
+    pieces = {}
   } = shape
   const head = width / heads
-  const { tokens, types, scores } = vocabulary(shape.vocabulary, chatml)
+  const { tokens, types, scores } = vocabulary(shape.vocabulary, chatml, markType, pieces)
   const file = new GgufWriter()
     .set('general.architecture', 'string', 'llama')
     .set('general.name', 'string', name)
