@@ -53,13 +53,13 @@ def llama_keys(*, context, width, blocks, ff, heads, kv_heads, eps, theta, vocab
     }
 
 
-def tokenizer_keys(tokens, scores):
-    """The vocabulary: `tokens` as `pieces.tokens` lays them out, and one score for each."""
+def tokenizer_keys(tokens, scores, marks=pieces.NORMAL):
+    """The vocabulary: `tokens` as `pieces.tokens` lays them out, one score for each, and ChatML's marks' type."""
     return {
         "tokenizer.ggml.model": "llama",
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.scores": scores,
-        "tokenizer.ggml.token_type": pieces.types(tokens),
+        "tokenizer.ggml.token_type": pieces.types(tokens, marks),
         "tokenizer.ggml.bos_token_id": pieces.BOS,
         "tokenizer.ggml.eos_token_id": pieces.STOP,
         "tokenizer.ggml.unknown_token_id": pieces.UNKNOWN,

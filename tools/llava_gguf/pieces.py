@@ -3,6 +3,7 @@
 Ids run: controls, the 256 bytes, single characters, merged pieces by rank, filler, `<image>`.
 """
 
+NORMAL, UNKNOWN_TYPE, CONTROL_TYPE, USER_DEFINED, UNUSED_TYPE, BYTE = range(1, 7)  # GGUF's token types
 CONTROL = ["<unk>", "<s>", "</s>", "<reserved_3>", "<reserved_4>", "<reserved_5>", "<|im_start|>", "<|im_end|>"]
 UNKNOWN, BOS, STOP = 0, 1, 7
 IMAGE = "<image>"  # the last id
@@ -29,10 +30,11 @@ def scores(count):
     return [0.0 if i < FIRST else float(FIRST - i) for i in range(count)]
 
 
-def types(tokens):
-    """GGUF's token types: 1 normal, 2 unknown, 3 control, 5 unused, 6 byte."""
-    text = [5 if token.startswith(UNUSED) else 1 for token in tokens[FIRST:-1]]
-    return [2] + [3] * (len(CONTROL) - 1) + [6] * len(BYTES) + text + [3]
+def types(tokens, marks):
+    """Every token's type. `marks`: the type of <|im_start|> and <|im_end|>; converters of Yi's models write NORMAL."""
+    controls = [marks if token.startswith("<|im_") else CONTROL_TYPE for token in CONTROL[1:]]
+    text = [UNUSED_TYPE if token.startswith(UNUSED) else NORMAL for token in tokens[FIRST:-1]]
+    return [UNKNOWN_TYPE, *controls] + [BYTE] * len(BYTES) + text + [CONTROL_TYPE]
 
 
 def merge(text, ids, scores):

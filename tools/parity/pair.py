@@ -47,7 +47,7 @@ def text_keys(spec):
     )
     about = {"general.name": f"parity {spec.name}", "general.file_type": FILE_TYPES[spec.text_type]}
     prompt = {"tokenizer.ggml.add_bos_token": spec.add_bos, "tokenizer.ggml.add_space_prefix": spec.space_prefix}
-    return about | shape | keys.tokenizer_keys(vocabulary.TOKENS, vocabulary.SCORES) | prompt
+    return about | shape | keys.tokenizer_keys(vocabulary.TOKENS, vocabulary.SCORES, spec.marks) | prompt
 
 
 def projector_tensors(spec, state):

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from shared import pieces
+
 GRIDS = [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)]  # tiles (across, down), LLaVA-1.6's list
 
 
@@ -42,6 +44,7 @@ class Spec:
     template: str = "chatml_direct"
     add_bos: bool = False
     space_prefix: bool = False
+    marks: int = pieces.NORMAL  # token type of <|im_start|> and <|im_end|>
     # How many images and questions the model gets.
     images: str = "all"  # all | few
     fixture: bool = False
@@ -68,16 +71,17 @@ LLAVA15 = dict(grids=False, merge=None, newline=None, aspect=None)
 
 SPECS = [
     Spec("plain", fixture=True),
-    Spec("legacy", **OLD, heads=1, text_heads=2, half_kernel=True, fixture=True),
+    Spec("legacy", **OLD, heads=1, text_heads=2, half_kernel=True, marks=pieces.CONTROL_TYPE, fixture=True),
     Spec("wide", width=128, heads=2, ff=512, text_width=256, text_heads=4, text_kv_heads=2, text_ff=512, theta=1e4),
     Spec("square-ffn", ff=32, swapped=True, heads=4, text_kv_heads=4, theta=1e4),
     Spec("tile-112", image=112, heads=4, newline="model.image_newline", text_kv_heads=1),
     Spec("tile-336", image=336, heads=1, stored=1, runs=1, text_heads=2, text_kv_heads=1, text_blocks=1, images="few"),
-    Spec("feature-layer", stored=3, feature_layer=2, swapped=True, fixture=True),
+    Spec("feature-layer", stored=3, feature_layer=2, swapped=True, marks=pieces.UNKNOWN_TYPE, fixture=True),
     Spec("feature-layer-all", stored=3, runs=3, feature_layer=3, heads=1),
     Spec("feature-layer-negative", stored=4, runs=3, feature_layer=-2, heads=4),
     Spec("blocks-23", width=64, ff=128, stored=23, runs=23, **OLD),
-    Spec("blocks-24", width=16, heads=1, ff=32, stored=24, runs=23, half_kernel=True, text_blocks=1, fixture=True),
+    Spec("blocks-24", width=16, heads=1, ff=32, stored=24, runs=23, half_kernel=True, text_blocks=1,
+         marks=pieces.USER_DEFINED, fixture=True),
     Spec("no-type", projector_type=False, add_bos=True, space_prefix=True, template="mistral_instruct"),
     Spec("merge-flat", merge=None, newline=None, images="few"),
     Spec("merge-spatial", merge="spatial", images="few"),
