@@ -10,7 +10,7 @@ import { loadCaptioner } from './load'
 import type { NativeModelInfo } from './native/addon'
 import { parseBenchOptions, pickLoadOptions, type BenchOptions } from './options'
 import { mapInOrder } from './ordered'
-import { openRows } from './rows/open'
+import { isTable, openRows, type RowsOptions } from './rows/open'
 
 /** How fast one model captions certain clips here. */
 export interface BenchResult {
@@ -41,7 +41,7 @@ const demoClips = 24
  */
 export async function bench(files: string[] = [], options: BenchOptions = {}): Promise<BenchResult> {
   const settings = parseBenchOptions(options)
-  if (files.length > 0) return measure(await listClips(files, settings.clips ?? defaultClips, settings.root), options)
+  if (files.length > 0) return measure(await listClips(files, settings.clips ?? defaultClips, settings), options)
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'vcap-bench-'))
   try {
     const { samples } = await writeSamples({
@@ -63,18 +63,21 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
 }
 
 /** The first `most` of the files, or of the rows of the one table. */
-async function listClips(files: string[], most: number, root: string | undefined): Promise<RowInput[]> {
+async function listClips(files: string[], most: number, { root, signal }: RowsOptions): Promise<RowInput[]> {
   const [table] = files
-  if (files.length > 1 || !/\.csv$/i.test(table!)) {
-    return files.slice(0, most).map((file) => ({ path: path.resolve(file) }))
+  if (files.length > 1 || !isTable(table!)) return files.slice(0, most).map((file) => ({ path: path.resolve(file) }))
+  const source = await openRows(table!, { root, signal })
+  try {
+    const clips: RowInput[] = []
+    for await (const { input } of source.rows()) {
+      clips.push(input)
+      if (clips.length === most) break
+    }
+    if (clips.length === 0) throw new VcapError('usage', `${table} has no rows`)
+    return clips
+  } finally {
+    source.close()
   }
-  const clips: RowInput[] = []
-  for await (const { input } of (await openRows(table!, { root })).rows()) {
-    clips.push(input)
-    if (clips.length === most) break
-  }
-  if (clips.length === 0) throw new VcapError('usage', `${table} has no rows`)
-  return clips
 }
 
 async function measure(clips: RowInput[], options: BenchOptions): Promise<BenchResult> {

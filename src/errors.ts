@@ -35,6 +35,7 @@ const errors = {
   // The run as a whole.
   engine_lost: exitCodes.stopped,
   decoder_lost: exitCodes.stopped,
+  read_failed: exitCodes.stopped,
   write_failed: exitCodes.stopped,
   closed: exitCodes.stopped,
   aborted: exitCodes.interrupted,

@@ -8,8 +8,8 @@ import { jsonProgress, textProgress } from './progress'
 export function runCommand(): Command {
   const command = new Command('run')
     .description('caption the videos and images of a CSV with a path column')
-    .argument('<input.csv>')
-    .argument('<output.csv>')
+    .argument('<input.csv>', 'the table; - is standard input')
+    .argument('<output.csv>', 'appears when all is done')
     .option('--json', 'one JSON object an event on stderr instead of a bar')
   addFlags(command, 'run')
   return command

@@ -1,70 +1,171 @@
-import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
-import { parse } from 'csv-parse'
+import { pipeline } from 'node:stream'
+import { parse, type CsvError } from 'csv-parse'
 import { stringify } from 'csv-stringify/sync'
-import { VcapError } from '../errors'
+import { abortedError, VcapError } from '../errors'
+import { findDialect, parserOptions, type Dialect } from './dialect'
 import { OutputFile } from './output-file'
-import type { Cell, RowSink } from './rows'
+import { requireColumn, type Cell, type RowSink } from './rows'
+import { Scanner, type Places, type TableFacts } from './scan'
+import type { TableFile } from './table-file'
+import { decodeText, faultError, TextFault } from './text'
 
-/** Longer records are an unclosed quote that swallows the file. */
-const maxRecordBytes = 16 * 1024 * 1024
+/** Bytes in which the header must end. */
+const headBytes = 1024 * 1024
 
-const dialect = {
-  bom: true,
-  relax_column_count: true,
-  relax_quotes: true,
-  skip_empty_lines: true,
-  max_record_size: maxRecordBytes
-}
-
-/** A CSV file's header, and its records to come. */
+/** A checked CSV file: all that can be wrong with it was found. */
 export interface CsvTable {
+  /** The header's, and one for cells beyond it where rows have such. */
   columns: string[]
-  records: AsyncIterable<string[]>
+  pathColumn: number
+  /** Records after the header. */
+  total: number
+  /** What its owner should know: one sentence each. */
+  warnings: string[]
+  /** As many cells each as there are columns. */
+  records(): AsyncGenerator<string[], void, undefined>
 }
 
 /**
- * Opens a CSV file and reads its header. A byte-order mark, CRLF, quoted newlines, blank lines, missing cells (empty)
- * and extra cells (dropped) are taken as they come. Throws `csv_invalid`; the records throw it as well.
+ * Reads a whole CSV file and checks it. Line ends may be mixed. Missing cells are empty, those beyond the header are
+ * kept in a column of their own, and both are warned of. Throws `csv_invalid`, with the line where one is at fault,
+ * `read_failed`, `aborted`.
  */
-export async function openCsv(file: string): Promise<CsvTable> {
-  const records = readRecords(file)
-  const header = await records.next()
-  if (header.done) {
-    throw new VcapError('csv_invalid', `${file} is empty: expected a CSV with a header and a column named path`)
-  }
-  const columns = header.value
-  return { columns, records: ofWidth(records, columns.length) }
-}
-
-/** Records of a CSV file, the header not counted. Rejects where the file breaks off or the signal is aborted. */
-export async function countCsv(file: string, signal: AbortSignal): Promise<number> {
-  let records = 0
-  // Counted as they are found and dropped: a stream of a million rows nobody reads would cost as much as the run.
-  const parser = parse({ ...dialect, on_record: () => void records++ })
-  await pipeline(createReadStream(file), parser.resume(), { signal })
-  return Math.max(0, records - 1)
-}
-
-async function* ofWidth(records: AsyncIterable<string[]>, width: number): AsyncGenerator<string[]> {
-  for await (const record of records) {
-    yield record.length === width ? record : Array.from({ length: width }, (_, i) => record[i] ?? '')
+export async function openCsv(file: TableFile, signal: AbortSignal | undefined): Promise<CsvTable> {
+  const dialect = await readDialect(file)
+  const header = dialect.columns
+  const pathColumn = header ? requireColumn(file.label, header, 'path') : 0
+  const facts = await scan(file, dialect, pathColumn, signal)
+  if (!header) throw faultError(file.label, 1, `the header cannot be read in the first ${headBytes} bytes`)
+  const extra = facts.long.count > 0 ? [freeName(header, 'extra_cells')] : []
+  return {
+    columns: [...header, ...extra],
+    pathColumn,
+    total: facts.rows,
+    warnings: warningsOf(file.label, dialect.separator, facts, header.length, extra[0]),
+    records: () => readRecords(file, dialect, header.length, extra.length, facts.rows)
   }
 }
 
-async function* readRecords(file: string): AsyncGenerator<string[], void, undefined> {
-  const input = createReadStream(file)
-  const parser = parse(dialect)
-  input.on('error', (error) => parser.destroy(error))
-  input.pipe(parser)
+async function readDialect(file: TableFile): Promise<Dialect> {
+  const parts: Buffer[] = []
+  let length = 0
+  let cut = false
   try {
-    for await (const record of parser) yield record as string[]
-  } catch (cause) {
-    const { message } = cause as Error
-    throw new VcapError('csv_invalid', `${file} cannot be read as CSV: ${message}`, { cause })
-  } finally {
-    input.destroy()
+    for await (const part of decodeText(file.blocks())) {
+      parts.push(part)
+      if ((length += part.length) >= headBytes) break
+    }
+  } catch (error) {
+    if (!(error instanceof TextFault)) throw error
+    cut = true // the scan comes to the fault as well, and knows its line
   }
+  const head = Buffer.concat(parts)
+  const dialect = findDialect(head, 'path')
+  cut ||= length >= headBytes && !/[\r\n]/.test(head.toString('latin1', dialect.skipped))
+  return cut ? { ...dialect, columns: undefined } : dialect
+}
+
+async function scan(
+  file: TableFile,
+  { separator, skipped, columns }: Dialect,
+  pathColumn: number,
+  signal: AbortSignal | undefined
+): Promise<TableFacts> {
+  const { label } = file
+  const firstLine = skipped > 0 ? 2 : 1
+  const scanner = new Scanner({ label, separator, width: columns?.length ?? 0, pathColumn, firstLine })
+  try {
+    for await (const text of skip(decodeText(file.blocks()), skipped)) {
+      if (signal?.aborted) throw abortedError(signal)
+      scanner.add(text)
+    }
+  } catch (error) {
+    throw error instanceof TextFault ? faultError(label, scanner.line, error.message) : error
+  }
+  file.requireUnchanged()
+  return scanner.finish()
+}
+
+async function* skip(blocks: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer, void, undefined> {
+  let left = bytes
+  for await (const block of blocks) {
+    const here = Math.min(left, block.length)
+    left -= here
+    yield block.subarray(here)
+  }
+}
+
+async function* readRecords(
+  file: TableFile,
+  { separator, skipped }: Dialect,
+  width: number,
+  extra: number,
+  expected: number
+): AsyncGenerator<string[], void, undefined> {
+  file.requireUnchanged()
+  const parser = parse({ ...parserOptions, delimiter: separator })
+  // Its errors reach the loop below.
+  pipeline(skip(decodeText(file.blocks()), skipped), parser, () => undefined)
+  let records = -1 // the header
+  try {
+    for await (const record of parser as AsyncIterable<string[]>) {
+      if (records++ >= 0) yield ofWidth(record, width, extra)
+    }
+  } catch (cause) {
+    if (cause instanceof VcapError) throw cause
+    const { message } = cause as CsvError
+    throw new VcapError('csv_invalid', `${file.label} cannot be read as CSV: ${message}`, { cause })
+  }
+  if (records !== expected) {
+    throw new VcapError('internal', `${file.label} has ${expected} rows by its scan and ${records} by its parser`)
+  }
+}
+
+/** A record with as many cells as the header, and those beyond it as one, written as CSV. */
+function ofWidth(record: string[], width: number, extra: number): string[] {
+  if (record.length === width && extra === 0) return record
+  const cells = Array.from({ length: width + extra }, (_, i) => (i < width && record[i]) || '')
+  const beyond = record.slice(width)
+  if (extra > 0 && beyond.some((cell) => cell !== '')) cells[width] = stringify([beyond], { eof: false })
+  return cells
+}
+
+function freeName(taken: string[], name: string): string {
+  for (let count = 1; ; count++) {
+    const free = count === 1 ? name : `${name}_${count}`
+    if (!taken.includes(free)) return free
+  }
+}
+
+function warningsOf(
+  label: string,
+  separator: string,
+  facts: TableFacts,
+  width: number,
+  extra: string | undefined
+): string[] {
+  const told = (places: Places, message: (where: string) => string) =>
+    places.count === 0 ? [] : [`${label}: ${message(describe(places))}`]
+  const other = separator === ',' ? [] : [`${label} has ${JSON.stringify(separator)} between cells; the output has ","`]
+  return [
+    ...other,
+    ...told(facts.short, (rows) => `${rows} fewer cells than the header's ${width}; the missing ones are empty`),
+    ...told(
+      facts.long,
+      (rows) =>
+        `${rows} more cells than the header's ${width}, as by a separator without quotes; ` +
+        `those beyond it make the column ${extra}`
+    ),
+    ...told(
+      facts.swallowed,
+      (rows) => `${rows} a quoted cell with lines that look like rows; if rows are missing, a quote there is not closed`
+    )
+  ]
+}
+
+function describe({ count, lines }: Places): string {
+  const more = count > lines.length ? ', …' : ''
+  return `${count} ${count === 1 ? 'row' : 'rows'} (line ${lines.join(', ')}${more}) ${count === 1 ? 'has' : 'have'}`
 }
 
 /** Records that are written at once: one by one, writing would cost more than all the rest of a row. */

@@ -7,6 +7,8 @@ const captionColumns = ['text', 'num_frames', 'status', 'error']
 /** From input columns to output columns. */
 export interface Layout {
   columns: string[]
+  /** Input columns that are not in the output, since ours have their names. */
+  replaced: string[]
   /** One row of the output. */
   cells(input: Cell[], caption: RowCaption): Cell[]
 }
@@ -16,12 +18,14 @@ export function chooseLayout(columns: string[], pathColumn: number, compat: 'ope
   if (compat === 'open-sora') {
     return {
       columns: ['path', 'text', 'num_frames'],
+      replaced: [],
       cells: (input, { text, numFrames }) => [input[pathColumn]!, text, numFrames]
     }
   }
   const kept = columns.flatMap((name, column) => (captionColumns.includes(name) ? [] : [column]))
   return {
     columns: [...kept.map((column) => columns[column]!), ...captionColumns],
+    replaced: captionColumns.filter((name) => columns.includes(name)),
     cells: (input, { text, numFrames, status, error }) => [
       ...kept.map((column) => input[column]!),
       text,

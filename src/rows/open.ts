@@ -1,34 +1,60 @@
-import fs from 'node:fs'
 import path from 'node:path'
-import { VcapError } from '../errors'
-import { countCsv, CsvSink, openCsv } from './csv'
-import { requireColumn, type Row, type RowSink, type RowSource } from './rows'
+import { CsvSink, openCsv } from './csv'
+import type { Row, RowSink, RowSource } from './rows'
+import { isStandardInput, isStream, TableFile } from './table-file'
 
 export interface RowsOptions {
-  /** Where relative paths start; the table's folder when left out. */
+  /** Where relative paths start; the table's folder when left out, the working directory for what has none. */
   root?: string | undefined
+  signal?: AbortSignal | undefined
 }
 
-/** Opens a table whose column `path` names the files to caption. Throws `usage`, `csv_invalid`. */
-export async function openRows(file: string, { root }: RowsOptions): Promise<RowSource> {
-  const stat = fs.statSync(file, { throwIfNoEntry: false })
-  if (!stat) throw new VcapError('usage', `Input ${file} not found`)
-  if (stat.isDirectory()) throw new VcapError('usage', `Input ${file} is a directory: expected a CSV file`)
-  const { columns, records } = await openCsv(file)
-  const pathColumn = requireColumn(file, columns, 'path')
-  const textColumn = columns.indexOf('text')
-  const start = path.resolve(root ?? path.dirname(file))
+/**
+ * Opens a table whose column `path` names the files to caption, and checks all of it. Throws `usage`, `csv_invalid`,
+ * `read_failed`, `aborted`, and `write_failed` where a table from a pipe cannot be kept.
+ */
+export async function openRows(input: string, { root, signal }: RowsOptions): Promise<RowSource> {
+  const file = await TableFile.open(input, signal)
+  try {
+    const table = await openCsv(file, signal)
+    const { columns, pathColumn, total, warnings } = table
+    const textColumn = columns.indexOf('text')
+    const start = path.resolve(root ?? folderOf(input))
 
-  async function* rows(): AsyncGenerator<Row> {
-    let index = 0
-    for await (const cells of records) {
-      const name = cells[pathColumn]!
-      // The one place where a row's path is resolved. An empty cell stays empty, for the row's own error.
-      const input = { path: name === '' ? '' : path.resolve(start, name), text: cells[textColumn] }
-      yield { index: index++, cells, input }
+    async function* rows(): AsyncGenerator<Row> {
+      let index = 0
+      for await (const cells of table.records()) {
+        const name = cells[pathColumn]!
+        // The one place where a row's path is resolved. An empty cell stays empty, for the row's own error.
+        const input = { path: name === '' ? '' : path.resolve(start, name), text: cells[textColumn] }
+        yield { index: index++, cells, input }
+      }
     }
+    return {
+      columns,
+      pathColumn,
+      total,
+      warnings,
+      rows,
+      get changed() {
+        return file.changed
+      },
+      close: () => file.close()
+    }
+  } catch (error) {
+    file.close()
+    throw error
   }
-  return { columns, pathColumn, rows, count: (signal) => countCsv(file, signal) }
+}
+
+/** What the system names a file or a stream has no folder of the user's. */
+function folderOf(input: string): string {
+  return isStandardInput(input) || /^\/(dev|proc)\//.test(input) ? '.' : path.dirname(input)
+}
+
+/** True where a name is that of a table and not of a file to caption. */
+export function isTable(input: string): boolean {
+  return /\.(csv|tsv)$/i.test(input) || isStream(input)
 }
 
 /** Opens the output, a CSV file with these columns. Throws `output_unwritable`. */

@@ -14,16 +14,22 @@ export interface Row {
   input: RowInput
 }
 
-/** Where rows come from. Read once, as a stream: memory does not grow with their number. */
+/** Where rows come from: a table that was checked. Read as a stream: memory does not grow with the number of rows. */
 export interface RowSource {
   /** The columns' names in order. */
   readonly columns: string[]
   /** Where among the columns the files' paths stand. */
   readonly pathColumn: number
-  /** Throws `csv_invalid` where the table breaks off. */
+  /** How many rows there are. */
+  readonly total: number
+  /** What its owner should know before the first row, a sentence each. */
+  readonly warnings: string[]
+  /** Throws `read_failed` where the system cannot read on, and where what it reads is not what was checked. */
   rows(): AsyncIterable<Row>
-  /** How many there are; reads the table a second time. Rejects where it breaks off or the signal is aborted. */
-  count(signal: AbortSignal): Promise<number>
+  /** True where it was written to since it was opened: rows that came since are not among its rows. */
+  readonly changed: boolean
+  /** Frees what it holds. */
+  close(): void
 }
 
 /** Where rows go. */
@@ -38,15 +44,24 @@ export interface RowSink {
   discard(): void
 }
 
-/** Where `name` stands among a table's columns. Throws `csv_invalid`, naming those that are there. */
+/**
+ * Where `name` stands among a table's columns. Throws `csv_invalid` where it is not there once, naming those that are
+ * there.
+ */
 export function requireColumn(table: string, columns: string[], name: string): number {
+  if (columns.length === 0) {
+    throw new VcapError('csv_invalid', `${table} is empty: expected a CSV with a header and a column named ${name}`)
+  }
   const column = columns.indexOf(name)
+  if (columns.includes(name, column + 1)) {
+    throw new VcapError('csv_invalid', `${table} has two columns named ${name}. Rename the one without the files`)
+  }
   if (column >= 0) return column
-  const short = (seen: string) => (seen.length > 40 ? `${seen.slice(0, 37)}...` : seen)
-  const seen = columns.slice(0, 12).map((other) => JSON.stringify(short(other)))
+  const short = (seen: string) => JSON.stringify(seen.length > 40 ? `${seen.slice(0, 37)}...` : seen)
+  const near = columns.find((other) => other.trim().toLowerCase() === name)
   throw new VcapError(
     'csv_invalid',
-    `${table} has no column named ${name}: its columns are ${seen.join(', ')}. ` +
-      `Rename the column that holds the files to ${name}`
+    `${table} has no column named ${name}: its columns are ${columns.slice(0, 12).map(short).join(', ')}. ` +
+      `Rename ${near === undefined ? 'the column that holds the files' : short(near)} to ${name}`
   )
 }

@@ -22,35 +22,53 @@ export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'o
 }
 
 /**
- * Captions every row of the CSV `input` and writes the CSV `output`: as many rows, in the
- * same order. Rows that fail say why and the others go on. The output appears when all is
- * done, or not at all. Throws what `loadCaptioner` throws, and `csv_invalid`,
- * `output_unwritable`, `write_failed`, `engine_lost`, `decoder_lost`, `aborted`.
+ * Captions every row of the CSV `input` (`-` is standard input) and writes the CSV `output`: as many rows, in the same
+ * order. The whole table is checked before the model is loaded; warnings of it come before the event `started`. Rows
+ * that fail say why and the others go on. The output appears when all is done, or not at all. Throws what
+ * `loadCaptioner` throws, and `csv_invalid`, `read_failed`, `output_unwritable`, `write_failed`, `engine_lost`,
+ * `decoder_lost`, `aborted`.
  */
 export async function run(input: string, output: string, options: RunOptions = {}): Promise<RunSummary> {
   const settings = parseRunOptions(options)
   const emit = options.onEvent ?? (() => undefined)
   // All that can be wrong is found before anything slow begins.
   if (options.captioner !== undefined) requireRowCaptioner(options.captioner)
-  const source = await openRows(input, { root: settings.root })
-  const layout = chooseLayout(source.columns, source.pathColumn, settings.compat)
-  if (isSameFile(input, output)) throw new VcapError('usage', `Output ${output} is the input: name another file`)
-  if (!options.captioner) requireCaptionerParts(settings)
-  const sink = openSink(output, layout.columns)
+  else requireCaptionerParts(settings)
+  const source = await openRows(input, { root: settings.root, signal: settings.signal })
+  let sink: RowSink | undefined
   let opened: RowCaptioner | undefined
   try {
+    const layout = chooseLayout(source.columns, source.pathColumn, settings.compat)
+    if (isSameFile(input === '-' ? '/dev/stdin' : input, output)) {
+      throw new VcapError('usage', `Output ${output} is the input: name another file`)
+    }
+    sink = openSink(output, layout.columns)
+    warn(source, layout, emit)
     const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
     const captioner = options.captioner ?? (opened = await openCaptioner({ ...pickLoadOptions(options), onProgress }))
     emit({ type: 'started', input, output: sink.path, captioner: captioner.info })
     for (const message of captioner.info.warnings) emit({ type: 'warning', message })
+    emit({ type: 'total', rows: source.total })
     const counts = await captionRows(source, layout, sink, captioner, settings.signal, emit)
+    if (source.changed)
+      emit({ type: 'warning', message: `${input} changed during the run; the output has the rows it had at the start` })
     const summary = { input, output: sink.path, ...counts }
     emit({ type: 'finished', ...summary })
     return summary
   } finally {
     await opened?.close()
-    sink.discard()
+    sink?.discard()
+    source.close()
   }
+}
+
+/** What becomes of the table that its owner may not expect, before anything slow begins. */
+function warn(source: RowSource, { replaced }: Layout, emit: (event: RunEvent) => void): void {
+  for (const message of source.warnings) emit({ type: 'warning', message })
+  if (replaced.length === 0) return
+  const which = `${replaced.length === 1 ? 'column' : 'columns'} ${replaced.join(', ')}`
+  const message = `The input's ${which} will be replaced by this run's own; rename what the output should keep`
+  emit({ type: 'warning', message })
 }
 
 async function captionRows(
@@ -68,7 +86,6 @@ async function captionRows(
   /** The first failure: those after it may only be what it aborted. */
   let fault: unknown
   const tally = new Tally(captioner.info.concurrency)
-  announceTotal(source, signal, emit)
 
   const work = async (row: Row): Promise<{ row: Row; caption: RowCaption }> => {
     try {
@@ -95,12 +112,4 @@ async function captionRows(
   } finally {
     failed.abort()
   }
-}
-
-/** Counting a long input takes seconds, in which captions can already be made. */
-function announceTotal(source: RowSource, signal: AbortSignal, emit: (event: RunEvent) => void): void {
-  source.count(signal).then(
-    (rows) => emit({ type: 'total', rows }),
-    () => undefined // an input that breaks off is reported where its rows are read
-  )
 }

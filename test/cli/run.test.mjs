@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
@@ -77,19 +78,58 @@ test('columns: own ones replaced, order kept, --compat, --root', async () => {
 
 test('CSV: byte-order mark, CRLF, missing and extra cells, blank lines, duplicates, header only', async () => {
   const input = write('odd.csv', `\ufeffpath,a,b\r\n${image},1\r\n\r\n${image},1,2,3\r\n"${image}","x\r\ny",z\r\n`)
-  assert.equal((await run(input, at('odd-out.csv'))).status, 0)
+  const result = await run(input, at('odd-out.csv'))
+  assert.equal(result.status, 0)
   const [, ...rows] = readCells(at('odd-out.csv'))
   assert.deepEqual(
-    rows.map((cells) => cells.slice(0, 3)),
+    rows.map((cells) => cells.slice(0, 4)),
     [
-      [image, '1', ''],
-      [image, '1', '2'],
-      [image, 'x\r\ny', 'z']
+      [image, '1', '', ''],
+      [image, '1', '2', '3'],
+      [image, 'x\r\ny', 'z', '']
     ]
   )
-  assert.ok(rows.every((cells) => cells.length === 7 && cells[5] === 'ok'))
+  assert.ok(rows.every((cells) => cells.length === 8 && cells[6] === 'ok'))
+  assert.match(
+    result.stderr,
+    /^Warning: .*odd\.csv: 1 row \(line 2\) has fewer cells .*\nWarning: .*\(line 4\) has more cells/
+  )
   assert.equal((await run(write('header.csv', 'path,a\n'), at('header-out.csv'))).status, 0)
   assert.deepEqual(readCells(at('header-out.csv')), [['path', 'a', 'text', 'num_frames', 'status', 'error']])
+})
+
+test('a table from a pipe: each row once; Ctrl-C while it waits ends at once and leaves nothing', async () => {
+  const script = 'cat "$2" | exec "$0" "$1" run - "$3" --model demo --gpus none --root "$4"'
+  const main = path.join(root, 'dist/cli/main.js')
+  const input = write('piped.csv', `path,id\r\n${image},0\n${image},1\n${image},2\r\n`)
+  execFileSync('sh', ['-c', script, process.execPath, main, input, at('piped-out.csv'), folder], { stdio: 'ignore' })
+  assert.deepEqual(
+    readRows(at('piped-out.csv')).map(({ id, status }) => [id, status]),
+    [
+      ['0', 'ok'],
+      ['1', 'ok'],
+      ['2', 'ok']
+    ]
+  )
+  const pipe = at('waiting')
+  execFileSync('mkfifo', [pipe])
+  for (const from of ['-', pipe]) {
+    const child = spawn(process.execPath, [main, 'run', from, at('never.csv'), '--model', 'demo'], {
+      env: { ...process.env, TMPDIR: folder }
+    })
+    let stderr = ''
+    child.stderr.on('data', (text) => {
+      stderr += text
+    })
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    child.kill('SIGINT')
+    const [status] = await once(child, 'exit')
+    assert.deepEqual([status, stderr], [130, '\nStopped by SIGINT; no output was written\n'])
+  }
+  assert.deepEqual(
+    fs.readdirSync(folder).filter((name) => name.startsWith('vcap-table')),
+    []
+  )
 })
 
 test('what cannot start says so in one line with exit code 2', async () => {
@@ -98,7 +138,10 @@ test('what cannot start says so in one line with exit code 2', async () => {
   const ask = (from, to, ...more) => ['run', from, to, '--model', 'demo', ...more]
   await assertRefused(ask(write('nopath.csv', 'file,caption\nx,y\n'), out), /no column named path.*"file", "caption"/)
   await assertRefused(ask(write('empty.csv', ''), out), /is empty/)
-  await assertRefused(ask(write('quote.csv', '"path\nx'), out), /cannot be read as CSV/)
+  await assertRefused(
+    ask(write('quote.csv', '"path\nx'), out),
+    /quote\.csv, line 1: the quote that opens a cell here is never/
+  )
   await assertRefused(ask(at('none.csv'), out), /not found/)
   await assertRefused(ask(folder, out), /is a directory/)
   await assertRefused(ask(input, input), /is the input/)

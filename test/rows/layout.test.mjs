@@ -6,13 +6,19 @@ import { chooseLayout } from '../../dist/rows/layout.js'
 const caption = { status: 'ok', text: 'A red circle.', numFrames: 120, error: null, usage: null }
 
 test('every input column in its order, then ours', () => {
-  const { columns, cells } = chooseLayout(['id', 'path', 'note'], 1, undefined)
+  const { columns, replaced, cells } = chooseLayout(['id', 'path', 'note'], 1, undefined)
+  assert.deepEqual(replaced, [])
   assert.deepEqual(columns, ['id', 'path', 'note', 'text', 'num_frames', 'status', 'error'])
   assert.deepEqual(cells(['7', 'a.mp4', 'n'], caption), ['7', 'a.mp4', 'n', 'A red circle.', 120, 'ok', null])
 })
 
 test('input columns named as ours are replaced, wherever they stand', () => {
-  const { columns, cells } = chooseLayout(['status', 'text', 'path', 'error', 'note', 'num_frames'], 2, undefined)
+  const { columns, replaced, cells } = chooseLayout(
+    ['status', 'text', 'path', 'error', 'note', 'num_frames'],
+    2,
+    undefined
+  )
+  assert.deepEqual(replaced, ['text', 'num_frames', 'status', 'error'])
   assert.deepEqual(columns, ['path', 'note', 'text', 'num_frames', 'status', 'error'])
   assert.deepEqual(cells(['old', 'old', 'a.mp4', 'old', 'n', '9'], caption), [
     'a.mp4',

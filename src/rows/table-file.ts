@@ -1,0 +1,191 @@
+import { createHash, randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { addAbortSignal, type Readable } from 'node:stream'
+import tty from 'node:tty'
+import { promisify } from 'node:util'
+import { abortedError, VcapError } from '../errors'
+
+const readInto = promisify(fs.read)
+/** Given a descriptor, it writes on from where the file stands, until all is written. */
+const writeOn = promisify(fs.writeFile)
+
+/** Bytes that are read at once. */
+const blockBytes = 64 * 1024
+
+/**
+ * The bytes of a table: a file, or a copy of what came through a pipe. It stays open until `close`, so that each
+ * reading is of the one file even where another has taken its name, and each reading is held against the first.
+ */
+export class TableFile {
+  /** As messages call it. */
+  readonly label: string
+  readonly #descriptor: number
+  readonly #size: number
+  readonly #modified: bigint
+  /** Of each block, as the first reading saw it. */
+  readonly #digests: string[] = []
+
+  private constructor(label: string, descriptor: number) {
+    const { size, mtimeNs } = fs.fstatSync(descriptor, { bigint: true })
+    this.label = label
+    this.#descriptor = descriptor
+    this.#size = Number(size)
+    this.#modified = mtimeNs
+  }
+
+  /**
+   * Opens a file, or copies what a pipe, a terminal or another stream gives until it ends; `-` is standard input.
+   * Throws `usage`, `read_failed`, `write_failed`, `aborted`.
+   */
+  static async open(input: string, signal: AbortSignal | undefined): Promise<TableFile> {
+    if (isStandardInput(input)) return new TableFile('Standard input', await copyStream(input, process.stdin, signal))
+    const descriptor = openInput(input)
+    let kept = descriptor
+    try {
+      const stat = fs.fstatSync(descriptor)
+      if (stat.isDirectory()) throw new VcapError('usage', `Input ${input} is a directory: expected a CSV file`)
+      if (!stat.isFile()) kept = await copyStream(input, openStream(descriptor, stat), signal)
+      return new TableFile(input, kept)
+    } catch (error) {
+      if (kept === descriptor) closeQuietly(descriptor)
+      throw error
+    }
+  }
+
+  /**
+   * All bytes from the start, block by block. Throws `read_failed` where the system cannot read on, and where a block
+   * is no longer what the first reading saw.
+   */
+  async *blocks(): AsyncGenerator<Buffer, void, undefined> {
+    for (let index = 0, start = 0; start < this.#size; index++, start += blockBytes) {
+      const block = await this.#read(start, Math.min(blockBytes, this.#size - start))
+      const digest = createHash('sha1').update(block).digest('base64')
+      if ((this.#digests[index] ??= digest) !== digest) {
+        throw this.#failure(`changed near byte ${start} since it was checked: run again when nothing writes to it`)
+      }
+      yield block
+    }
+  }
+
+  /** Throws `read_failed` where it was written to since it was opened. */
+  requireUnchanged(): void {
+    if (this.changed) throw this.#failure('changed since it was opened: run again when nothing writes to it')
+  }
+
+  /** True where it was written to since it was opened. */
+  get changed(): boolean {
+    const { size, mtimeNs } = fs.fstatSync(this.#descriptor, { bigint: true })
+    return Number(size) !== this.#size || mtimeNs !== this.#modified
+  }
+
+  close(): void {
+    fs.closeSync(this.#descriptor)
+  }
+
+  /** Reads exactly so many bytes: a short read is no end. */
+  async #read(start: number, length: number): Promise<Buffer> {
+    const block = Buffer.allocUnsafe(length)
+    for (let read = 0; read < length; ) {
+      const bytes = await readSome(this.#descriptor, block, read, start + read).catch((error: Error) => {
+        throw this.#failure(`cannot be read from byte ${start + read} on: ${error.message}`, error)
+      })
+      if (bytes === 0) throw this.#failure(`ended after ${start + read} of ${this.#size} bytes: it was cut while read`)
+      read += bytes
+    }
+    return block
+  }
+
+  #failure(what: string, cause?: Error): VcapError {
+    return new VcapError('read_failed', `${this.label} ${what}`, { cause })
+  }
+}
+
+/** True for `-` and its kin, which have no folder. */
+export function isStandardInput(input: string): boolean {
+  return input === '-' || input === '/dev/stdin'
+}
+
+/** True where an input is no file on a disk: standard input, a pipe. */
+export function isStream(input: string): boolean {
+  if (isStandardInput(input)) return true
+  const stat = fs.statSync(input, { throwIfNoEntry: false })
+  return stat !== undefined && !stat.isFile() && !stat.isDirectory()
+}
+
+async function readSome(descriptor: number, block: Buffer, offset: number, position: number): Promise<number> {
+  for (;;) {
+    try {
+      return (await readInto(descriptor, block, offset, block.length - offset, position)).bytesRead
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINTR') throw error
+    }
+  }
+}
+
+function openInput(input: string): number {
+  try {
+    // Not blocking: a pipe without a writer would hold a thread of libuv's, and with it the end of the process.
+    return fs.openSync(input, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? 'not found' : `cannot be opened: ${message}`
+    throw new VcapError('usage', `Input ${input} ${why}`, { cause: error })
+  }
+}
+
+/** A stream that can be given up while it waits: one of `fs` could not. */
+function openStream(descriptor: number, stat: fs.Stats): Readable {
+  if (stat.isFIFO() || stat.isSocket()) return new net.Socket({ fd: descriptor, readable: true, writable: false })
+  return tty.isatty(descriptor) ? new tty.ReadStream(descriptor) : fs.createReadStream('', { fd: descriptor })
+}
+
+/** Copies a stream to a file without a name, which is gone when its descriptor is closed, however the process ends. */
+async function copyStream(input: string, stream: Readable, signal: AbortSignal | undefined): Promise<number> {
+  const folder = os.tmpdir()
+  const copy = openUnnamed(folder)
+  try {
+    if (signal) addAbortSignal(signal, stream)
+    for await (const chunk of stream) await keep(copy, chunk as Buffer, input, folder)
+    return copy
+  } catch (error) {
+    closeQuietly(copy)
+    if (signal?.aborted) throw abortedError(signal)
+    if (error instanceof VcapError) throw error
+    throw new VcapError('read_failed', `Input ${input} cannot be read: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function openUnnamed(folder: string): number {
+  const file = path.join(folder, `vcap-table-${randomBytes(6).toString('hex')}`)
+  try {
+    const descriptor = fs.openSync(file, 'wx+', 0o600)
+    fs.unlinkSync(file)
+    return descriptor
+  } catch (error) {
+    throw unkept(folder, error as Error)
+  }
+}
+
+async function keep(copy: number, chunk: Buffer, input: string, folder: string): Promise<void> {
+  try {
+    await writeOn(copy, chunk)
+  } catch (error) {
+    throw unkept(folder, error as Error, input)
+  }
+}
+
+function unkept(folder: string, cause: Error, input = 'a pipe'): VcapError {
+  const message = `The table from ${input} cannot be kept in ${folder}: ${cause.message}; TMPDIR names another folder`
+  return new VcapError('write_failed', message, { cause })
+}
+
+function closeQuietly(descriptor: number): void {
+  try {
+    fs.closeSync(descriptor)
+  } catch {
+    // A stream may have closed its own.
+  }
+}
