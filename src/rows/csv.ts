@@ -82,7 +82,7 @@ async function scan(
   } catch (error) {
     throw error instanceof TextFault ? faultError(label, scanner.line, error.message) : error
   }
-  file.requireUnchanged()
+  await file.requireUnchanged()
   return scanner.finish()
 }
 
@@ -102,7 +102,7 @@ async function* readRecords(
   extra: number,
   expected: number
 ): AsyncGenerator<string[], void, undefined> {
-  file.requireUnchanged()
+  await file.requireUnchanged()
   const parser = parse({ ...parserOptions, delimiter: separator })
   // Its errors reach the loop below.
   pipeline(skip(decodeText(file.blocks()), skipped), parser, () => undefined)

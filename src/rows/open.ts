@@ -36,8 +36,8 @@ export async function openRows(input: string, { root, signal }: RowsOptions): Pr
       total,
       warnings,
       rows,
-      get changed() {
-        return file.changed
+      get resized() {
+        return file.resized
       },
       close: () => file.close()
     }

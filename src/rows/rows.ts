@@ -26,8 +26,8 @@ export interface RowSource {
   readonly warnings: string[]
   /** Throws `read_failed` where the system cannot read on, and where what it reads is not what was checked. */
   rows(): AsyncIterable<Row>
-  /** True where it was written to since it was opened: rows that came since are not among its rows. */
-  readonly changed: boolean
+  /** True where it grew since it was opened, or shrank: rows that came since are not among its rows. */
+  readonly resized: boolean
   /** Frees what it holds. */
   close(): void
 }

@@ -147,9 +147,8 @@ export class Scanner {
       this.#innerStart = at + 1
     } else if (kind === Kind.lineFeed) {
       this.#innerStart = at + 1
-    } else {
-      this.#cellHasText = true
     }
+    if (kind !== Kind.quote) this.#cellHasText = true
   }
 
   #outside(at: number, byte: number): void {

@@ -70,15 +70,16 @@ export class TableFile {
     }
   }
 
-  /** Throws `read_failed` where it was written to since it was opened. */
-  requireUnchanged(): void {
-    if (this.changed) throw this.#failure('changed since it was opened: run again when nothing writes to it')
+  /** Throws `read_failed` where it is not what the first reading saw. A new time alone is no change. */
+  async requireUnchanged(): Promise<void> {
+    if (this.resized) throw this.#failure('changed since it was opened: run again when nothing writes to it')
+    if (fs.fstatSync(this.#descriptor, { bigint: true }).mtimeNs === this.#modified) return
+    for await (const _ of this.blocks());
   }
 
-  /** True where it was written to since it was opened. */
-  get changed(): boolean {
-    const { size, mtimeNs } = fs.fstatSync(this.#descriptor, { bigint: true })
-    return Number(size) !== this.#size || mtimeNs !== this.#modified
+  /** True where it is longer or shorter than when it was opened. */
+  get resized(): boolean {
+    return fs.fstatSync(this.#descriptor).size !== this.#size
   }
 
   close(): void {

@@ -50,8 +50,9 @@ export async function run(input: string, output: string, options: RunOptions = {
     for (const message of captioner.info.warnings) emit({ type: 'warning', message })
     emit({ type: 'total', rows: source.total })
     const counts = await captionRows(source, layout, sink, captioner, settings.signal, emit)
-    if (source.changed)
+    if (source.resized) {
       emit({ type: 'warning', message: `${input} changed during the run; the output has the rows it had at the start` })
+    }
     const summary = { input, output: sink.path, ...counts }
     emit({ type: 'finished', ...summary })
     return summary

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { CsvSink } from '../../dist/rows/csv.js'
-import { openRows } from '../../dist/rows/open.js'
+import { isTable, openRows } from '../../dist/rows/open.js'
 import { readCells } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 
@@ -266,6 +266,16 @@ test('missing and extra cells are kept and told, with their lines', async () => 
   )
 })
 
+test('an extra cell of line ends alone, or of quotes, is kept as well', async () => {
+  for (const cell of ['\r\n', '\n', '"', ' ']) {
+    const { cells } = await read(`path\nx,"${cell.replace('"', '""')}"\n`)
+    assert.deepEqual(cells, [
+      ['path', 'extra_cells'],
+      ['x', cell === ' ' ? ' ' : `"${cell.replace('"', '""')}"`]
+    ])
+  }
+})
+
 test('many such rows are told in one sentence each; the column of extra cells has a name of its own', async () => {
   const { cells, warnings } = await read(`path,extra_cells\n${'x,1,2\n'.repeat(1000)}`)
   assert.deepEqual(
@@ -443,6 +453,11 @@ test('rows: what is no table of paths is refused', async () => {
       `${file} has no column named path: its columns are "file", "${'long'.repeat(20).slice(0, 37)}...". ` +
       'Rename the column that holds the files to path'
   })
+})
+
+test('what is a table and what is to be captioned itself', () => {
+  for (const name of ['a.csv', '/b/A.CSV', 'a.tsv', '-', '/dev/stdin', '/dev/null']) assert.ok(isTable(name), name)
+  for (const name of ['a.mp4', 'csv', at('none'), folder]) assert.ok(!isTable(name), name)
 })
 
 test('writing: what is written is read again as it was, whatever its number', async () => {
