@@ -116,6 +116,7 @@ export class Captioner {
    */
   rows(options?: CaptionOptions): RowCaptioner {
     const settings = this.#settings(options)
+    requireRoom(this.info, settings)
     return {
       info: this.#describe(settings),
       captionRow: async ({ path, text }: RowInput, signal: AbortSignal) =>
@@ -236,6 +237,18 @@ function summary(model: NativeModelInfo): string {
 
 function digest(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex')
+}
+
+/** Throws `usage` where an answer of `maxTokens` fits the context beside no picture at all. */
+function requireRoom({ contextPerSequence, leastTokens }: NativeModelInfo, { maxTokens }: CaptionSettings): void {
+  const room = contextPerSequence - leastTokens
+  if (maxTokens <= room) return
+  throw new VcapError(
+    'usage',
+    `No row fits: of ${contextPerSequence} positions one picture and the shortest prompt take ${leastTokens}, ` +
+      `and captions may have ${maxTokens} tokens. ` +
+      (room > 0 ? `Ask for captions of up to ${room} tokens, or a longer context` : 'Ask for a longer context')
+  )
 }
 
 function warnings({ contextPerSequence, contextTrained, warnings }: NativeModelInfo): string[] {

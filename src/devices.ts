@@ -14,7 +14,7 @@ export interface ChosenDevices {
  */
 export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: string[]): ChosenDevices {
   const wanted = gpus === undefined ? undefined : parseGpus(gpus)
-  const devices = addon.devices(rpc)
+  const devices = addon.devices(rpc).map(limitToContainer)
   const isRemote = (device: NativeDevice) => device.name.startsWith('RPC')
   const local = devices.filter((device) => device.type === 'gpu' && !isRemote(device))
   const remote = devices.filter(isRemote)
@@ -31,6 +31,13 @@ export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: strin
   function refuse(number: number): never {
     throw noGpu(addon, devices, String(number))
   }
+}
+
+/** A container's limit, where it is less than the memory that the machine has: beyond it the kernel ends processes. */
+function limitToContainer(device: NativeDevice): NativeDevice {
+  const limit = process.constrainedMemory()
+  if (device.type !== 'cpu' || !limit || limit >= device.memoryTotal) return device
+  return { ...device, memoryTotal: limit, memoryFree: Math.min(device.memoryFree, limit) }
 }
 
 /** Numbers of a list such as `0,2,4-5`, each once, in order; `none` is the empty list. */

@@ -3,7 +3,7 @@ import { Captioner } from './captioner'
 import { chooseDevices } from './devices'
 import { asVcapError } from './errors'
 import { findVideoTools } from './frames/tools'
-import { fittingSequences, memoryBudget } from './memory'
+import { fittingSequences, maxTrainedContext, memoryBudget, requireMemory } from './memory'
 import { findModel, type ModelFiles } from './models'
 import type { Addon, NativeDevice } from './native/addon'
 import { finish } from './native/job'
@@ -22,12 +22,13 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
   const addon = loadAddon()
   try {
     const { names, devices } = chooseDevices(addon, settings.gpus, settings.rpc)
+    const sequences = fitMemory(addon, files, devices, settings)
     const job = addon.loadModel(
       {
         ...files,
         devices: names,
         splitMode: settings.splitMode,
-        sequences: settings.sequences ?? sequencesFor(addon, files, devices, settings),
+        sequences,
         contextPerSequence: settings.contextPerSequence,
         threads: settings.threads,
         kvType: settings.kvType,
@@ -45,17 +46,21 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
 }
 
 /**
- * Captions at once where nobody says how many: what is left of the memory is shared out among them when the model is
- * loaded, since each has a KV sequence of its own.
+ * Captions at once: as many as asked for or, where nobody says how many, as fit. What is left of the memory is shared
+ * out among them when the model is loaded, since each has a KV sequence of its own. Throws `out_of_memory`.
  */
-function sequencesFor(
+function fitMemory(
   addon: Addon,
   { model, mmproj }: ModelFiles,
   devices: NativeDevice[],
-  { kvType, chatTemplate, contextPerSequence }: LoadSettings
+  { kvType, chatTemplate, contextPerSequence, sequences }: LoadSettings
 ): number {
   const facts = addon.inspect(model, mmproj, chatTemplate)
-  return fittingSequences(memoryBudget(facts, devices, kvType), contextPerSequence || facts.contextTrained)
+  const positions = contextPerSequence || Math.min(facts.contextTrained, maxTrainedContext)
+  const budget = memoryBudget(facts, devices, kvType)
+  const chosen = sequences ?? fittingSequences(budget, positions)
+  requireMemory(budget, devices, chosen, positions)
+  return chosen
 }
 
 /** Loads, captions one file, closes. For more than one file `loadCaptioner` loads once. */

@@ -1,3 +1,4 @@
+import { VcapError } from './errors'
 import type { NativeDevice, NativeLoadOptions, NativeModelFacts } from './native/addon'
 
 /** What a model leaves of its devices' memory to keys and values, in bytes. */
@@ -12,12 +13,17 @@ export interface MemoryBudget {
 
 type KvType = NativeLoadOptions['kvType']
 
+/** The most positions that a caption gets where a header decides: a damaged one may state billions. The engine's. */
+export const maxTrainedContext = 1 << 20
+
 /** Share of a device's memory that can be used. */
 const usable = 0.94
 /** Bytes beside weights, keys and values: activations, graphs, and a GPU's driver. */
 const buffers = { gpu: 2e9, cpu: 1e9 }
 /** Bytes of a kept key or value over those of half precision: ggml's Q8_0 holds 32 numbers in 34 bytes. */
 const kvScale: Record<KvType, number> = { f32: 2, f16: 1, q8_0: 34 / 64 }
+/** llama.cpp rounds the positions of a sequence up to a multiple of this number. */
+const contextStep = 256
 /** Captions at once that are chosen where nobody says how many: more gain little. */
 const maxSequences = 16
 
@@ -35,6 +41,43 @@ export function memoryBudget(
   )
   return { weights, left: Math.max(0, total - weights), kvPerPosition: kvBytesPerPosition * kvScale[kvType] }
 }
+
+/**
+ * Throws `out_of_memory`, with what would fit, where the keys and values of so many sequences of so many positions do
+ * not fit beside the weights: the system would find out by ending a process. A device that does not say how much memory
+ * it has is trusted.
+ */
+export function requireMemory(
+  { weights, left, kvPerPosition }: MemoryBudget,
+  devices: NativeDevice[],
+  sequences: number,
+  contextPerSequence: number
+): void {
+  const needed = sequences * Math.ceil(contextPerSequence / contextStep) * contextStep * kvPerPosition
+  if (needed <= left || devices.some(({ memoryTotal }) => memoryTotal === 0)) return
+  const where = devices.map(({ name }) => name).join(', ')
+  if (left === 0) {
+    throw new VcapError(
+      'out_of_memory',
+      `The weights take ${gigabytes(weights)}, more than ${where} can hold. Take more devices or a smaller quantisation`
+    )
+  }
+  const fitting = Math.floor(left / (contextPerSequence * kvPerPosition))
+  const shorter = Math.floor(left / (sequences * kvPerPosition) / contextStep) * contextStep
+  const remedies = [
+    ...(fitting > 0 ? [`${fitting} at once`] : []),
+    ...(shorter > 0 ? [`${shorter} positions each`] : [])
+  ]
+  throw new VcapError(
+    'out_of_memory',
+    `Keys and values of ${sequences} × ${contextPerSequence} positions (captions at once × context) need ` +
+      `${gigabytes(needed)}, ` +
+      `but ${gigabytes(left)} are left beside the weights on ${where}. ` +
+      (remedies.length > 0 ? `What fits: ${remedies.join(', or ')}` : 'Take more devices or a smaller quantisation')
+  )
+}
+
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
 
 /** As many sequences of so many positions as fit, up to 16; one, if it does not seem to fit: loading then says so. */
 export function fittingSequences({ left, kvPerPosition }: MemoryBudget, contextPerSequence: number): number {

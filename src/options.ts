@@ -14,11 +14,11 @@ const frameFields = {
   /** Frames sampled from a video; 3 when left out. */
   numFrames: z.int().min(1).max(64).default(3).describe('integer between 1 and 64'),
   /** Short side in pixels to which larger frames are scaled down first; they stay as they are when left out. */
-  resize: positive.max(16384).optional().describe('positive integer'),
+  resize: positive.max(16384).optional().describe('integer between 1 and 16384'),
   /** Path of the ffmpeg command to use; what is installed is looked for when left out. */
   ffmpeg: name.optional().describe('path of ffmpeg'),
   /** Seconds that decoding one video may take; 120 when left out. */
-  decodeTimeout: z.number().positive().max(86400).default(120).describe('number of seconds above 0'),
+  decodeTimeout: z.number().positive().max(86400).default(120).describe('number of seconds above 0 and up to 86400'),
   signal: z.instanceof(AbortSignal).optional().describe('AbortSignal')
 }
 
@@ -34,7 +34,7 @@ const answerFields = {
    */
   anyres: z.enum(['auto', 'full', 'off']).default('auto').describe('one of auto, full, off'),
   /** Longest caption in tokens; 300 when left out. */
-  maxTokens: positive.max(1_000_000).default(300).describe('positive integer'),
+  maxTokens: positive.max(1_000_000).default(300).describe('integer between 1 and 1000000'),
   /** 0, the default, takes the likeliest token each time. */
   temperature: z.number().min(0).max(10).default(0).describe('number between 0 and 10'),
   /** Share of the probability that sampling chooses from; 1, all of it, when left out. */
@@ -75,7 +75,7 @@ const loadFields = {
   /** Captions at once, each with a KV sequence of its own; as many as fit, up to 16, when left out. */
   sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
   /** Positions of each caption: prompt, images and answer; 0, the default: what the model was trained on. */
-  contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer of 0 or more'),
+  contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer between 0 and 10000000'),
   /** CPU threads of the engine; 0, the default: one for each physical core. */
   threads: z.int().min(0).max(1024).default(0).describe('integer between 0 and 1024'),
   /** Type of the keys and values kept; `f16` when left out. q8_0 halves their memory, f32 is for exact comparisons. */
@@ -131,7 +131,7 @@ const bench = z.strictObject({
   ...load.shape,
   root,
   /** Captions made; the files take turns where they are fewer. Each file once when left out, up to 100. */
-  clips: positive.max(1_000_000).optional().describe('positive integer')
+  clips: positive.max(1_000_000).optional().describe('integer between 1 and 1000000')
 })
 /** The demo's own options: where its files go, and which clips it draws. */
 const demo = z.strictObject({

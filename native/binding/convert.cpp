@@ -270,6 +270,7 @@ Napi::Object describe(Napi::Env env, const Engine & engine) {
     Napi::Object object = to_js(env, engine.facts());
     object.Set("contextPerSequence", engine.language_model().context());
     object.Set("sequences", engine.language_model().sequences());
+    object.Set("leastTokens", engine.least_tokens());
     object.Set("devices", to_array(env, engine.devices(),
                                    [env](const std::string & name) { return Napi::String::New(env, name); }));
     return object;

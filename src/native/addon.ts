@@ -82,6 +82,8 @@ export interface NativeModelInfo extends NativeModelFacts {
   contextPerSequence: number
   /** Captions at once. */
   sequences: number
+  /** Tokens of the least prompt there is: one picture at the least detail, and no question. */
+  leastTokens: number
   devices: string[]
 }
 

@@ -75,7 +75,7 @@ test('options of one caption go before those of loading', async () => {
   assert.deepEqual([short.status, short.tokens.length], ['truncated', 2])
   await assert.rejects(captioner.caption(paths[0], { maxTokens: 0 }), {
     code: 'usage',
-    message: 'Expected positive integer for maxTokens but received 0 of type number'
+    message: 'Expected integer between 1 and 1000000 for maxTokens but received 0 of type number'
   })
   await assert.rejects(captioner.caption(paths[0], { maxTokens: 100_000 }), { code: 'context_overflow' })
   const sampled = await captioner.caption(paths[0], { temperature: 1.5, seed: 7 })
@@ -138,11 +138,21 @@ test('rows: the captioner of a run, with options of its own', async () => {
 
 test('rows: a row of which too much is asked was decoded all the same', async () => {
   const { signal } = new AbortController()
-  const rows = captioner.rows({ maxTokens: 100_000 })
+  const rows = captioner.rows({ maxTokens: 4000 })
   const { status, text, numFrames, error, usage } = await rows.captionRow({ path: paths[0] }, signal)
   assert.deepEqual({ status, text, usage }, { status: 'context_overflow', text: '', usage: null })
   assert.equal(numFrames, (await captioner.caption(paths[0])).length)
   assert.match(error, /; use less detail, fewer frames, a shorter answer or a longer context$/)
+})
+
+test('rows: an answer for which no row has room is refused before the first', () => {
+  assert.throws(() => captioner.rows({ maxTokens: 100_000 }), {
+    code: 'usage',
+    message:
+      /^No row fits: of 4096 positions one picture and the shortest prompt take \d+, and captions may have 100000 /
+  })
+  assert.ok(captioner.rows({ maxTokens: 4096 - captioner.info.leastTokens }))
+  assert.throws(() => captioner.rows({ maxTokens: 4097 - captioner.info.leastTokens }), { code: 'usage' })
 })
 
 test("rows: the row's text goes into the prompt, the options' where it has none", async () => {

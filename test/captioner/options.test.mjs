@@ -89,12 +89,12 @@ for (const [parse, given, message] of [
     { numFrames: NaN },
     'Expected integer between 1 and 64 for numFrames but received NaN of type number'
   ],
-  [parseFrameOptions, { resize: 0 }, 'Expected positive integer for resize but received 0 of type number'],
+  [parseFrameOptions, { resize: 0 }, 'Expected integer between 1 and 16384 for resize but received 0 of type number'],
   [parseFrameOptions, { ffmpeg: '' }, 'Expected path of ffmpeg for ffmpeg but received "" of type string'],
   [
     parseFrameOptions,
     { decodeTimeout: 0 },
-    'Expected number of seconds above 0 for decodeTimeout but received 0 of type number'
+    'Expected number of seconds above 0 and up to 86400 for decodeTimeout but received 0 of type number'
   ],
   [parseFrameOptions, { signal: {} }, 'Expected AbortSignal for signal but received {} of type object'],
   [
@@ -121,7 +121,7 @@ for (const [parse, given, message] of [
   [parseLoadOptions, { onProgress: 1 }, 'Expected function for onProgress but received 1 of type number'],
   [parseRunOptions, { compat: 'other' }, 'Expected open-sora for compat but received "other" of type string'],
   [parseRunOptions, { onEvent: {} }, 'Expected function for onEvent but received {} of type object'],
-  [parseBenchOptions, { clips: 0 }, 'Expected positive integer for clips but received 0 of type number'],
+  [parseBenchOptions, { clips: 0 }, 'Expected integer between 1 and 1000000 for clips but received 0 of type number'],
   [parseFrameOptions, 7, 'Expected object for options but received 7 of type number'],
   [parseFrameOptions, null, 'Expected object for options but received null of type null'],
   [
@@ -213,5 +213,33 @@ test('the command: a seed that is no number ends it with 2 before it draws anyth
     assert.equal(status, 2, `${seed}: ${stderr}`)
     assert.match(stderr, /--seed.*Expected integer between 0 and 4294967295 but received /)
     assert.equal(stdout, '')
+  }
+})
+
+test('whoever goes beyond a bound is told the bound', () => {
+  for (const [command, option] of [
+    ['run', 'contextPerSequence'],
+    ['run', 'maxTokens'],
+    ['run', 'resize'],
+    ['run', 'sequences'],
+    ['run', 'numFrames'],
+    ['run', 'threads'],
+    ['run', 'decoders'],
+    ['run', 'decodeTimeout'],
+    ['run', 'seed'],
+    ['run', 'temperature'],
+    ['run', 'topP'],
+    ['bench', 'clips'],
+    ['demo', 'seed']
+  ]) {
+    const { check } = optionField(command, option)
+    let bound
+    try {
+      check(2 ** 40)
+    } catch (error) {
+      bound = Number(/(?:and|up to) (\d+) but received/.exec(error.message)?.[1])
+    }
+    assert.doesNotThrow(() => check(bound), `${command} ${option}: ${bound}`)
+    assert.throws(() => check(bound + 1), { code: 'usage' }, `${command} ${option}: ${bound}`)
   }
 })

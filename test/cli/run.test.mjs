@@ -215,6 +215,14 @@ test('--json: one object a line for each event', async () => {
   assert.match(captioner.digest, /^[0-9a-f]{64}$/)
 })
 
+test('a context that no row fits is told before the first row', async () => {
+  const input = write('narrow.csv', `path\n${image}\n`)
+  const { status, stderr } = await run(input, at('narrow-out.csv'), '--ctx', '300')
+  assert.equal(status, 2)
+  assert.match(stderr, /No row fits: of 300 positions .* Ask for captions of up to \d+ tokens, or a longer context\n/)
+  assert.ok(!fs.existsSync(at('narrow-out.csv')))
+})
+
 test('statuses truncated and context_overflow', async () => {
   const input = write('short.csv', `path\n${image}\n`)
   assert.equal((await run(input, at('short-out.csv'), '--max-tokens', '2')).status, 0)
@@ -225,14 +233,14 @@ test('statuses truncated and context_overflow', async () => {
     '--ctx',
     '256',
     '--max-tokens',
-    '200'
+    '150'
   )
   assert.equal(result.status, 3, result.stderr)
   const [row] = readRows(at('wide-out.csv'))
   assert.equal(row.status, 'context_overflow')
   assert.match(
     row.error,
-    /3 images need \d+ tokens, the prompt \d+ and the answer 200: \d+ of 256 positions; use less detail, /
+    /3 images need \d+ tokens, the prompt \d+ and the answer 150: \d+ of 256 positions; use less detail, /
   )
   assert.match(row.error, /; use less detail, fewer frames, a shorter answer or a longer context$/)
   assert.equal(row.num_frames, String(samples[0].scene.length), 'it was decoded')

@@ -81,6 +81,12 @@ Engine::~Engine() {
     thread_.join();
 }
 
+int Engine::least_tokens() const {
+    const int tile = facts_.vision.tile_size;
+    const std::vector<ImageLayout> layouts = vision_->processor().fit({{tile, tile}}, Detail::overview, 0);
+    return layouts.front().tokens + language_model_->tokenizer().prompt("").count();
+}
+
 uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done) {
     if (request.images.pictures.empty() || request.max_tokens < 1) {
         throw Error("usage", "A caption needs at least one image and one token");

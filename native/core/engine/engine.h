@@ -52,6 +52,8 @@ public:
     const LanguageModel & language_model() const { return *language_model_; }
     const ModelFacts & facts() const { return facts_; }
     const std::vector<std::string> & devices() const { return device_names_; }
+    /** Tokens of the least prompt there is: one picture at the least detail, and no question. */
+    int least_tokens() const;
 
     /**
      * Takes a request and returns its number, for cancel(). Throws usage and closed at once; everything else, such as
