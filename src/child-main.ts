@@ -1,5 +1,6 @@
 import { asVcapError } from './errors'
 import type { FromChild, ToChild } from './child'
+import { leaveGoneTerminals } from './standard-streams'
 
 /**
  * The child's side of `Child`: answers its parent's requests, any number at once, until the parent goes away; then the
@@ -26,7 +27,6 @@ export function serve<Request, Answer>(work: (request: Request, signal: AbortSig
     }
   })
   process.on('disconnect', () => process.exit())
-  // Ctrl-C reaches the whole process group: the parent decides what becomes of the work.
-  process.on('SIGINT', () => undefined)
+  leaveGoneTerminals() // stderr is the parent's
   answer({ ready: true })
 }

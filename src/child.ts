@@ -184,6 +184,8 @@ function forkProcess(main: string, env: NodeJS.ProcessEnv | undefined, descripto
     return fork(main, [], {
       serialization: 'advanced',
       execArgv: [],
+      // A session of its own: Ctrl-C and a hangup reach the parent alone, which decides what becomes of the work.
+      detached: true,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', ...descriptors],
       ...(env && { env })
     })

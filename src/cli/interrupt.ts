@@ -1,11 +1,18 @@
 import { exitCodes } from '../errors'
+import { ignoreAgain } from './ignored-signals'
 
 const codes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated, SIGHUP: exitCodes.hangup } as const
 
-/** Runs `work` with a signal that the first SIGINT, SIGTERM or SIGHUP aborts; the second ends the process at once. */
+const ignored = ignoreAgain(Object.keys(codes) as (keyof typeof codes)[])
+const heeded = Object.entries(codes).filter(([name]) => !ignored.has(name))
+
+/**
+ * Runs `work` with a signal that the first SIGINT, SIGTERM or SIGHUP aborts; the second ends the process at once. Those
+ * that were ignored when the process was started stay ignored.
+ */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  const handlers = Object.entries(codes).map(([name, code]) => {
+  const handlers = heeded.map(([name, code]) => {
     const handler = () => {
       if (controller.signal.aborted) process.exit(code)
       controller.abort(new Interrupted(name, code))

@@ -1,13 +1,18 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { asVcapError, exitCodes } from '../errors'
+import { asVcapError, exitCodes, VcapError } from '../errors'
 import { packageVersion } from '../package'
+import { outliveStandardStreams } from '../standard-streams'
 import { benchCommand } from './bench'
 import { demoCommand } from './demo'
 import { doctorCommand } from './doctor'
 import { Interrupted } from './interrupt'
 import { planCommand } from './plan'
 import { runCommand } from './run'
+
+outliveStandardStreams(({ message }) => {
+  process.exitCode = report(new VcapError('write_failed', `stdout could not be written: ${message}`))
+})
 
 const program = new Command('vcap-native')
   .description('Captions videos and images with LLaVA on llama.cpp')
@@ -20,7 +25,8 @@ program
   .exitOverride()
   .parseAsync()
   .catch((error: unknown) => {
-    process.exitCode = report(error)
+    const code = report(error)
+    process.exitCode ||= code // a help that could not be written is no success
   })
 
 /** Tells what went wrong, in a line where one is enough, and returns the exit code. */

@@ -16,7 +16,7 @@ export function runCommand(): Command {
     .addHelpText(
       'after',
       '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;' +
-        '\n75 stopped by a fault that a rerun may pass; 130, 143 interrupted.'
+        '\n75 stopped by a fault that a rerun may pass; 129, 130, 143 stopped by a hangup, Ctrl-C or SIGTERM.'
     )
     .action(async (input: string, output: string, parsed: Record<string, unknown>) => {
       const options = toOptions(parsed) as RunOptions

@@ -35,8 +35,7 @@ fs.writeFileSync(
     block: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000),
     env: ({ name }) => process.env[name],
     tell: ({ events }) => { for (const event of events) process.send({ event }) },
-    write: ({ descriptor, text }) => require('node:fs').writeSync(descriptor, text),
-    interrupt: () => { process.kill(process.pid, 'SIGINT') }
+    write: ({ descriptor, text }) => require('node:fs').writeSync(descriptor, text)
   }
   serve(async ({ what, ...request }, signal) => works[what](request, signal))`
 )
@@ -262,20 +261,13 @@ test('one that hears nothing is killed at once, one that no longer blocks is not
   await gone(otherPid)
 })
 
-test("Ctrl-C is the parent's", async () => {
-  const child = start()
-  await child.request({ what: 'interrupt' })
-  await pause(50)
-  assert.equal(await child.request({ what: 'echo', value: 'still there' }), 'still there')
-})
-
-/** A process that owns a child and prints the child's process number before it does `what`. */
+/** A process that owns a child and does `what` and prints the child's process number. */
 function owner(what) {
   const script = `
     const { Child } = require(${JSON.stringify(path.join(modules, 'child.js'))})
     const child = new Child(${JSON.stringify(main)}, { exitGraceMs: 60_000 })
-    child.request({ what: 'pid' }).then((pid) => { console.log(pid); ${what} })`
-  return spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    child.request({ what: 'pid' }).then((pid) => { ${what}; console.log(pid) })`
+  return spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
 }
 
 async function childOf(process) {
@@ -314,3 +306,18 @@ test('a child at work goes when its owner is killed', async () => {
   process.kill('SIGKILL')
   await gone(pid)
 })
+
+for (const signal of ['SIGINT', 'SIGHUP']) {
+  test(`${signal} to the whole process group is the parent's alone`, async () => {
+    const process = owner(
+      `globalThis.process.on('${signal}', async () => {
+        const value = await child.request({ what: 'echo', value: 7 })
+        globalThis.process.exit(value)
+      })
+      setTimeout(() => {}, 60_000)`
+    )
+    await childOf(process)
+    globalThis.process.kill(-process.pid, signal)
+    assert.deepEqual(await once(process, 'exit'), [7, null])
+  })
+}

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'csv-parse/sync'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-const main = path.join(root, 'dist', 'cli', 'main.js')
+export const main = path.join(root, 'dist', 'cli', 'main.js')
 
 /** Starts the command; `onStderr` sees what came so far and the child. */
 export function cli(args, { env = {}, cwd, onStderr } = {}) {

@@ -23,6 +23,7 @@ test('the packed package works outside the repo: ES module, CommonJS, TypeScript
   const [tarball] = fs.readdirSync(project).filter((name) => name.endsWith('.tgz'))
   const listing = execFileSync('tar', ['tzf', at(tarball)], { encoding: 'utf8' })
   for (const wanted of [
+    'bin/vcap-native',
     'dist/index.d.ts',
     'models/demo/vcap-demo.gguf',
     `prebuilds/${process.platform}-${process.arch}/`,
@@ -87,6 +88,6 @@ test('the packed package works outside the repo: ES module, CommonJS, TypeScript
     'types.mts'
   )
 
-  inProject(process.execPath, 'node_modules/vcap-native/dist/cli/main.js', 'run', csv, at('out.csv'), '--model', 'demo')
+  inProject('node_modules/.bin/vcap-native', 'run', csv, at('out.csv'), '--model', 'demo')
   assert.match(fs.readFileSync(at('out.csv'), 'utf8'), /,ok,\n$/)
 })
