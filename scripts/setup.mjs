@@ -18,8 +18,11 @@ buildAddon()
 step('TypeScript', !isFresh(at('dist', '.vcap-setup'), sourcesHash()), compile)
 
 function checkNode() {
-  if (Number(process.versions.node.split('.')[0]) >= 20) return
-  fail(1, `Node 20 or newer is needed; this is ${process.versions.node}`)
+  const needed = JSON.parse(readFileSync(at('package.json'), 'utf8')).engines.node.replace('>=', '')
+  const [have, least] = [process.versions.node, needed].map((text) => text.split('.').map(Number))
+  const differs = least.findIndex((part, i) => part !== have[i])
+  if (differs >= 0 && have[differs] < least[differs])
+    fail(1, `Node ${needed} or newer is needed; this is ${process.versions.node}`)
 }
 
 /** Commands that are not there, as Debian packages. */

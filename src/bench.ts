@@ -1,11 +1,11 @@
 import fs from 'node:fs/promises'
-import os from 'node:os'
 import path from 'node:path'
 import type { RowInput, Timings, VideoCaption } from './caption'
 import type { Captioner } from './captioner'
 import { writeSamples } from './demo/samples'
 import { asVcapError, isRowError, VcapError } from './errors'
 import { findFfmpeg } from './frames/tools'
+import { makeTemporaryFolder } from './folders'
 import { loadCaptioner } from './load'
 import type { NativeModelInfo } from './native/addon'
 import { parseBenchOptions, pickLoadOptions, type BenchOptions } from './options'
@@ -42,7 +42,7 @@ const demoClips = 24
 export async function bench(files: string[] = [], options: BenchOptions = {}): Promise<BenchResult> {
   const settings = parseBenchOptions(options)
   if (files.length > 0) return measure(await listClips(files, settings.clips ?? defaultClips, settings), options)
-  const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'vcap-bench-'))
+  const folder = makeTemporaryFolder('vcap-bench-')
   try {
     const { samples } = await writeSamples({
       folder,

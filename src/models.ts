@@ -1,8 +1,8 @@
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { VcapError } from './errors'
-import { packageRoot } from './package'
+import { cacheFolder } from './folders'
+import { packageFile } from './package'
 
 /** A model of the list: the names of its files, and where it is described. */
 export interface ListedModel {
@@ -37,13 +37,21 @@ export interface ModelFiles {
   mmproj: string
 }
 
-/** Where the files of listed models that do not ship with the package are kept. */
+/** Where the files of listed models that do not ship with the package are kept. Throws `model_not_found`. */
 export function modelFolder(): string {
-  return process.env.VCAP_MODELS || path.join(os.homedir(), '.cache', 'vcap-native', 'models')
+  if (process.env.VCAP_MODELS) return process.env.VCAP_MODELS
+  const cache = cacheFolder()
+  if (cache !== undefined) return path.join(cache, 'vcap-native', 'models')
+  throw new VcapError(
+    'model_not_found',
+    'There is no folder for models, since HOME is not set and this user has no home folder: ' +
+      'name one with VCAP_MODELS, or pass --model FILE.gguf --mmproj FILE.gguf'
+  )
 }
 
+/** Throws `model_not_found` where there is no folder for models. */
 export function listedFiles(listed: ListedModel): ModelFiles {
-  const folder = listed.shipped ? path.join(packageRoot, 'models', 'demo') : modelFolder()
+  const folder = listed.shipped ? packageFile('models', 'demo') : modelFolder()
   return { model: path.join(folder, listed.model), mmproj: path.join(folder, listed.mmproj) }
 }
 
@@ -78,7 +86,17 @@ function findListed(listed: ListedModel, mmproj: string | undefined): ModelFiles
 }
 
 function requireFile(file: string, what: string): void {
-  const stat = fs.statSync(file, { throwIfNoEntry: false })
+  const stat = statFile(file, what)
   if (!stat) throw new VcapError('model_not_found', `${what} file ${file} not found`)
   if (!stat.isFile()) throw new VcapError('model_not_found', `${what} file ${file} is not a file`)
+}
+
+function statFile(file: string, what: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(file, { throwIfNoEntry: false })
+  } catch (cause) {
+    throw new VcapError('model_not_found', `${what} file ${file} cannot be reached: ${(cause as Error).message}`, {
+      cause
+    })
+  }
 }

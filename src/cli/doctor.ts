@@ -4,8 +4,10 @@ import { Command } from 'commander'
 import { asVcapError, exitCodes } from '../errors'
 import { loadLibav } from '../frames/libav'
 import { findFfmpeg, hasNodeAv } from '../frames/tools'
-import { listedFiles, models } from '../models'
+import { listedFiles, models, type ListedModel, type ModelFiles } from '../models'
 import { loadAddon } from '../native/load'
+import { nodeTooOld } from '../package'
+import { loadSharp } from '../sharp'
 
 /** One thing looked at. */
 interface Finding {
@@ -20,7 +22,7 @@ export function doctorCommand(): Command {
     .description('what is there, what is missing, and the remedy')
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: boolean }) => {
-      const findings = [node(), ...addonAndDevices(), ...(await videoTools()), ...modelFiles()]
+      const findings = [node(), ...addonAndDevices(), ...(await videoTools()), images(), ...models.map(modelFiles)]
       if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
       else for (const finding of findings) process.stdout.write(line(finding))
       process.exitCode = findings.some(({ state }) => state === 'broken') ? exitCodes.usage : exitCodes.ok
@@ -36,12 +38,8 @@ function line({ name, state, detail }: Finding): string {
 }
 
 function node(): Finding {
-  const major = Number(process.versions.node.split('.')[0])
-  return {
-    name: 'node',
-    state: major >= 20 ? 'ok' : 'broken',
-    detail: major >= 20 ? process.versions.node : `${process.versions.node}: Node 20 or newer is needed`
-  }
+  const tooOld = nodeTooOld()
+  return { name: 'node', state: tooOld ? 'broken' : 'ok', detail: tooOld ?? process.versions.node }
 }
 
 function addonAndDevices(): Finding[] {
@@ -58,6 +56,14 @@ function addonAndDevices(): Finding[] {
     ]
   } catch (error) {
     return [{ name: 'addon', state: 'broken', detail: asVcapError(error).message }]
+  }
+}
+
+function images(): Finding {
+  try {
+    return { name: 'sharp', state: 'ok', detail: loadSharp().versions.sharp ?? 'loads' }
+  } catch (error) {
+    return { name: 'sharp', state: 'broken', detail: asVcapError(error).message }
   }
 }
 
@@ -96,31 +102,35 @@ function ffmpeg(): Finding {
   }
 }
 
-function modelFiles(): Finding[] {
-  return models.map((listed) => {
-    const files = Object.values(listedFiles(listed))
-    const absent = files.filter((file) => !fs.existsSync(file))
-    const name = listed.name
-    if (absent.length > 0)
-      return {
-        name,
-        state: listed.shipped ? 'broken' : 'absent',
-        detail: absent.map((file) => `expected ${file}`).join('\n')
-      }
-    try {
-      const { model, mmproj } = listedFiles(listed)
-      const { chatTemplate, chatTemplateReason, warnings } = loadAddon().inspect(model, mmproj, '')
-      return {
-        name,
-        state: 'ok',
-        detail: [
-          ...files,
-          `prompt template ${chatTemplate}: ${chatTemplateReason}`,
-          ...warnings.map((text) => `warning: ${text}`)
-        ].join('\n')
-      }
-    } catch (error) {
-      return { name, state: 'broken', detail: asVcapError(error).message }
-    }
-  })
+function modelFiles(listed: ListedModel): Finding {
+  const { name, shipped } = listed
+  const files = folderOf(listed)
+  if (typeof files === 'string') return { name, state: shipped ? 'broken' : 'absent', detail: files }
+  const absent = Object.values(files).filter((file) => !fs.existsSync(file))
+  if (absent.length > 0) {
+    const detail = absent.map((file) => `expected ${file}`).join('\n')
+    return { name, state: shipped ? 'broken' : 'absent', detail }
+  }
+  try {
+    const { model, mmproj } = files
+    const { chatTemplate, chatTemplateReason, warnings } = loadAddon().inspect(model, mmproj, '')
+    const detail = [
+      model,
+      mmproj,
+      `prompt template ${chatTemplate}: ${chatTemplateReason}`,
+      ...warnings.map((text) => `warning: ${text}`)
+    ].join('\n')
+    return { name, state: 'ok', detail }
+  } catch (error) {
+    return { name, state: 'broken', detail: asVcapError(error).message }
+  }
+}
+
+/** Where the model's files would be, or why there is no folder for them. */
+function folderOf(listed: ListedModel): ModelFiles | string {
+  try {
+    return listedFiles(listed)
+  } catch (error) {
+    return asVcapError(error).message
+  }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { asVcapError, exitCodes, VcapError } from '../errors'
-import { packageVersion } from '../package'
+import { nodeTooOld, packageVersion } from '../package'
 import { outliveStandardStreams } from '../standard-streams'
 import { benchCommand } from './bench'
 import { demoCommand } from './demo'
@@ -21,13 +21,26 @@ for (const command of [runCommand(), demoCommand(), planCommand(), benchCommand(
   program.addCommand(command.exitOverride().helpOption('-h, --help').configureHelp({ showGlobalOptions: false }))
 }
 
-program
-  .exitOverride()
-  .parseAsync()
-  .catch((error: unknown) => {
-    const code = report(error)
-    process.exitCode ||= code // a help that could not be written is no success
-  })
+start().catch((error: unknown) => {
+  const code = report(error)
+  process.exitCode ||= code // a help that could not be written is no success
+})
+
+async function start(): Promise<void> {
+  const hindrance = nodeTooOld() ?? noCurrentFolder()
+  if (hindrance) throw new VcapError('usage', hindrance)
+  await program.exitOverride().parseAsync()
+}
+
+/** Somebody may have removed it; every relative path then fails with words that do not say so. */
+function noCurrentFolder(): string | undefined {
+  try {
+    process.cwd()
+    return undefined
+  } catch {
+    return 'The current folder does not exist any more: change to one that does'
+  }
+}
 
 /** Tells what went wrong, in a line where one is enough, and returns the exit code. */
 function report(error: unknown): number {

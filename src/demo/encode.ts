@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import sharp from 'sharp'
 import { VcapError } from '../errors'
 import { runFfmpeg } from '../frames/ffmpeg'
 import { failureReason } from '../frames/ffmpeg-index'
+import { loadSharp } from '../sharp'
 import { SceneRenderer } from './draw'
 import type { Scene } from './world'
 
@@ -84,7 +84,7 @@ export async function writeClip(
 /** Renders the first frame of a scene into `file`, whose extension selects the format. Rejects with sharp's errors. */
 export async function writeImage(file: string, scene: Scene, seed: number): Promise<void> {
   const { data, width, height } = new SceneRenderer(scene, seed).frame(0)
-  await sharp(data, { raw: { width, height, channels: 3 } })
+  await loadSharp()(data, { raw: { width, height, channels: 3 } })
     // `force: false`: these options apply only where the extension selects their format.
     .jpeg({ quality: 88, force: false })
     .webp({ quality: 85, force: false })

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { stringify } from 'csv-stringify/sync'
+import { VcapError } from '../errors'
 import { mapInOrder } from '../ordered'
 import { availableFormats, imageFormats, writeClip, writeImage } from './encode'
 import { Random } from './random'
@@ -35,12 +36,12 @@ export interface SampleOptions {
 
 /**
  * Renders clips and images of the demo world into `folder` and writes the table `samples.csv` there, with the columns
- * `path` and `expected`. Successive samples take the formats in turn. Rejects with `ffmpeg_missing`, `write_failed`,
- * `aborted` or an error of the file system.
+ * `path` and `expected`. Successive samples take the formats in turn. Rejects with `ffmpeg_missing`,
+ * `output_unwritable`, `write_failed`, `aborted` or an error of the file system.
  */
 export async function writeSamples(options: SampleOptions): Promise<{ csv: string; samples: Sample[] }> {
   const { folder, clips, images, seed, ffmpeg, signal, onSample, largest } = options
-  await fs.mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const formats = availableFormats(ffmpeg)
   const random = new Random(seed)
   const plans = Array.from({ length: clips + images }, (_, i) => {
@@ -72,6 +73,17 @@ export async function writeSamples(options: SampleOptions): Promise<{ csv: strin
     )
   )
   return { csv, samples }
+}
+
+/** Throws `output_unwritable`. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await fs.mkdir(folder, { recursive: true })
+    await fs.access(folder, fs.constants.W_OK)
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new VcapError('output_unwritable', `Folder ${folder} cannot be written: ${message}`, { cause })
+  }
 }
 
 /** The number of the sample with index `i`, counted from 1, as at least three digits. */

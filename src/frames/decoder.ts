@@ -4,6 +4,7 @@ import path from 'node:path'
 import { Child, ChildLost, ChildOverdue, type RequestOptions } from '../child'
 import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
+import { packageFile } from '../package'
 import { Semaphore } from '../semaphore'
 import { openPixelFile, receiveFrames, type SentFrames } from './pixel-file'
 import { tookTooLong } from './reader'
@@ -158,7 +159,7 @@ class DecoderProcess {
     }
     try {
       const options = { descriptors: [this.#pixels], exitGraceMs }
-      this.#child = new Child(path.join(__dirname, 'decoder-main.js'), options)
+      this.#child = new Child(packageFile('dist', 'frames', 'decoder-main.js'), options)
     } catch (error) {
       fs.closeSync(this.#pixels)
       throw error

@@ -42,7 +42,7 @@ export function openPixelFile(): number {
       if (i === folders.length - 1) throw error
     }
   }
-  throw new Error('there is no folder for temporary files')
+  throw new Error(`there is no folder for temporary files: no /dev/shm and no ${os.tmpdir()}; name one with TMPDIR`)
 }
 
 /** Writes the pixels to the file. It is called in the decoder process. */

@@ -1,16 +1,11 @@
 import fs from 'node:fs/promises'
-import sharp from 'sharp'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
-
-// sharp takes one thread for an image, since the engine needs the cores. It keeps no cache, since each image is decoded
-// once.
-sharp.concurrency(1)
-sharp.cache(false)
+import { loadSharp } from '../sharp'
 
 /** Number of pages of an image file, which are the frames where it is animated. Rejects with `unreadable`. */
 export async function countPages(file: Buffer): Promise<number> {
-  return orUnreadable(async () => (await sharp(file).metadata()).pages ?? 1)
+  return orUnreadable(async () => (await loadSharp()(file).metadata()).pages ?? 1)
 }
 
 /** Reads a whole image file into memory. Rejects with `unreadable`. */
@@ -24,7 +19,7 @@ export function readImageFile(path: string): Promise<Buffer> {
  */
 export async function decodeImage(file: Buffer, page: number): Promise<Picture> {
   return orUnreadable(async () => {
-    const { data, info } = await sharp(file, { page, failOn: 'error' })
+    const { data, info } = await loadSharp()(file, { page, failOn: 'error' })
       .autoOrient()
       .removeAlpha()
       .toColourspace('srgb')
@@ -40,6 +35,7 @@ async function orUnreadable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
+    if (cause instanceof VcapError) throw cause
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new VcapError('unreadable', `The image cannot be decoded: ${message.split('\n')[0]}`, { cause })
   }

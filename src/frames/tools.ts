@@ -67,12 +67,11 @@ function requireExecutable(file: string, source: string): string {
 }
 
 function isExecutable(file: string): boolean {
-  if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile()) return false
   try {
     fs.accessSync(file, fs.constants.X_OK)
-    return true
+    return fs.statSync(file).isFile()
   } catch {
-    return false // accessSync throws where the file is not executable
+    return false // it is not there or not executable, or stands in a folder that this user may not search
   }
 }
 

@@ -1,12 +1,12 @@
 import path from 'node:path'
 import nodeGypBuild from 'node-gyp-build'
 import { VcapError } from '../errors'
-import { packageRoot } from '../package'
+import { nodeTooOld, packageFile } from '../package'
 import type { Addon } from './addon'
 
 let addon: Addon | undefined
 
-/** The addon, loaded once a thread. Throws `addon_missing` with every place looked and the remedy. */
+/** The addon, loaded once a thread. Throws `addon_missing` with every place looked, or why it does not load. */
 export function loadAddon(): Addon {
   if (!addon) {
     const loaded = load()
@@ -20,25 +20,64 @@ function load(): Addon {
   // libgomp reads this when it is loaded, with the addon. Its threads would spin at their barriers for
   // milliseconds; on a busy machine (our own decoders!) that slows decoding tenfold. A thousand turns, then sleep.
   process.env.GOMP_SPINCOUNT ??= '1000'
+  const file = findAddon()
   try {
-    return nodeGypBuild(packageRoot) as Addon
+    return require(file) as Addon
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const [reason = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
+    const message = `The native addon ${file} does not load. Reason: ${reason}\nRemedy: ${remedy(reason)}`
+    throw new VcapError('addon_missing', message, { cause })
+  }
+}
+
+function findAddon(): string {
+  const tooOld = nodeTooOld()
+  if (tooOld) throw new VcapError('addon_missing', tooOld)
+  const root = packageFile()
+  try {
+    return nodeGypBuild.resolve(root)
+  } catch (cause) {
     const target = `${process.platform}-${process.arch}`
     throw new VcapError(
       'addon_missing',
       [
-        `The native addon could not be loaded for ${target}, Node ${process.versions.node}.`,
+        `There is no native addon for ${target}, Node ${process.versions.node}.`,
         'Looked in:',
-        `  ${path.join(packageRoot, 'build', 'Release')}`,
-        `  ${path.join(packageRoot, 'build', 'Debug')}`,
-        `  ${path.join(packageRoot, 'prebuilds', target)}`,
+        `  ${path.join(root, 'build', 'Release')}`,
+        `  ${path.join(root, 'build', 'Debug')}`,
+        `  ${path.join(root, 'prebuilds', target)}`,
         `  ${path.join(path.dirname(process.execPath), 'prebuilds', target)}`,
-        `Reason: ${reason.split('\n')[0]}`,
         'Remedy: in a clone run `npm run setup`; an installed package needs a version that carries prebuilds for ' +
-          'this platform.'
+          'this platform'
       ].join('\n'),
       { cause }
     )
   }
+}
+
+/** Debian's packages of the libraries that the addon is linked to, and where else they come from. */
+const libraryPackages: [library: RegExp, where: string][] = [
+  [/^libgomp\.so/, 'install the package libgomp1 (apt install libgomp1), elsewhere libgomp'],
+  [/^libstdc\+\+\.so/, 'install the package libstdc++6 (apt install libstdc++6), elsewhere libstdc++'],
+  [/^libgcc_s\.so/, 'install the package libgcc-s1 (apt install libgcc-s1), elsewhere libgcc'],
+  [/^libcuda\.so/, "install the NVIDIA driver, or in a container let its runtime pass the driver's libraries in"],
+  [
+    /^lib(cudart|cublas|cublasLt)\.so/,
+    'install the CUDA runtime, of the version in the name, or name its folder in LD_LIBRARY_PATH'
+  ],
+  [/^libnccl\.so/, 'install the package libnccl2 of the CUDA repository']
+]
+
+/** What helps, for the dynamic linker's words. */
+function remedy(reason: string): string {
+  const library = /(\S+\.so\S*): cannot open shared object file/.exec(reason)?.[1]
+  if (library !== undefined) {
+    const where = libraryPackages.find(([name]) => name.test(library))?.[1] ?? `install the package that has ${library}`
+    return `the library ${library} is missing on this system: ${where}`
+  }
+  const symbol = /version [`'](\S+)' not found/.exec(reason)?.[1]
+  if (symbol !== undefined) {
+    return `the addon was built on a newer system than this one, which lacks ${symbol}: build it here, in a clone by \`npm run setup\``
+  }
+  return 'build it here, in a clone by `npm run setup`, or install the package again'
 }

@@ -1,5 +1,7 @@
 declare module 'node-gyp-build' {
-  /** Loads the addon built for this platform from `directory`. Throws when there is none. */
-  function nodeGypBuild(directory: string): unknown
+  const nodeGypBuild: {
+    /** Path of the addon built for this platform in `directory`. Throws when there is none. */
+    resolve(directory: string): string
+  }
   export = nodeGypBuild
 }

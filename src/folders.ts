@@ -1,0 +1,41 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { VcapError } from './errors'
+
+/*
+ * Folders that the system gives a process, each of which may be missing: a container's user may have no name and no
+ * home, and a service no place for temporary files.
+ */
+
+/** The folder for files that can be had again: XDG_CACHE_HOME, or else .cache at home; undefined where there is no home. */
+export function cacheFolder(): string | undefined {
+  const { XDG_CACHE_HOME: named } = process.env
+  if (named && path.isAbsolute(named)) return named
+  const home = homeFolder()
+  return home === undefined ? undefined : path.join(home, '.cache')
+}
+
+function homeFolder(): string | undefined {
+  try {
+    return os.homedir() || undefined
+  } catch {
+    return undefined // HOME is not set, and the user has no entry in the system's list
+  }
+}
+
+/** Makes a folder of its own for temporary files. Throws `output_unwritable`. */
+export function makeTemporaryFolder(prefix: string): string {
+  const folder = os.tmpdir()
+  try {
+    return fs.mkdtempSync(path.join(folder, prefix))
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? 'it does not exist' : message
+    throw new VcapError(
+      'output_unwritable',
+      `Temporary files cannot be written into ${folder}: ${why}. Name another folder with TMPDIR`,
+      { cause }
+    )
+  }
+}
