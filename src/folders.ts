@@ -8,7 +8,7 @@ import { VcapError } from './errors'
  * home, and a service no place for temporary files.
  */
 
-/** The folder for files that can be had again: XDG_CACHE_HOME, or else .cache at home; undefined where there is no home. */
+/** Where files go that can be had again: XDG_CACHE_HOME, or else .cache at home; undefined where there is no home. */
 export function cacheFolder(): string | undefined {
   const { XDG_CACHE_HOME: named } = process.env
   if (named && path.isAbsolute(named)) return named

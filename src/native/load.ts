@@ -77,7 +77,10 @@ function remedy(reason: string): string {
   }
   const symbol = /version [`'](\S+)' not found/.exec(reason)?.[1]
   if (symbol !== undefined) {
-    return `the addon was built on a newer system than this one, which lacks ${symbol}: build it here, in a clone by \`npm run setup\``
+    return (
+      `the addon was built on a newer system than this one, which lacks ${symbol}: ` +
+      'build it here, in a clone by `npm run setup`'
+    )
   }
   return 'build it here, in a clone by `npm run setup`, or install the package again'
 }
