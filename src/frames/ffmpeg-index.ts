@@ -1,6 +1,6 @@
 import readline from 'node:readline'
 import { VcapError } from '../errors'
-import { runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
+import { requireReadToEnd, runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
 import { demuxers, type FrameIndex, type VideoFile } from './reader'
 
 /** Arguments that make `file` an input of ffmpeg. The whitelists keep ffmpeg from opening any other file or address. */
@@ -57,7 +57,7 @@ export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promis
       ]
     }
   )
-  if (outcome.timedOut) throw new VcapError('unreadable', 'Reading its packets took too long')
+  requireReadToEnd(outcome)
   if (!opened) throw new VcapError('unreadable', `ffmpeg cannot open it: ${failureReason(outcome)}`)
   if (timestamps.length === 0) throw new VcapError('no_frames', `It has no video frames: ${failureReason(outcome)}`)
   if (!allStamped || timeBase === 0) return { length: timestamps.length, times: undefined }

@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
-import { runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
+import { requireReadable } from './fault'
+import { requireReadToEnd, runFfmpeg, type FfmpegLimits } from './ffmpeg'
 import { failureReason, indexFrames, inputArgs } from './ffmpeg-index'
 import {
   maxPixels,
-  tookTooLong,
   type CountedFrames,
   type FrameIndex,
   type ReadLimits,
@@ -31,7 +31,14 @@ export class FfmpegReader implements VideoReader {
   }
 
   async index(): Promise<FrameIndex> {
-    return (this.#index ??= await indexFrames(this.#file, this.#limits))
+    return (this.#index ??= await this.#readIndex())
+  }
+
+  async #readIndex(): Promise<FrameIndex> {
+    const index = await indexFrames(this.#file, this.#limits)
+    // Some demuxers take a fault of reading for the end of the file, and ffmpeg then ends without a word.
+    await requireReadable(this.#file.path, this.#limits.deadline)
+    return index
   }
 
   async decodeBySeeking(wanted: number[]): Promise<Picture[] | undefined> {
@@ -71,7 +78,7 @@ export class FfmpegReader implements VideoReader {
         if (frame) presentationTimes.set(Number(frame[1]), Number(frame[2]))
       }
     })
-    requireNoTimeout(outcome)
+    requireReadToEnd(outcome)
     if (outcome.status !== 0) return undefined
     const pictures: Picture[] = []
     for (const [i, { from, to }] of windows.entries()) {
@@ -100,7 +107,7 @@ export class FfmpegReader implements VideoReader {
         if (frame) length = Math.max(length, Number(frame[1]) + 1)
       }
     })
-    requireNoTimeout(outcome)
+    requireReadToEnd(outcome)
     if (length === 0) throw new VcapError('no_frames', `None of its frames can be decoded: ${failureReason(outcome)}`)
     return { pictures: pipes.map((pipe) => pipe.picture()), length }
   }
@@ -138,11 +145,6 @@ function seekWindow(times: Float64Array, index: number): SeekWindow {
 /** Arguments of the output that writes to pipe `i`. Its format is PPM: a header with the picture's size, then RGB. */
 function pictureOutputArgs(i: number): string[] {
   return ['-c:v', 'ppm', '-pix_fmt', 'rgb24', '-f', 'image2pipe', `pipe:${3 + i}`]
-}
-
-/** Throws `unreadable` where ffmpeg was killed because the deadline had passed. */
-function requireNoTimeout(outcome: FfmpegOutcome): void {
-  if (outcome.timedOut) throw tookTooLong()
 }
 
 /** Collects the one picture that ffmpeg writes to a pipe. */

@@ -3,6 +3,8 @@ import readline from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { abortedError, asVcapError, VcapError } from '../errors'
+import { ReadFault } from './fault'
+import { tookTooLong } from './reader'
 
 /** The ffmpeg to run and what ends it early. */
 export interface FfmpegLimits {
@@ -18,10 +20,14 @@ export interface FfmpegLimits {
 export interface FfmpegOutcome {
   /** Exit status; null where ffmpeg was killed by a signal. */
   status: number | null
+  /** The signal that ended ffmpeg; null where it ended by itself. */
+  signal: NodeJS.Signals | null
   /** Whether ffmpeg was killed because the deadline had passed. */
   timedOut: boolean
   /** The last lines of stderr, for error messages. */
   tail: string[]
+  /** What the system said when ffmpeg failed to read its input; undefined where it said nothing. */
+  readError: string | undefined
 }
 
 interface FfmpegStreams {
@@ -35,6 +41,25 @@ interface FfmpegStreams {
 
 /** Lines of stderr that are kept for error messages. */
 const maxTailLines = 12
+
+/** Reasons of the system why a file cannot be read, as ffmpeg prints them. */
+const readErrors = [
+  'Input/output error',
+  'Interrupted system call',
+  'Stale file handle',
+  'Connection timed out',
+  'Host is down',
+  'No data available',
+  'No such device',
+  'Remote I/O error',
+  'Transport endpoint is not connected'
+]
+
+/**
+ * A line of stderr with such a reason. It begins with the input's name or with the part of ffmpeg that speaks; lines of
+ * metadata, which the file can choose, are indented.
+ */
+const readErrorLine = new RegExp(`^(?:file:|\\[).*: (${readErrors.join('|')})$`)
 
 /** The running ffmpeg processes. They are killed when this process exits. */
 const running = new Set<ChildProcess>()
@@ -52,7 +77,7 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
   const child = spawn(limits.ffmpeg, ['-hide_banner', '-nostdin', ...args], {
     stdio: [streams.input ? 'pipe' : 'ignore', 'ignore', 'pipe', ...streams.outputs.map(() => 'pipe' as const)]
   })
-  const outcome: FfmpegOutcome = { status: null, timedOut: false, tail: [] }
+  const outcome: FfmpegOutcome = { status: null, signal: null, timedOut: false, tail: [], readError: undefined }
   const kill = () => child.kill('SIGKILL')
   const timer = setTimeout(
     () => {
@@ -64,18 +89,22 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
   signal?.addEventListener('abort', kill, { once: true })
   running.add(child)
   try {
-    const ended = new Promise<number | null>((resolve, reject) => {
+    const ended = new Promise<void>((resolve, reject) => {
       child.on('error', reject)
-      child.on('close', resolve)
+      child.on('close', (status, signal) => {
+        Object.assign(outcome, { status, signal })
+        resolve()
+      })
     })
     for (const [i, read] of streams.outputs.entries()) read(child.stdio[3 + i] as Readable)
     readline.createInterface({ input: child.stderr! }).on('line', (line) => {
       outcome.tail.push(line)
       if (outcome.tail.length > maxTailLines) outcome.tail.shift()
+      outcome.readError ??= readErrorLine.exec(line)?.[1]
       streams.onStderr?.(line)
     })
     if (streams.input) await writeInput(streams.input, child.stdin!)
-    outcome.status = await ended
+    await ended
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'EACCES') {
@@ -89,6 +118,13 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
   }
   if (signal?.aborted) throw abortedError(signal)
   return outcome
+}
+
+/** Throws what kept ffmpeg from the end of its input without being the file's fault: `unreadable` and `ReadFault`. */
+export function requireReadToEnd({ timedOut, signal, readError }: FfmpegOutcome): void {
+  if (timedOut) throw tookTooLong()
+  if (signal !== null) throw new ReadFault(`ffmpeg was ended by ${signal}`)
+  if (readError !== undefined) throw new ReadFault(readError)
 }
 
 async function writeInput(input: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {

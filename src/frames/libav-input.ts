@@ -1,19 +1,30 @@
 import { VcapError } from '../errors'
-import { requireSuccess, type CodecContext, type FormatContext, type Libav, type Packet, type Stream } from './libav'
+import { ReadFault } from './fault'
+import {
+  requireSuccess,
+  type CodecContext,
+  type FormatContext,
+  type IOContext,
+  type Libav,
+  type Packet,
+  type Stream
+} from './libav'
 import { demuxers, tookTooLong, type ReadLimits, type VideoFile } from './reader'
 
 /** An open file and its first video stream that is not cover art. */
 export class LibavInput {
   readonly #libav: Libav
   readonly #limits: ReadLimits
+  readonly #io: IOContext
   readonly #format: FormatContext
   readonly #stream: Stream
   /** FFmpeg filters that turn the decoded frames upright. */
   readonly uprightFilters: string[]
 
-  private constructor(libav: Libav, limits: ReadLimits, format: FormatContext, stream: Stream) {
+  private constructor(libav: Libav, limits: ReadLimits, io: IOContext, format: FormatContext, stream: Stream) {
     this.#libav = libav
     this.#limits = limits
+    this.#io = io
     this.#format = format
     this.#stream = stream
     const displayMatrix = stream.codecpar.getCodedSideData(libav.constants.AV_PKT_DATA_DISPLAYMATRIX)
@@ -21,19 +32,29 @@ export class LibavInput {
   }
 
   /**
-   * Opens `file`. The whitelists keep FFmpeg from opening any other file or address. Throws `unreadable`, `no_frames`.
+   * Opens `file`. The whitelists keep FFmpeg from opening any other file or address. Throws `unreadable`, `no_frames`
+   * and `ReadFault`.
    */
   static open(libav: Libav, file: VideoFile, limits: ReadLimits): LibavInput {
     const { lib, constants } = libav
     requireTimeLeft(limits)
     const format = new lib.FormatContext()
+    // The file is opened apart from its container: node-av tells of errors of reading only with a file of ours.
+    const io = new lib.IOContext()
     const options = lib.Dictionary.fromObject({ protocol_whitelist: 'file', format_whitelist: demuxers })
     try {
       const demuxer = file.demuxer ? lib.InputFormat.findInputFormat(file.demuxer) : null
-      const status = format.openInputSync(`file:${file.path}`, demuxer, options)
+      const url = `file:${file.path}`
+      const opened = io.open2Sync(url, constants.AVIO_FLAG_READ)
+      if (opened < 0) throw new ReadFault(lib.FFmpegError.strerror(opened))
+      format.allocContext()
+      format.pb = io
+      const status = format.openInputSync(url, demuxer, options)
+      requireNoReadFault(libav, io)
       if (status < 0) throw new VcapError('unreadable', `FFmpeg cannot open it: ${lib.FFmpegError.strerror(status)}`)
-      // The status is ignored: decoding determines what this call could not.
+      // The status is ignored: decoding determines what this call could not. A fault of reading is looked at below.
       format.findStreamInfoSync()
+      requireNoReadFault(libav, io)
       const stream = format.streams.find(
         ({ codecpar, disposition }) =>
           codecpar.codecType === constants.AVMEDIA_TYPE_VIDEO && !(disposition & constants.AV_DISPOSITION_ATTACHED_PIC)
@@ -42,9 +63,10 @@ export class LibavInput {
       for (const other of format.streams) {
         if (other.index !== stream.index) other.discard = constants.AVDISCARD_ALL
       }
-      return new LibavInput(libav, limits, format, stream)
+      return new LibavInput(libav, limits, io, format, stream)
     } catch (error) {
       format.closeInputSync()
+      io.closepSync()
       throw error
     } finally {
       options.free()
@@ -53,7 +75,7 @@ export class LibavInput {
 
   /**
    * The video stream's packets in decode order, from the demuxer's position on. A packet is valid until the next one is
-   * taken. Throws `unreadable` when the deadline has passed.
+   * taken. Throws `unreadable` when the deadline has passed, and `ReadFault`.
    */
   *packets(): Generator<Packet, void, undefined> {
     const { lib, constants } = this.#libav
@@ -64,13 +86,24 @@ export class LibavInput {
         requireTimeLeft(this.#limits)
         const status = this.#format.readFrameSync(packet)
         if (status === constants.AVERROR_EAGAIN) continue
-        if (status < 0) return
+        if (status < 0) {
+          this.requireNoReadFault()
+          return
+        }
         if (packet.streamIndex === this.#stream.index) yield packet
         packet.unref()
       }
     } finally {
       packet.free()
     }
+  }
+
+  /**
+   * Throws `ReadFault` where the system has failed to read the file. FFmpeg keeps its error: most demuxers take it for
+   * the end of the file.
+   */
+  requireNoReadFault(): void {
+    requireNoReadFault(this.#libav, this.#io)
   }
 
   /**
@@ -115,7 +148,12 @@ export class LibavInput {
 
   close(): void {
     this.#format.closeInputSync()
+    this.#io.closepSync()
   }
+}
+
+function requireNoReadFault({ lib }: Libav, { error }: IOContext): void {
+  if (error < 0) throw new ReadFault(lib.FFmpegError.strerror(error))
 }
 
 /** Throws `unreadable` when the deadline has passed. */

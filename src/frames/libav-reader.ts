@@ -86,6 +86,7 @@ export class LibavReader implements VideoReader {
     } finally {
       decoder.freeContext()
     }
+    this.#input.requireNoReadFault()
     return wantedPackets.map(({ pts }) => pictures.get(pts)!)
   }
 
@@ -160,6 +161,7 @@ export class LibavReader implements VideoReader {
     } finally {
       decoder.freeContext()
     }
+    this.#input.requireNoReadFault()
     if (length === 0) throw new VcapError('no_frames', 'None of its frames can be decoded')
     return { pictures, length }
   }

@@ -6,6 +6,7 @@ type Constants = typeof import('node-av/constants', { with: { 'resolution-mode':
 
 export type CodecContext = InstanceType<Lib['CodecContext']>
 export type FormatContext = InstanceType<Lib['FormatContext']>
+export type IOContext = InstanceType<Lib['IOContext']>
 export type AvFrame = InstanceType<Lib['Frame']>
 export type Packet = InstanceType<Lib['Packet']>
 export type Stream = InstanceType<Lib['Stream']>

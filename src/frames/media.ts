@@ -1,6 +1,5 @@
-import { constants } from 'node:fs'
-import fs from 'node:fs/promises'
 import { VcapError } from '../errors'
+import { withFile } from './fault'
 
 /** The kind of a media file, as its first bytes tell it. */
 export type MediaKind =
@@ -15,7 +14,9 @@ const headBytes = 4096
 /** Identifies a file by its first bytes. Pipes and devices are refused. Rejects with `missing` or `unreadable`. */
 export async function identify(file: string): Promise<MediaKind> {
   if (file === '') throw new VcapError('missing', 'The path is empty')
-  const head = await readHead(file)
+  const bytes = await withFile(file, (input) => input.read(0, headBytes))
+  // A shorter file is filled up with zeros, so that each place below is there.
+  const head = Buffer.concat([bytes], headBytes)
   const ascii = (from: number, to: number) => head.toString('latin1', from, to)
   if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) {
     // A Motion JPEG stream is a series of JPEG images, so that only the file's name tells it from a single image.
@@ -31,36 +32,4 @@ export async function identify(file: string): Promise<MediaKind> {
   if (ascii(4, 12) === 'ftypavif' || ascii(4, 12) === 'ftypmif1') return { type: 'image', format: 'avif' }
   if (ascii(0, 2) === 'BM' && head.readUInt32LE(6) === 0) return { type: 'image', format: 'bmp' }
   return { type: 'video' }
-}
-
-async function readHead(file: string): Promise<Buffer> {
-  let handle: fs.FileHandle
-  try {
-    const stat = await fs.stat(file)
-    if (stat.isDirectory()) throw new VcapError('unreadable', 'It is a directory')
-    if (!stat.isFile()) throw new VcapError('unreadable', 'It is not a regular file')
-    if (stat.size === 0) throw new VcapError('unreadable', 'It has 0 bytes')
-    // O_NONBLOCK: should the file have been replaced by a pipe since, opening it must not wait for a writer.
-    handle = await fs.open(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  } catch (error) {
-    throw toFileError(error)
-  }
-  try {
-    const head = Buffer.alloc(headBytes)
-    await handle.read(head, 0, headBytes, 0)
-    return head
-  } catch (error) {
-    throw toFileError(error)
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Converts an error of the file system to `missing` or `unreadable`. */
-function toFileError(error: unknown): VcapError {
-  if (error instanceof VcapError) return error
-  const { code, message } = error as NodeJS.ErrnoException
-  // Node throws ERR_INVALID_ARG_VALUE for a name that contains a NUL character, which no file can have.
-  const absent = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ERR_INVALID_ARG_VALUE'
-  return new VcapError(absent ? 'missing' : 'unreadable', absent ? 'No such file' : message, { cause: error })
 }

@@ -2,10 +2,11 @@ import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import type { Picture } from '../picture'
 import { scaleShortSide } from '../scale'
+import { ReadFault, readTwice, readWhole, requireReadableEnds } from './fault'
 import { identify } from './media'
 import { openVideo } from './open'
 import type { FrameIndex, ReadLimits, VideoFile, VideoReader } from './reader'
-import { countPages, decodeImage, readImageFile } from './still'
+import { countPages, decodeImage } from './still'
 import type { VideoTools } from './tools'
 
 /** A decoded frame of a video or an image file. */
@@ -47,12 +48,8 @@ export async function sampleFrames(
   threads: number,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  const kind = await identify(file)
   const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, threads }
-  const sampled =
-    kind.type === 'image'
-      ? await sampleImage(file, kind.format, settings.numFrames, limits, tools)
-      : await sampleVideo({ path: file, demuxer: kind.demuxer }, settings.numFrames, limits, tools)
+  const sampled = await readTwice(() => sampleOnce(file, settings.numFrames, limits, tools))
   if (settings.resize === undefined) return sampled
   const { resize } = settings
   return {
@@ -61,6 +58,12 @@ export async function sampleFrames(
       sampled.frames.map(async (frame) => ({ ...frame, ...(await scaleShortSide(frame, resize)) }))
     )
   }
+}
+
+async function sampleOnce(file: string, count: number, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
+  const kind = await identify(file)
+  if (kind.type === 'image') return sampleImage(file, kind.format, count, limits, tools)
+  return sampleVideo({ path: file, demuxer: kind.demuxer }, count, limits, tools)
 }
 
 async function sampleImage(
@@ -72,7 +75,7 @@ async function sampleImage(
 ): Promise<SampledFrames> {
   // FFmpeg reads BMP files, since sharp cannot.
   if (format === 'bmp') return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, 1, limits, tools)
-  const bytes = await readImageFile(file)
+  const bytes = await readWhole(file)
   // The pages of a TIFF file are not an animation: the first one is the image.
   const pages = format === 'tiff' ? 1 : await countPages(bytes)
   if (pages === 1) return { frames: [{ ...(await decodeImage(bytes, 0)), index: 0, time: 0 }], length: 1 }
@@ -83,6 +86,21 @@ async function sampleImage(
 }
 
 async function sampleVideo(
+  file: VideoFile,
+  count: number,
+  limits: ReadLimits,
+  tools: VideoTools
+): Promise<SampledFrames> {
+  try {
+    return await sampleOpened(file, count, limits, tools)
+  } catch (error) {
+    // A demuxer that cannot read a part of the file often tells of the damage that it then sees, not of the fault.
+    if (!(error instanceof ReadFault)) await requireReadableEnds(file.path, limits.deadline)
+    throw error
+  }
+}
+
+async function sampleOpened(
   file: VideoFile,
   count: number,
   limits: ReadLimits,

@@ -1,4 +1,3 @@
-import fs from 'node:fs/promises'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { loadSharp } from '../sharp'
@@ -6,11 +5,6 @@ import { loadSharp } from '../sharp'
 /** Number of pages of an image file, which are the frames where it is animated. Rejects with `unreadable`. */
 export async function countPages(file: Buffer): Promise<number> {
   return orUnreadable(async () => (await loadSharp()(file).metadata()).pages ?? 1)
-}
-
-/** Reads a whole image file into memory. Rejects with `unreadable`. */
-export function readImageFile(path: string): Promise<Buffer> {
-  return orUnreadable(() => fs.readFile(path))
 }
 
 /**
