@@ -75,7 +75,7 @@ async function scan(
   const firstLine = skipped > 0 ? 2 : 1
   const scanner = new Scanner({ label, separator, width: columns?.length ?? 0, pathColumn, firstLine })
   try {
-    for await (const text of skip(decodeText(file.blocks()), skipped)) {
+    for await (const text of skip(decodeText(file.blocks({ passing: true })), skipped)) {
       if (signal?.aborted) throw abortedError(signal)
       scanner.add(text)
     }

@@ -57,11 +57,15 @@ export class TableFile {
 
   /**
    * All bytes from the start, block by block. Throws `read_failed` where the system cannot read on, and where a block
-   * is no longer what the first reading saw.
+   * is no longer what the first reading saw. `passing`: each block is there until the next is asked for, all in one
+   * piece of memory; without it a long table would be as much garbage before the first is collected.
    */
-  async *blocks(): AsyncGenerator<Buffer, void, undefined> {
+  async *blocks({ passing = false } = {}): AsyncGenerator<Buffer, void, undefined> {
+    const memory = passing ? Buffer.allocUnsafe(blockBytes) : undefined
     for (let index = 0, start = 0; start < this.#size; index++, start += blockBytes) {
-      const block = await this.#read(start, Math.min(blockBytes, this.#size - start))
+      const length = Math.min(blockBytes, this.#size - start)
+      const block = memory?.subarray(0, length) ?? Buffer.allocUnsafe(length)
+      await this.#fill(block, start)
       const digest = createHash('sha1').update(block).digest('base64')
       if ((this.#digests[index] ??= digest) !== digest) {
         throw this.#failure(`changed near byte ${start} since it was checked: run again when nothing writes to it`)
@@ -74,7 +78,7 @@ export class TableFile {
   async requireUnchanged(): Promise<void> {
     if (this.resized) throw this.#failure('changed since it was opened: run again when nothing writes to it')
     if (fs.fstatSync(this.#descriptor, { bigint: true }).mtimeNs === this.#modified) return
-    for await (const _ of this.blocks());
+    for await (const _ of this.blocks({ passing: true }));
   }
 
   /** True where it is longer or shorter than when it was opened. */
@@ -86,17 +90,15 @@ export class TableFile {
     fs.closeSync(this.#descriptor)
   }
 
-  /** Reads exactly so many bytes: a short read is no end. */
-  async #read(start: number, length: number): Promise<Buffer> {
-    const block = Buffer.allocUnsafe(length)
-    for (let read = 0; read < length; ) {
+  /** Fills a block: a short read is no end. */
+  async #fill(block: Buffer, start: number): Promise<void> {
+    for (let read = 0; read < block.length; ) {
       const bytes = await readSome(this.#descriptor, block, read, start + read).catch((error: Error) => {
         throw this.#failure(`cannot be read from byte ${start + read} on: ${error.message}`, error)
       })
       if (bytes === 0) throw this.#failure(`ended after ${start + read} of ${this.#size} bytes: it was cut while read`)
       read += bytes
     }
-    return block
   }
 
   #failure(what: string, cause?: Error): VcapError {

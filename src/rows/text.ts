@@ -67,7 +67,7 @@ class Utf8Decoder implements Decoder {
       yield all.subarray(0, bad)
       throw utf8Fault(all[bad]!)
     }
-    this.#rest = all.subarray(whole)
+    this.#rest = Buffer.from(all.subarray(whole)) // the block itself may be gone by then
     yield all.subarray(0, whole)
   }
 }
@@ -119,7 +119,7 @@ class Utf16Decoder implements Decoder {
     let whole = all.length - (all.length % 2)
     if (whole > 0 && isHighSurrogate(all[whole - (this.#bigEndian ? 2 : 1)]!)) whole -= 2
     this.#rest = all.subarray(whole)
-    const units = Buffer.from(all.subarray(0, whole))
+    const units = all.subarray(0, whole)
     const text = (this.#bigEndian ? units.swap16() : units).toString('utf16le')
     const fault = text.search(/[\0\p{Surrogate}]/u)
     yield Buffer.from(fault < 0 ? text : text.slice(0, fault))
