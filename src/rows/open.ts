@@ -1,5 +1,6 @@
 import path from 'node:path'
-import { CsvSink, openCsv } from './csv'
+import { CsvSink } from './csv-sink'
+import { openCsv } from './csv-table'
 import type { Row, RowSink, RowSource } from './rows'
 import { isStandardInput, isStream, TableFile } from './table-file'
 

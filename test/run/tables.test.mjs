@@ -45,7 +45,7 @@ for (const [name, expected, warning] of [
   ['crlf-part-then-lf-part.csv', ['path,id', 'a.mp4,1', 'b.png,2', 'c.mp4,3', 'd.mp4,4', 'e.mp4,5']],
   ['header-lf-rows-crlf.csv', ['id,path', '1,a.mp4', '2,b.png']],
   ['sep-line.csv', ['path,id', 'a.mp4,1']],
-  ['semicolon.csv', ['path,id', 'a.mp4,1'], /has ";" between cells; the output has ","$/],
+  ['semicolon.csv', ['path,id', 'a.mp4,1'], /: cells stand between ";"; in the output between ","$/],
   ['extra-cell.csv', ['path,id,extra_cells', 'a.mp4,1,extra', 'b.png,2,'], /1 row \(line 2\) has more cells/],
   ['own-columns.csv', ['path', 'a.mp4'], /^The input's columns text, num_frames, status, error will be replaced/]
 ]) {

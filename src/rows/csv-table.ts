@@ -3,10 +3,10 @@ import { parse, type CsvError } from 'csv-parse'
 import { stringify } from 'csv-stringify/sync'
 import { abortedError, VcapError } from '../errors'
 import { findDialect, parserOptions, type Dialect } from './dialect'
-import { OutputFile } from './output-file'
-import { requireColumn, type Cell, type RowSink } from './rows'
-import { Scanner, type Places, type TableFacts } from './scan'
+import { requireColumn } from './rows'
+import { Scanner, type TableFacts } from './scan'
 import type { TableFile } from './table-file'
+import { tableWarnings } from './table-warnings'
 import { decodeText, faultError, TextFault } from './text'
 
 /** Bytes in which the header must end. */
@@ -41,7 +41,7 @@ export async function openCsv(file: TableFile, signal: AbortSignal | undefined):
     columns: [...header, ...extra],
     pathColumn,
     total: facts.rows,
-    warnings: warningsOf(file.label, dialect.separator, facts, header.length, extra[0]),
+    warnings: tableWarnings(file.label, dialect, facts, extra[0]),
     records: () => readRecords(file, dialect, header.length, extra.length, facts.rows)
   }
 }
@@ -134,75 +134,5 @@ function freeName(taken: string[], name: string): string {
   for (let count = 1; ; count++) {
     const free = count === 1 ? name : `${name}_${count}`
     if (!taken.includes(free)) return free
-  }
-}
-
-function warningsOf(
-  label: string,
-  separator: string,
-  facts: TableFacts,
-  width: number,
-  extra: string | undefined
-): string[] {
-  const told = (places: Places, message: (where: string) => string) =>
-    places.count === 0 ? [] : [`${label}: ${message(describe(places))}`]
-  const other = separator === ',' ? [] : [`${label} has ${JSON.stringify(separator)} between cells; the output has ","`]
-  return [
-    ...other,
-    ...told(facts.short, (rows) => `${rows} fewer cells than the header's ${width}; the missing ones are empty`),
-    ...told(
-      facts.long,
-      (rows) =>
-        `${rows} more cells than the header's ${width}, as by a separator without quotes; ` +
-        `those beyond it make the column ${extra}`
-    ),
-    ...told(
-      facts.swallowed,
-      (rows) => `${rows} a quoted cell with lines that look like rows; if rows are missing, a quote there is not closed`
-    )
-  ]
-}
-
-function describe({ count, lines }: Places): string {
-  const more = count > lines.length ? ', …' : ''
-  return `${count} ${count === 1 ? 'row' : 'rows'} (line ${lines.join(', ')}${more}) ${count === 1 ? 'has' : 'have'}`
-}
-
-/** Records that are written at once: one by one, writing would cost more than all the rest of a row. */
-const recordsPerWrite = 128
-
-/** A CSV file to be written, its header first. */
-export class CsvSink implements RowSink {
-  readonly #file: OutputFile
-  #records: Cell[][]
-
-  /** Throws `output_unwritable`. */
-  constructor(file: string, columns: string[]) {
-    this.#file = new OutputFile(file)
-    this.#records = [columns]
-  }
-
-  get path(): string {
-    return this.#file.path
-  }
-
-  async write(cells: Cell[]): Promise<void> {
-    this.#records.push(cells)
-    if (this.#records.length >= recordsPerWrite) await this.#flush()
-  }
-
-  async commit(): Promise<void> {
-    await this.#flush()
-    this.#file.commit()
-  }
-
-  discard(): void {
-    this.#file.discard()
-  }
-
-  async #flush(): Promise<void> {
-    const records = this.#records
-    this.#records = []
-    await this.#file.write(stringify(records))
   }
 }
