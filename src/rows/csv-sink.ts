@@ -20,6 +20,10 @@ export class CsvSink implements RowSink {
     return this.#file.path
   }
 
+  get warnings(): string[] {
+    return this.#file.warnings
+  }
+
   async write(cells: Cell[]): Promise<void> {
     this.#records.push(cells)
     if (this.#records.length >= recordsPerWrite) await this.#flush()

@@ -1,38 +1,53 @@
-import fs from 'node:fs'
-import path from 'node:path'
 import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { VcapError } from '../errors'
+import { findPlace, unwritable, type OutputPlace } from './output-place'
+import { openTemporary, removeAbandoned } from './temporary-file'
 
-/** Given a descriptor, it writes on from where the file stands, until all is written. */
-const writeFile = promisify(fs.writeFile)
+const writeSome = promisify(fs.write)
+
+/** Milliseconds until a pipe that takes nothing now is tried again. */
+const fullPipePauseMs = 5
+
+/** Bytes that are copied at once. */
+const blockBytes = 1024 * 1024
 
 /**
- * A file that appears whole or not at all: written beside its place under another name,
- * flushed to the disk, then renamed.
+ * A file that appears whole or not at all: written beside its place under another name, flushed to the disk, then
+ * renamed. A file that has to stay the same file is filled from it instead. What is no file, such as a pipe, gets the
+ * text as it comes.
  */
 export class OutputFile {
   /** Where the file will be: links followed. */
   readonly path: string
-  readonly #temporary: string
+  /** What its owner should know, such as temporary files of others. */
+  readonly warnings: string[] = []
+  #place: OutputPlace
+  /** Undefined for a stream. */
+  readonly #temporary: string | undefined
   /** -1: closed. */
   #descriptor: number
+  /** Bytes written. */
+  #length = 0
   #open = true
 
-  /** Throws `output_unwritable` when the folder is not there or not to be written, or the place is no file. */
+  /** Throws `output_unwritable` when the folder is not there or not to be written, or the place cannot take a file. */
   constructor(file: string) {
-    this.path = followLinks(file)
-    const folder = path.dirname(this.path)
-    this.#temporary = path.join(folder, `.vcap-${randomBytes(6).toString('hex')}.tmp`)
-    try {
-      const stat = fs.statSync(this.path, { throwIfNoEntry: false })
-      if (stat && !stat.isFile()) throw new VcapError('output_unwritable', `Output ${file} is not a file`)
-      this.#descriptor = fs.openSync(this.#temporary, 'wx')
-    } catch (error) {
-      if (error instanceof VcapError) throw error
-      const { code, message } = error as NodeJS.ErrnoException
-      const why = code === 'ENOENT' || code === 'ENOTDIR' ? `the folder ${folder} does not exist` : message
-      throw new VcapError('output_unwritable', `Output ${file} cannot be written: ${why}`, { cause: error })
+    this.#place = findPlace(file)
+    this.path = this.#place.path
+    if (this.#place.kind === 'descriptor') {
+      this.#descriptor = this.#place.descriptor
+    } else if (this.#place.kind === 'stream') {
+      this.#descriptor = openStream(file, this.path)
+    } else {
+      const { path: temporary, descriptor } = this.#openTemporary(file, this.#place)
+      this.#temporary = temporary
+      this.#descriptor = descriptor
+      this.#takeOwner(descriptor)
     }
     process.once('exit', this.#discard)
   }
@@ -40,25 +55,21 @@ export class OutputFile {
   /** Adds to the end. Wait for it before the next call. Rejects with `write_failed`. */
   async write(text: string): Promise<void> {
     try {
-      await writeFile(this.#descriptor, text)
-    } catch (error) {
-      const { message } = error as Error
-      throw new VcapError('write_failed', `Output could not be written: ${message}`, { cause: error })
+      await this.#writeAll(Buffer.from(text))
+    } catch (cause) {
+      throw new VcapError('write_failed', `Output could not be written: ${this.#keep(cause as Error)}`, { cause })
     }
   }
 
   /** Makes the file appear under its name. Throws `write_failed`. */
   commit(): void {
     try {
-      fs.fsyncSync(this.#descriptor)
-      this.#close()
-      fs.renameSync(this.#temporary, this.path)
-      flushFolder(path.dirname(this.path))
-    } catch (error) {
-      throw new VcapError('write_failed', `Output ${this.path} could not be finished: ${(error as Error).message}`, {
-        cause: error
-      })
+      if (this.#temporary !== undefined) this.#putInPlace(this.#temporary)
+    } catch (cause) {
+      const message = `Output ${this.path} could not be finished: ${this.#keep(cause as Error)}`
+      throw new VcapError('write_failed', message, { cause })
     }
+    this.#close()
     this.#open = false
     process.removeListener('exit', this.#discard)
   }
@@ -72,34 +83,143 @@ export class OutputFile {
   readonly #discard = (): void => {
     if (!this.#open) return
     this.#open = false
-    fs.rmSync(this.#temporary, { force: true })
+    if (this.#temporary !== undefined) fs.rmSync(this.#temporary, { force: true })
     this.#close()
+  }
+
+  /** Beside its place, else among temporary files where it only has to be copied. */
+  #openTemporary(file: string, { kind }: OutputPlace): { path: string; descriptor: number } {
+    const folder = path.dirname(this.path)
+    this.warnings.push(...removeAbandoned(folder).map((other) => `${other} is of a run on another machine`))
+    try {
+      return openTemporary(folder)
+    } catch (cause) {
+      if (kind === 'fill') return openElsewhere(file)
+      throw unwritable(file, (cause as Error).message, cause)
+    }
+  }
+
+  /** The new file is the old one's equal from the start on; where that is refused, the old one stays and is filled. */
+  #takeOwner(descriptor: number): void {
+    const { kind, path: file } = this.#place
+    if (kind !== 'replace' || !this.#place.stat) return
+    try {
+      copyOwner(descriptor, this.#place.stat)
+    } catch {
+      this.#place = { kind: 'fill', path: file, stat: this.#place.stat }
+    }
+  }
+
+  async #writeAll(bytes: Buffer): Promise<void> {
+    for (let written = 0; written < bytes.length; ) {
+      try {
+        written += (await writeSome(this.#descriptor, bytes, written)).bytesWritten
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+        await pause(fullPipePauseMs) // somebody made the pipe one that does not wait
+      }
+    }
+    this.#length += bytes.length
+  }
+
+  #putInPlace(temporary: string): void {
+    const { kind, path: file } = this.#place
+    if (kind === 'replace') {
+      fs.fsyncSync(this.#descriptor)
+      fs.renameSync(temporary, file)
+    } else {
+      fill(file, this.#descriptor)
+      fs.rmSync(temporary, { force: true })
+    }
+    flushFolder(path.dirname(file))
+  }
+
+  /** Keeps the rows that were written whole where they can be found; returns what happened, and where they are. */
+  #keep({ message }: Error): string {
+    if (this.#temporary === undefined || this.#length === 0) return message
+    let kept = `${this.path}.kept-${randomBytes(4).toString('hex')}`
+    try {
+      fs.ftruncateSync(this.#descriptor, this.#length)
+      fs.renameSync(this.#temporary, kept)
+    } catch {
+      kept = this.#temporary
+    }
+    this.#open = false
+    this.#close()
+    process.removeListener('exit', this.#discard)
+    return `${message}; what was written is kept in ${kept}`
   }
 
   #close(): void {
     const descriptor = this.#descriptor
-    if (descriptor === -1) return
+    if (descriptor === -1 || this.#place.kind === 'descriptor') return
     this.#descriptor = -1
     fs.closeSync(descriptor)
   }
 }
 
-/** True where both names lead to one file. */
-export function isSameFile(a: string, b: string): boolean {
-  const [left, right] = [a, b].map((file) => fs.statSync(file, { throwIfNoEntry: false }))
-  return left !== undefined && right !== undefined && left.dev === right.dev && left.ino === right.ino
+function openElsewhere(file: string): { path: string; descriptor: number } {
+  try {
+    return openTemporary(os.tmpdir())
+  } catch (cause) {
+    throw unwritable(
+      file,
+      `neither its folder nor that for temporary files can be written: ${(cause as Error).message}`
+    )
+  }
 }
 
-function followLinks(file: string): string {
-  return fs.existsSync(file) ? fs.realpathSync(file) : path.resolve(file)
+/** Opening a pipe that nobody reads would wait for a reader, and with it the whole process. */
+function openStream(file: string, name: string): number {
+  let probe: number | undefined
+  try {
+    probe = fs.openSync(name, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK)
+    return fs.openSync(name, fs.constants.O_WRONLY)
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    throw unwritable(file, code === 'ENXIO' ? 'nobody reads this pipe: start its reader first' : message, cause)
+  } finally {
+    if (probe !== undefined) fs.closeSync(probe)
+  }
+}
+
+/** Gives an open file another's owner and mode. */
+function copyOwner(descriptor: number, { uid, gid, mode }: fs.Stats): void {
+  const own = fs.fstatSync(descriptor)
+  if (own.uid !== uid || own.gid !== gid) fs.fchownSync(descriptor, uid, gid)
+  fs.fchmodSync(descriptor, mode & 0o7777) // last, since a change of owner takes bits of the mode away
+}
+
+/** Copies an open file over another, which is cut to its length last. */
+function fill(file: string, source: number): void {
+  const target = fs.openSync(file, 'r+')
+  try {
+    const block = Buffer.allocUnsafe(blockBytes)
+    let length = 0
+    for (let read = fs.readSync(source, block, 0, block.length, 0); read > 0; ) {
+      for (let written = 0; written < read; ) {
+        written += fs.writeSync(target, block, written, read - written, length + written)
+      }
+      length += read
+      read = fs.readSync(source, block, 0, block.length, length)
+    }
+    fs.ftruncateSync(target, length)
+    fs.fsyncSync(target)
+  } finally {
+    fs.closeSync(target)
+  }
 }
 
 /** The new name itself has to reach the disk. */
 function flushFolder(folder: string): void {
-  const descriptor = fs.openSync(folder, 'r')
   try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
+    const descriptor = fs.openSync(folder, 'r')
+    try {
+      fs.fsyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  } catch {
+    // Some file systems cannot, and some folders may not be opened. The file is in its place.
   }
 }

@@ -36,6 +36,8 @@ export interface RowSource {
 export interface RowSink {
   /** Where the output will be: links followed. */
   readonly path: string
+  /** What its owner should know before the first row. */
+  readonly warnings: string[]
   /** One row, in the output's columns. Wait for it before the next. Rejects with `write_failed`. */
   write(cells: Cell[]): Promise<void>
   /** Makes the output appear. Rejects with `write_failed`. */

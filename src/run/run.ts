@@ -7,7 +7,7 @@ import { parseRunOptions, pickLoadOptions, type RunOptions as RunFields } from '
 import { mapInOrder } from '../ordered'
 import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, openSink } from '../rows/open'
-import { isSameFile } from '../rows/output-file'
+import { isSameFile } from '../rows/output-place'
 import type { Row, RowSink, RowSource } from '../rows/rows'
 import type { RunEvent, RunSummary } from './events'
 import { Tally } from './tally'
@@ -44,6 +44,7 @@ export async function run(input: string, output: string, options: RunOptions = {
     }
     sink = openSink(output, layout.columns)
     warn(source, layout, emit)
+    for (const message of sink.warnings) emit({ type: 'warning', message })
     const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
     const captioner = options.captioner ?? (opened = await openCaptioner({ ...pickLoadOptions(options), onProgress }))
     emit({ type: 'started', input, output: sink.path, captioner: captioner.info })

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
-import { cli, readCells, readRows, root, run } from '../helpers/cli.mjs'
+import { cli, main, readCells, readRows, root, run } from '../helpers/cli.mjs'
 import { ffmpeg, temporaryFolder } from '../helpers/media.mjs'
 import { demoSamples } from '../helpers/samples.mjs'
 
@@ -335,4 +335,37 @@ test('memory stays bounded over many rows, which keep their order', async () => 
     assert.ok(line.startsWith(`${expected++},no/such`) && line.includes(',missing,'), line)
   }
   assert.equal(expected, count)
+})
+
+test('the output to a stream: standard output, a pipe of the shell, a full disk', async () => {
+  const input = write('stream.csv', `path\n${image}\n`)
+  const { status, stdout } = await run(input, '-')
+  assert.equal(status, 0)
+  assert.match(stdout, /^path,text,num_frames,status,error\n.*,1,ok,\n$/)
+  const args = ['run', input, '/dev/stdout', '--model', 'demo', '--gpus', 'none']
+  const shell = `"$0" "$@" 2>/dev/null | cat >${at('copied.csv')}`
+  execFileSync('sh', ['-c', shell, process.execPath, main, ...args])
+  assert.equal(fs.readFileSync(at('copied.csv'), 'utf8'), stdout)
+  if (!fs.existsSync('/dev/full')) return
+  const full = await run(input, '/dev/full')
+  assert.equal(full.status, 75)
+  assert.match(full.stderr, /vcap-native: Output could not be written: ENOSPC.*\n$/)
+})
+
+test('an output that cannot be finished is refused at once, and one that could not be is kept', async () => {
+  const input = write('late.csv', `path\n${image}\n`)
+  const chosen = ['--model', 'demo', '--gpus', 'none']
+  fs.chmodSync(write('read-only.csv', 'before'), 0o444)
+  await assertRefused(
+    ['run', input, at('read-only.csv'), ...chosen],
+    /read-only\.csv cannot be written: it is read-only/
+  )
+  assert.equal(fs.readFileSync(at('read-only.csv'), 'utf8'), 'before')
+  const result = await run(input, at('late-out.csv'), '--json', {
+    // Somebody makes a folder of that name meanwhile.
+    onStderr: (text) => text.includes('"type":"started"') && fs.mkdirSync(at('late-out.csv'), { recursive: true })
+  })
+  assert.equal(result.status, 75, result.stderr)
+  const [, kept] = /; what was written is kept in (.*)\n$/.exec(result.stderr)
+  assert.equal(readRows(kept)[0].status, 'ok')
 })
