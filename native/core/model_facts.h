@@ -7,6 +7,7 @@
 
 #include "core/gguf_file.h"
 #include "core/language/chat_template.h"
+#include "core/language/model_parts.h"
 #include "core/vision/vision.h"
 
 namespace vcap {
@@ -35,11 +36,5 @@ struct ModelFacts {
  */
 ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj,
                             const std::string & chat_template);
-
-/**
- * Opens a language model's file and, where it is the first part of a split model, the other parts, in order. Throws
- * model_not_found and model_invalid, as GgufFile does.
- */
-std::vector<std::shared_ptr<const GgufFile>> open_model_files(const std::string & path);
 
 }   // namespace vcap

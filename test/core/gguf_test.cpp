@@ -64,7 +64,7 @@ TEST("gguf: mutated projector headers never crash, hang or take memory without b
     const std::string whole = mmproj_bytes();
     const char * wanted = std::getenv("VCAP_FUZZ");
     const int rounds = wanted != nullptr ? std::atoi(wanted) : 2000;
-    const size_t header = GgufFile(demo::mmproj).file_size() - GgufFile(demo::mmproj).tensor_bytes();
+    const size_t header = GgufFile(demo::mmproj).file().size() - GgufFile(demo::mmproj).tensor_bytes();
     const TemporaryFile scratch(whole);
     std::mt19937 random(20261123);
     int refused = 0;

@@ -7,7 +7,7 @@ import { chatTemplates } from '../../dist/options.js'
 import { loadCaptioner } from '../../dist/index.js'
 import { loadAddon } from '../../dist/native/load.js'
 import { GgufWriter } from '../../tools/models/gguf.mjs'
-import { languageModel, projector, tokenTypes } from '../../tools/models/llava.mjs'
+import { languageModel, languageTensors, projector, tokenTypes } from '../../tools/models/llava.mjs'
 import { cli, root } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 import { demoSamples } from '../helpers/samples.mjs'
@@ -154,7 +154,7 @@ function bpe(architecture, specials, extra = (writer) => writer) {
   const names = [...letters.map((letter) => letter ?? String.fromCharCode(next++)), ...specials]
   return write(
     extra(
-      new GgufWriter()
+      languageTensors(new GgufWriter(), { ...tiny, vocabulary: names.length })
         .set('general.architecture', 'string', architecture)
         .set('general.name', 'string', 'a model')
         .set(`${architecture}.context_length`, 'uint32', 512)

@@ -13,15 +13,18 @@ export const tensorTypes = {
   Q4_0: { id: 2, values: 32, bytes: 18 },
   Q8_0: { id: 8, values: 32, bytes: 34 },
   Q4_K: { id: 12, values: 256, bytes: 144 },
-  Q6_K: { id: 14, values: 256, bytes: 210 }
+  Q6_K: { id: 14, values: 256, bytes: 210 },
+  I32: { id: 26, values: 1, bytes: 4 }
 }
 
 const kinds = {
+  uint16: { id: 2, write: (bytes, value) => bytes.u16(value) },
   uint32: { id: 4, write: (bytes, value) => bytes.u32(value) },
   int32: { id: 5, write: (bytes, value) => bytes.i32(value) },
   float32: { id: 6, write: (bytes, value) => bytes.f32(value) },
   bool: { id: 7, write: (bytes, value) => bytes.raw(Buffer.from([value ? 1 : 0])) },
-  string: { id: 8, write: (bytes, value) => bytes.text(value) }
+  string: { id: 8, write: (bytes, value) => bytes.text(value) },
+  uint64: { id: 10, write: (bytes, value) => bytes.u64(value) }
 }
 const array = { id: 9 }
 
@@ -37,6 +40,9 @@ class Bytes {
     const buffer = Buffer.alloc(size)
     write(buffer)
     this.raw(buffer)
+  }
+  u16(value) {
+    this.#number(2, (buffer) => buffer.writeUInt16LE(value))
   }
   u32(value) {
     this.#number(4, (buffer) => buffer.writeUInt32LE(value))
@@ -64,12 +70,12 @@ class Bytes {
 }
 
 export class GgufWriter {
-  #metadata = []
+  #metadata = new Map()
   #tensors = []
 
-  /** Sets one metadata value; `kind` is uint32, int32, float32, bool or string. */
+  /** Sets one metadata value, also in the place of an earlier one; `kind` is one of `kinds`. */
   set(key, kind, value) {
-    this.#metadata.push((bytes) => {
+    this.#metadata.set(key, (bytes) => {
       bytes.text(key)
       bytes.u32(kinds[kind].id)
       kinds[kind].write(bytes, value)
@@ -79,13 +85,29 @@ export class GgufWriter {
 
   /** Sets a metadata list, whose values are of one kind. */
   setList(key, kind, values) {
-    this.#metadata.push((bytes) => {
+    this.#metadata.set(key, (bytes) => {
       bytes.text(key)
       bytes.u32(array.id)
       bytes.u32(kinds[kind].id)
       bytes.u64(values.length)
       for (const value of values) kinds[kind].write(bytes, value)
     })
+    return this
+  }
+
+  /** Removes what set() or setList() has set. */
+  unset(key) {
+    this.#metadata.delete(key)
+    return this
+  }
+
+  tensorNames() {
+    return this.#tensors.map(({ name }) => name)
+  }
+
+  /** Removes a tensor. */
+  drop(name) {
+    this.#tensors = this.#tensors.filter((tensor) => tensor.name !== name)
     return this
   }
 
@@ -107,8 +129,8 @@ export class GgufWriter {
     header.raw(Buffer.from('GGUF'))
     header.u32(3)
     header.u64(this.#tensors.length)
-    header.u64(this.#metadata.length)
-    for (const write of this.#metadata) write(header)
+    header.u64(this.#metadata.size)
+    for (const write of this.#metadata.values()) write(header)
     let offset = 0
     for (const tensor of this.#tensors) {
       header.text(tensor.name)

@@ -49,8 +49,6 @@ export function languageModel(shape, fill = () => undefined) {
     feedForward,
     context,
     ropeBase,
-    type,
-    outputType = type,
     chatml = true,
     markType = tokenTypes.normal,
     pieces = {}
@@ -79,6 +77,13 @@ export function languageModel(shape, fill = () => undefined) {
     .set('tokenizer.ggml.unknown_token_id', 'uint32', 0)
     .set('tokenizer.ggml.add_bos_token', 'bool', false)
     .set('tokenizer.ggml.add_space_prefix', 'bool', false)
+  return languageTensors(file, shape, fill)
+}
+
+/** Adds the tensors of a language model of this shape to its file. */
+export function languageTensors(file, shape, fill = () => undefined) {
+  const { width, layers, heads, groups, feedForward, type, outputType = type } = shape
+  const head = width / heads
   const matrix = (tensor, shape_, as = type) => file.tensor(tensor, as, shape_, fill(tensor, as))
   const vector = (tensor, length) => file.tensor(tensor, 'F32', [length], fill(tensor, 'F32'))
   matrix('token_embd.weight', [width, shape.vocabulary])

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/language/hyperparameters.h"
 #include "core/log.h"
 
 namespace vcap {
@@ -17,6 +18,16 @@ constexpr int BATCH_ROWS = 512;
 constexpr int64_t MAX_TRAINED_CONTEXT = 1 << 20;
 // llama.cpp rounds the positions of a sequence up to a multiple of this number.
 constexpr uint32_t CONTEXT_STEP = 256;
+
+/** Whether the cause of a failed load is that memory was not to be had. */
+bool is_shortage(const std::string & cause) {
+    for (const char * part : {"bad_alloc", "allocate", "out of memory", "insufficient memory"}) {
+        if (cause.find(part) != std::string::npos) {
+            return true;
+        }
+    }
+    return false;
+}
 
 }   // namespace
 
@@ -39,7 +50,7 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
                              const std::function<bool(float)> & progress)
     : sequences_(options.sequences) {
     load_model(files, options, progress);
-    const llama_context_params params = choose_context(options);
+    const llama_context_params params = choose_context(*files.front(), options);
     open_context(params, threads);
 }
 
@@ -65,6 +76,7 @@ void LanguageModel::load_model(const std::vector<std::shared_ptr<const GgufFile>
     params.kv_overrides = overrides.data();
     // ggml's CPU backend would repack the weights into a copy that our kernels cannot read; they stay as in the file.
     params.use_extra_bufts = false;
+    params.load_mode = options.map ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
     params.progress_callback = [](float fraction, void * data) {
         Progress & to = *static_cast<Progress *>(data);
         to.cancelled = !to.report(fraction);
@@ -72,22 +84,25 @@ void LanguageModel::load_model(const std::vector<std::shared_ptr<const GgufFile>
     };
     params.progress_callback_user_data = &state;
 
-    take_last_error();
+    const LogCapture log;
     model_.reset(llama_model_load_from_file(file.path().c_str(), params));
     if (state.cancelled) {
         throw Error("aborted", "Loading " + file.path() + " was cancelled");
     }
     if (model_ == nullptr) {
-        const std::string reason = take_last_error();
-        file.invalid("llama.cpp could not load it" + (reason.empty() ? "" : " (" + reason + ")"));
+        if (is_shortage(log.cause())) {
+            throw Error("out_of_memory", file.path() + ": there is not enough memory for its weights" + log.reason());
+        }
+        file.invalid("llama.cpp could not load it" + log.reason());
     }
-    embeddings_ = std::make_unique<TokenEmbeddings>(files, llama_model_n_embd(model_.get()), vocabulary());
+    warnings_ = log.warnings();
+    embeddings_ = std::make_unique<TokenEmbeddings>(files, llama_model_n_embd(model_.get()), options.map);
     tokenizer_ = std::make_unique<Tokenizer>(llama_model_get_vocab(model_.get()), file, options.chat);
 }
 
 /** Decides on the positions of each sequence and on the KV cache's type and layout. Throws usage. */
-llama_context_params LanguageModel::choose_context(const LanguageModelOptions & options) {
-    const int head_width = llama_model_n_embd(model_.get()) / llama_model_n_head(model_.get());
+llama_context_params LanguageModel::choose_context(const GgufFile & file, const LanguageModelOptions & options) {
+    const int64_t head_width = read_hyperparameters(file).head_width;
     const int64_t block = ggml_blck_size(options.kv_type);
     if (head_width % block != 0) {
         throw Error("usage", std::string("Keys and values of this model cannot be kept as ") +
@@ -104,7 +119,15 @@ llama_context_params LanguageModel::choose_context(const LanguageModelOptions & 
     // llama.cpp divides n_ctx by the sequences; whole steps keep its rounding from changing what each of them gets.
     const uint32_t positions =
         (static_cast<uint32_t>(context_per_sequence_) + CONTEXT_STEP - 1) / CONTEXT_STEP * CONTEXT_STEP;
-    params.n_ctx = positions * static_cast<uint32_t>(sequences_);
+    const uint64_t all_positions = uint64_t{positions} * static_cast<uint64_t>(sequences_);
+    if (all_positions > INT32_MAX) {
+        throw Error("out_of_memory", std::to_string(sequences_) + " captions at once of " +
+                                         std::to_string(context_per_sequence_) + " positions each need " +
+                                         std::to_string(all_positions) + " positions, more than the " +
+                                         std::to_string(INT32_MAX) + " that llama.cpp counts. Ask for fewer captions " +
+                                         "at once or a shorter context");
+    }
+    params.n_ctx = static_cast<uint32_t>(all_positions);
     params.n_seq_max = static_cast<uint32_t>(sequences_);
     params.n_batch = BATCH_ROWS;
     params.n_ubatch = BATCH_ROWS;
@@ -127,13 +150,12 @@ void LanguageModel::open_context(llama_context_params params, const CpuThreads &
     params.no_perf = true;
     params.abort_callback = [](void * flag) { return static_cast<std::atomic<bool> *>(flag)->load(); };
     params.abort_callback_data = &aborted_;
-    take_last_error();
+    const LogCapture log;
     context_.reset(llama_init_from_model(model_.get(), params));
     if (context_ == nullptr) {
-        const std::string reason = take_last_error();
         throw Error("out_of_memory", "There is not enough memory for " + std::to_string(sequences_) +
                                          " captions at once of " + std::to_string(context_per_sequence_) +
-                                         " positions each" + (reason.empty() ? "" : " (" + reason + ")") +
+                                         " positions each" + log.reason() +
                                          ". Ask for fewer captions at once or a shorter context");
     }
     llama_attach_threadpool(context_.get(), threads.pool(), threads.pool());
@@ -142,16 +164,15 @@ void LanguageModel::open_context(llama_context_params params, const CpuThreads &
 LanguageModel::~LanguageModel() = default;
 
 void LanguageModel::decode(const Batch & batch) {
-    take_last_error();
+    const LogCapture log;
     const int32_t status = llama_decode(context_.get(), batch.get());
     if (status == 2 || aborted_) {   // 2: the abort callback returned true
         throw Error("aborted", "The work was cancelled");
     }
     if (status != 0) {
-        const std::string reason = take_last_error();
         throw Error("engine_error", "llama.cpp failed to decode a batch of " + std::to_string(batch.size()) +
                                         " rows (status " + std::to_string(status) +
-                                        (reason.empty() ? "" : ": " + reason) + ")");
+                                        (log.cause().empty() ? "" : ": " + log.cause()) + ")");
     }
 }
 

@@ -22,6 +22,7 @@ struct LanguageModelOptions {
     int context = 0;                           // positions of each sequence; 0: what the model was trained on
     ggml_type kv_type = GGML_TYPE_F16;         // type of the keys and values in the KV cache
     ChatTemplate chat;                         // also decides how the tokenizer is set up
+    bool map = true;                           // whether weights stay in the file, mapped, where the device allows it
 };
 
 /**
@@ -86,6 +87,9 @@ public:
     /** Rows that one decode() takes at most. */
     int batch_capacity() const { return static_cast<int>(llama_n_batch(context_.get())); }
 
+    /** What llama.cpp warned of while it loaded the model, for people. */
+    const std::vector<std::string> & warnings() const { return warnings_; }
+
     /** Runs the model on the batch's rows. Throws engine_error, or aborted after abort(). */
     void decode(const Batch & batch);
     /**
@@ -113,13 +117,14 @@ private:
     // The constructor's three steps, in this order.
     void load_model(const std::vector<std::shared_ptr<const GgufFile>> & files, const LanguageModelOptions & options,
                     const std::function<bool(float)> & progress);
-    llama_context_params choose_context(const LanguageModelOptions & options);
+    llama_context_params choose_context(const GgufFile & file, const LanguageModelOptions & options);
     void open_context(llama_context_params params, const CpuThreads & threads);
 
     std::unique_ptr<llama_model, ModelDeleter> model_;
     std::unique_ptr<llama_context, ContextDeleter> context_;
     std::unique_ptr<TokenEmbeddings> embeddings_;
     std::unique_ptr<Tokenizer> tokenizer_;
+    std::vector<std::string> warnings_;
     int sequences_;
     int context_per_sequence_ = 0;   // positions
     std::atomic<bool> aborted_{false};

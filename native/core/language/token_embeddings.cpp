@@ -4,7 +4,7 @@
 
 namespace vcap {
 
-TokenEmbeddings::TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFile>> & files, int width, int vocabulary)
+TokenEmbeddings::TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFile>> & files, int width, bool map)
     : width_(width) {
     const std::string name = "token_embd.weight";
     for (const std::shared_ptr<const GgufFile> & file : files) {
@@ -12,16 +12,12 @@ TokenEmbeddings::TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFil
         if (tensor == nullptr) {
             continue;
         }
-        if (tensor->ne[0] != width || tensor->ne[1] < vocabulary || tensor->ne[2] != 1 || tensor->ne[3] != 1) {
-            file->invalid("tensor " + name + " is not " + std::to_string(width) + " x " + std::to_string(vocabulary) +
-                          ", the embedding width and the vocabulary");
+        if (map) {
+            mapping_ = file->map_tensor(tensor);
+        } else {
+            memory_ = file->read_tensor(tensor);
         }
-        if (tensor->type != GGML_TYPE_F32 && ggml_get_type_traits(tensor->type)->to_float == nullptr) {
-            file->invalid("tensor " + name + " has the type " + ggml_type_name(tensor->type) +
-                          ", which ggml cannot convert to float32");
-        }
-        file_ = file;
-        data_ = static_cast<const uint8_t *>(file->tensor_data(tensor));
+        data_ = map ? mapping_.data() : memory_.data();
         type_ = tensor->type;
         row_bytes_ = ggml_row_size(tensor->type, width);
         return;

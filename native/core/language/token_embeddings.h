@@ -17,10 +17,10 @@ namespace vcap {
 class TokenEmbeddings {
 public:
     /**
-     * Looks the matrix up in the model's parts. `width`: embedding width; `vocabulary`: the least number of rows.
-     * Throws model_invalid where the matrix is missing or has another shape or a type that ggml cannot convert.
+     * Looks the matrix up in the model's parts, which check_tensors() has checked. `width`: embedding width; `map`:
+     * whether it stays in the file, mapped, instead of being read into memory. Throws model_invalid.
      */
-    TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFile>> & files, int width, int vocabulary);
+    TokenEmbeddings(const std::vector<std::shared_ptr<const GgufFile>> & files, int width, bool map);
 
     /** Embedding width: numbers of one row. */
     int width() const { return width_; }
@@ -28,8 +28,9 @@ public:
     void copy_row(llama_token token, float * row) const;
 
 private:
-    std::shared_ptr<const GgufFile> file_;   // keeps the mapping alive
-    const uint8_t * data_ = nullptr;         // the matrix as stored, row after row
+    FileMapping mapping_;              // of the matrix as stored, row after row; unused where it is in memory
+    std::vector<uint8_t> memory_;      // the same in memory
+    const uint8_t * data_ = nullptr;   // in one of the two
     ggml_type type_ = GGML_TYPE_F32;
     size_t row_bytes_ = 0;
     int width_;

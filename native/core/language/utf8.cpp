@@ -1,7 +1,5 @@
 #include "core/language/utf8.h"
 
-#include <cstdint>
-
 namespace vcap {
 namespace {
 
@@ -55,6 +53,19 @@ std::string valid_utf8(const std::string & bytes) {
         }
     }
     return text;
+}
+
+std::vector<uint32_t> code_points(const std::string & text) {
+    std::vector<uint32_t> codes;
+    for (const char character : text) {
+        const uint8_t byte = static_cast<uint8_t>(character);
+        if ((byte & 0xC0) == 0x80) {   // a later byte of a character: six bits
+            codes.back() = (codes.back() << 6) | (byte & 0x3F);
+        } else {
+            codes.push_back(byte < 0x80 ? byte : byte & (0x7F >> lead_byte(byte).length));
+        }
+    }
+    return codes;
 }
 
 }   // namespace vcap

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace vcap {
 
@@ -10,5 +12,8 @@ namespace vcap {
  * recommends in section 3.9. What is well-formed stands in its table 3-7.
  */
 std::string valid_utf8(const std::string & bytes);
+
+/** The characters of a text that is valid UTF-8. */
+std::vector<uint32_t> code_points(const std::string & text);
 
 }   // namespace vcap

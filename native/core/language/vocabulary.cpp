@@ -11,11 +11,10 @@ Vocabulary::Vocabulary(const GgufFile & file, const ChatTemplate & chat) {
     llama_model_params params = llama_model_default_params();
     params.vocab_only = true;
     params.kv_overrides = overrides.data();
-    take_last_error();
+    const LogCapture log;
     model_.reset(llama_model_load_from_file(file.path().c_str(), params));
     if (model_ == nullptr) {
-        const std::string reason = take_last_error();
-        file.invalid("llama.cpp could not load its vocabulary" + (reason.empty() ? "" : " (" + reason + ")"));
+        file.invalid("llama.cpp could not load its vocabulary" + log.reason());
     }
     tokenizer_ = std::make_unique<Tokenizer>(llama_model_get_vocab(model_.get()), file, chat);
 }

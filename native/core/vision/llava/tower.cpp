@@ -42,11 +42,11 @@ bool is_matrix_type(ggml_type type) {
 std::vector<float> read_floats(const GgufFile & file, const ggml_tensor * tensor) {
     const int64_t count = ggml_nelements(tensor);
     std::vector<float> values(count);
-    const void * data = file.tensor_data(tensor);
+    const std::vector<uint8_t> data = file.read_tensor(tensor);
     if (tensor->type == GGML_TYPE_F32) {
-        std::memcpy(values.data(), data, count * sizeof(float));
+        std::memcpy(values.data(), data.data(), count * sizeof(float));
     } else {
-        ggml_get_type_traits(tensor->type)->to_float(data, values.data(), count);
+        ggml_get_type_traits(tensor->type)->to_float(data.data(), values.data(), count);
     }
     return values;
 }
@@ -175,7 +175,7 @@ void Tower::load_weights(const GgufFile & file) {
          tensor = ggml_get_next_tensor(weights_.get(), tensor)) {
         const ggml_tensor * stored = file.require_tensor(ggml_get_name(tensor));
         if (stored->type == tensor->type) {
-            ggml_backend_tensor_set(tensor, file.tensor_data(stored), 0, ggml_nbytes(tensor));
+            ggml_backend_tensor_set(tensor, file.read_tensor(stored).data(), 0, ggml_nbytes(tensor));
         } else {
             const std::vector<float> values = read_floats(file, stored);
             ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
