@@ -32,7 +32,8 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
         contextPerSequence: settings.contextPerSequence,
         threads: settings.threads,
         kvType: settings.kvType,
-        chatTemplate: settings.chatTemplate
+        chatTemplate: settings.chatTemplate,
+        mmap: settings.mmap
       },
       settings.onProgress ?? (() => undefined)
     )

@@ -85,6 +85,11 @@ const loadFields = {
     .enum(['', ...chatTemplates])
     .default('')
     .describe(`one of ${chatTemplates.join(', ')}`),
+  /**
+   * Whether the weights stay in their file, mapped into memory, where the device allows it; `true` when left out.
+   * Loading them into memory takes longer, and memory that the system cannot take back, and a file may then be changed.
+   */
+  mmap: z.boolean().default(true).describe('true or false'),
   /** Videos decoded at once; 0, the default: by the number of cores. */
   decoders: z.int().min(0).max(256).default(0).describe('integer between 0 and 256'),
   /** Called with the share of the model that is loaded, from 0 to 1. */
@@ -183,7 +188,7 @@ export interface OptionField {
   /** Of the option where it is left out; undefined where it has none. */
   initial: unknown
   /** How its text is read. */
-  kind: 'text' | 'number' | 'list'
+  kind: 'text' | 'number' | 'list' | 'flag'
   /** The value, checked; throws `usage`, saying what was expected. */
   check: (value: unknown) => unknown
 }
@@ -206,6 +211,7 @@ export function optionField(command: CommandName, option: string): OptionField |
 function kindOf(field: z.ZodType): OptionField['kind'] {
   if (field instanceof z.ZodOptional || field instanceof z.ZodDefault) return kindOf(field.unwrap() as z.ZodType)
   if (field instanceof z.ZodArray) return 'list'
+  if (field instanceof z.ZodBoolean) return 'flag'
   return field instanceof z.ZodNumber ? 'number' : 'text'
 }
 

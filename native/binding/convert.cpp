@@ -124,6 +124,7 @@ EngineOptions to_engine_options(const Napi::Object & object) {
     options.threads = integer(object, "threads", 0);
     options.kv_type = to_kv_type(text(object, "kvType"));
     options.chat_template = text(object, "chatTemplate");
+    options.map = field(object, "mmap").ToBoolean();
     return options;
 }
 

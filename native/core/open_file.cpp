@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -17,11 +18,14 @@ namespace {
 
 // Bytes that one read() is asked for: Linux gives no more than 2 GiB at once.
 constexpr size_t MAX_READ = size_t{1} << 30;
+// Places of a file that sample() reads, evenly spread, and bytes at each.
+constexpr uint64_t SAMPLES = 64;
+constexpr size_t SAMPLE_BYTES = 4096;
 
 #ifdef __APPLE__
-timespec modified(const struct stat & status) { return status.st_mtimespec; }
+timespec modified_of(const struct stat & status) { return status.st_mtimespec; }
 #else
-timespec modified(const struct stat & status) { return status.st_mtim; }
+timespec modified_of(const struct stat & status) { return status.st_mtim; }
 #endif
 
 }   // namespace
@@ -97,14 +101,30 @@ std::unique_ptr<std::FILE, int (*)(std::FILE *)> OpenFile::stream() const {
     return {stream, std::fclose};
 }
 
-bool OpenFile::changed() const {
+timespec OpenFile::modified() const { return modified_of(opened_); }
+
+std::optional<OpenFile::State> OpenFile::state() const {
     struct stat now;
     if (fstat(descriptor_, &now) != 0) {
-        return true;
+        return std::nullopt;
     }
-    const timespec before = modified(opened_);
-    const timespec after = modified(now);
-    return now.st_size != opened_.st_size || after.tv_sec != before.tv_sec || after.tv_nsec != before.tv_nsec;
+    return State{static_cast<uint64_t>(now.st_size), modified_of(now)};
+}
+
+uint64_t OpenFile::sample() const {
+    uint64_t hash = 14695981039346656037u;   // FNV-1a
+    std::vector<uint8_t> bytes(SAMPLE_BYTES);
+    for (uint64_t i = 0; i < SAMPLES; i++) {
+        const uint64_t offset = size() / SAMPLES * i;
+        const ssize_t count = pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (count < 0) {
+            return 0;
+        }
+        for (ssize_t byte = 0; byte < count; byte++) {
+            hash = (hash ^ bytes[byte]) * 1099511628211u;
+        }
+    }
+    return hash;
 }
 
 bool OpenFile::replaced() const {

@@ -3,7 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <sys/stat.h>
@@ -54,8 +56,20 @@ public:
     /** A stream of its own from the file's start. Throws model_invalid. */
     std::unique_ptr<std::FILE, int (*)(std::FILE *)> stream() const;
 
-    /** Whether the file's bytes may be others than when it was opened: by its size and the time of its last change. */
-    bool changed() const;
+    /** What the system says of a file's bytes. */
+    struct State {
+        uint64_t size;   // bytes
+        timespec modified;
+    };
+    /** That of this file now; nothing where the system does not say. */
+    std::optional<State> state() const;
+    /** When the file was last modified before it was opened. */
+    timespec modified() const;
+    /**
+     * A number made of some hundred kilobytes from all over the file, which is another where much of it changed. 0
+     * where they cannot be read.
+     */
+    uint64_t sample() const;
     /** Whether the path leads to another file, or to none. One that was renamed over this one does not change it. */
     bool replaced() const;
 

@@ -24,6 +24,7 @@ const flags: [option: string, flags: string, description: string][] = [
   ['chatTemplate', '--chat-template <name>', `instead of the metadata's: ${chatTemplates.join(', ')}`],
   ['contextPerSequence', '--ctx <n>', 'positions a caption; 0: what the model was trained on'],
   ['kvType', '--kv-type <type>', 'keys and values kept as f32, f16 or q8_0'],
+  ['mmap', '--no-mmap', 'read the model into memory instead of mapping its files, which then may be changed'],
   ['threads', '--threads <n>', "the engine's CPU threads; 0: one a physical core"],
   ['decoders', '--decoders <n>', 'videos decoded at once; 0: by the number of cores'],
   ['decodeTimeout', '--decode-timeout <s>', 'seconds after which decoding one video is given up'],
@@ -39,7 +40,12 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
   for (const [option, written, description] of flags) {
     const field = optionField(name, option)
     if (!field) continue
-    const flag = new Option(written, descriptions[option] ?? description).argParser((text) => {
+    const flag = new Option(written, descriptions[option] ?? description)
+    if (field.kind === 'flag') {
+      command.addOption(flag)
+      continue
+    }
+    flag.argParser((text) => {
       try {
         return field.check(field.kind === 'list' ? text.split(',') : field.kind === 'number' ? toNumber(text) : text)
       } catch (error) {

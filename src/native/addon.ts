@@ -120,6 +120,8 @@ export interface NativeLoadOptions {
   kvType: 'f32' | 'f16' | 'q8_0'
   /** A template's name; empty: by the model's metadata. */
   chatTemplate: string
+  /** Whether weights stay in their file, mapped, where the device allows it. */
+  mmap: boolean
 }
 
 export interface NativeRequest {

@@ -38,10 +38,10 @@ test('what is left out is filled in', () => {
     kvType: 'f16',
     chatTemplate: ''
   })
-  const { model, splitMode, sequences, threads, decoders } = parseLoadOptions({})
+  const { model, splitMode, sequences, mmap, threads, decoders } = parseLoadOptions({})
   assert.deepEqual(
-    { model, splitMode, sequences, threads, decoders },
-    { model: 'llava-v1.6-34b', splitMode: 'layer', sequences: undefined, threads: 0, decoders: 0 }
+    { model, splitMode, sequences, mmap, threads, decoders },
+    { model: 'llava-v1.6-34b', splitMode: 'layer', sequences: undefined, mmap: true, threads: 0, decoders: 0 }
   )
 })
 
@@ -117,6 +117,7 @@ for (const [parse, given, message] of [
   [parseCaptionOptions, { text: 10n }, 'Expected string for text but received 10 of type bigint'],
   [parseLoadOptions, { rpc: ['host'] }, 'Expected list of host:port for rpc but received ["host"] of type object'],
   [parseLoadOptions, { rpc: 'a:1' }, 'Expected list of host:port for rpc but received "a:1" of type string'],
+  [parseLoadOptions, { mmap: 'no' }, 'Expected true or false for mmap but received "no" of type string'],
   [parseLoadOptions, { kvType: 'f8' }, 'Expected one of f32, f16, q8_0 for kvType but received "f8" of type string'],
   [parseLoadOptions, { onProgress: 1 }, 'Expected function for onProgress but received 1 of type number'],
   [parseRunOptions, { compat: 'other' }, 'Expected open-sora for compat but received "other" of type string'],
@@ -161,6 +162,7 @@ for (const [command, option, kind, initial] of [
   ['run', 'chatTemplate', 'text', ''],
   ['run', 'contextPerSequence', 'number', 0],
   ['run', 'kvType', 'text', 'f16'],
+  ['run', 'mmap', 'flag', true],
   ['run', 'threads', 'number', 0],
   ['run', 'decoders', 'number', 0],
   ['run', 'decodeTimeout', 'number', 120],

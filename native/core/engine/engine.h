@@ -31,6 +31,7 @@ struct EngineOptions {
     int threads = 0;                     // CPU threads; 0: one for each physical core
     ggml_type kv_type = GGML_TYPE_F16;   // of the keys and values kept: F32, F16 or Q8_0
     std::string chat_template;           // a template's name; empty: by the model's metadata
+    bool map = true;                     // whether weights stay in their file, mapped, where the device allows it
 };
 
 /**

@@ -48,8 +48,9 @@ float * Batch::add(int sequence, int position, bool wants_logits) {
 LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> & files,
                              const LanguageModelOptions & options, const CpuThreads & threads,
                              const std::function<bool(float)> & progress)
-    : sequences_(options.sequences) {
+    : watch_(files, options.map), sequences_(options.sequences) {
     load_model(files, options, progress);
+    watch_.require_as_opened();
     const llama_context_params params = choose_context(*files.front(), options);
     open_context(params, threads);
 }
@@ -164,6 +165,7 @@ void LanguageModel::open_context(llama_context_params params, const CpuThreads &
 LanguageModel::~LanguageModel() = default;
 
 void LanguageModel::decode(const Batch & batch) {
+    watch_.require_unchanged();
     const LogCapture log;
     const int32_t status = llama_decode(context_.get(), batch.get());
     if (status == 2 || aborted_) {   // 2: the abort callback returned true
@@ -174,6 +176,7 @@ void LanguageModel::decode(const Batch & batch) {
                                         " rows (status " + std::to_string(status) +
                                         (log.cause().empty() ? "" : ": " + log.cause()) + ")");
     }
+    watch_.require_unchanged();
 }
 
 const float * LanguageModel::logits(int row) const { return llama_get_logits_ith(context_.get(), row); }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/cpu_threads.h"
+#include "core/file_watch.h"
 #include "core/gguf_file.h"
 #include "core/language/token_embeddings.h"
 #include "core/language/tokenizer.h"
@@ -90,7 +91,10 @@ public:
     /** What llama.cpp warned of while it loaded the model, for people. */
     const std::vector<std::string> & warnings() const { return warnings_; }
 
-    /** Runs the model on the batch's rows. Throws engine_error, or aborted after abort(). */
+    /**
+     * Runs the model on the batch's rows. Throws engine_error, also where a mapped file of the model changed, or
+     * aborted after abort().
+     */
     void decode(const Batch & batch);
     /**
      * The logits of the last decode()'s row `row`, which was added with wants_logits: [vocabulary]. They stay valid
@@ -120,6 +124,7 @@ private:
     llama_context_params choose_context(const GgufFile & file, const LanguageModelOptions & options);
     void open_context(llama_context_params params, const CpuThreads & threads);
 
+    FileWatch watch_;   // goes last, since it guards the mappings
     std::unique_ptr<llama_model, ModelDeleter> model_;
     std::unique_ptr<llama_context, ContextDeleter> context_;
     std::unique_ptr<TokenEmbeddings> embeddings_;
