@@ -118,12 +118,13 @@ export function isStream(input: string): boolean {
   return stat !== undefined && !stat.isFile() && !stat.isDirectory()
 }
 
+/** A read that fails is tried once more; one that was interrupted, again and again. */
 async function readSome(descriptor: number, block: Buffer, offset: number, position: number): Promise<number> {
-  for (;;) {
+  for (let failed = 0; ; ) {
     try {
       return (await readInto(descriptor, block, offset, block.length - offset, position)).bytesRead
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EINTR') throw error
+      if ((error as NodeJS.ErrnoException).code !== 'EINTR' && ++failed > 1) throw error
     }
   }
 }
