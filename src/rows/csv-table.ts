@@ -4,7 +4,7 @@ import { stringify } from 'csv-stringify/sync'
 import { abortedError, VcapError } from '../errors'
 import { findDialect, parserOptions, type Dialect } from './dialect'
 import { requireColumn } from './rows'
-import { Scanner, type TableFacts } from './scan'
+import { Scanner, type ScanOptions, type TableFacts } from './scan'
 import type { TableFile } from './table-file'
 import { tableWarnings } from './table-warnings'
 import { decodeText, faultError, TextFault } from './text'
@@ -26,15 +26,19 @@ export interface CsvTable {
 }
 
 /**
- * Reads a whole CSV file and checks it. Line ends may be mixed. Missing cells are empty, those beyond the header are
- * kept in a column of their own, and both are warned of. Throws `csv_invalid`, with the line where one is at fault,
- * `read_failed`, `aborted`.
+ * Reads a whole CSV file and checks it. `isFile`: whether a cell names a file that is there. Line ends may be mixed.
+ * Missing cells are empty, those beyond the header are kept in a column of their own, and both are warned of. Throws
+ * `csv_invalid`, with the line where one is at fault, `read_failed`, `aborted`.
  */
-export async function openCsv(file: TableFile, signal: AbortSignal | undefined): Promise<CsvTable> {
+export async function openCsv(
+  file: TableFile,
+  isFile: (name: string) => boolean,
+  signal: AbortSignal | undefined
+): Promise<CsvTable> {
   const dialect = await readDialect(file)
   const header = dialect.columns
   const pathColumn = header ? requireColumn(file.label, header, 'path') : 0
-  const facts = await scan(file, dialect, pathColumn, signal)
+  const facts = await scan(file, scanOptions(file.label, dialect, pathColumn, isFile), dialect.skipped, signal)
   if (!header) throw faultError(file.label, 1, `the header cannot be read in the first ${headBytes} bytes`)
   const extra = facts.long.count > 0 ? [freeName(header, 'extra_cells')] : []
   return {
@@ -65,22 +69,29 @@ async function readDialect(file: TableFile): Promise<Dialect> {
   return cut ? { ...dialect, columns: undefined } : dialect
 }
 
-async function scan(
-  file: TableFile,
+function scanOptions(
+  label: string,
   { separator, skipped, columns }: Dialect,
   pathColumn: number,
+  isFile: (name: string) => boolean
+): ScanOptions {
+  return { label, separator, width: columns?.length ?? 0, pathColumn, firstLine: skipped > 0 ? 2 : 1, isFile }
+}
+
+async function scan(
+  file: TableFile,
+  options: ScanOptions,
+  skipped: number,
   signal: AbortSignal | undefined
 ): Promise<TableFacts> {
-  const { label } = file
-  const firstLine = skipped > 0 ? 2 : 1
-  const scanner = new Scanner({ label, separator, width: columns?.length ?? 0, pathColumn, firstLine })
+  const scanner = new Scanner(options)
   try {
     for await (const text of skip(decodeText(file.blocks({ passing: true })), skipped)) {
       if (signal?.aborted) throw abortedError(signal)
       scanner.add(text)
     }
   } catch (error) {
-    throw error instanceof TextFault ? faultError(label, scanner.line, error.message) : error
+    throw error instanceof TextFault ? faultError(file.label, scanner.line, error.message) : error
   }
   await file.requireUnchanged()
   return scanner.finish()

@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import path from 'node:path'
 import { CsvSink } from './csv-sink'
 import { openCsv } from './csv-table'
@@ -17,10 +18,10 @@ export interface RowsOptions {
 export async function openRows(input: string, { root, signal }: RowsOptions): Promise<RowSource> {
   const file = await TableFile.open(input, signal)
   try {
-    const table = await openCsv(file, signal)
+    const start = path.resolve(root ?? folderOf(input))
+    const table = await openCsv(file, (name) => fs.existsSync(path.resolve(start, name)), signal)
     const { columns, pathColumn, total, warnings } = table
     const textColumn = columns.indexOf('text')
-    const start = path.resolve(root ?? folderOf(input))
 
     async function* rows(): AsyncGenerator<Row> {
       let index = 0

@@ -23,6 +23,8 @@ export interface TableFacts {
   long: Places
   /** Quoted cells with a line that looks like a row of the table. */
   swallowed: Places
+  /** Rows that are the header once more, as far as one block of bytes shows it. */
+  headers: Places
 }
 
 /** What a scan has to know of a table. */
@@ -37,6 +39,8 @@ export interface ScanOptions {
   pathColumn: number
   /** Number of the first line scanned. */
   firstLine: number
+  /** Whether a cell names a file that is there. */
+  isFile: (name: string) => boolean
 }
 
 enum State {
@@ -71,13 +75,17 @@ export class Scanner {
   /** A carriage return was the last byte; whether it is a line end of its own is not known yet. */
   #afterReturn = false
 
+  #block: Buffer = Buffer.alloc(0)
   /** Bytes before the block that is being scanned. */
   #passed = 0
   #rowStart = 0
+  /** Where the row's line end begins. */
+  #rowTextEnd = 0
   #rowLine: number
   /** The row, or the line end before it, has a carriage return alone for a line end. */
   #rowByReturn = false
   #headerByReturn = false
+  #header = Buffer.alloc(0)
   #cells = 0
   #cellHasText = false
   #moreThanHeader = false
@@ -89,11 +97,14 @@ export class Scanner {
   /** The cell's current line within the block; -1 where that is its first line or began in another block. */
   #innerStart = -1
   #cellSwallows = false
+  /** A file that is there and that such a line names. */
+  #swallowedFile: string | undefined
 
   #records = 0
   readonly #short: Places = { count: 0, lines: [] }
   readonly #long: Places = { count: 0, lines: [] }
   readonly #swallowed: Places = { count: 0, lines: [] }
+  readonly #headers: Places = { count: 0, lines: [] }
 
   constructor(options: ScanOptions) {
     this.#options = options
@@ -110,40 +121,44 @@ export class Scanner {
   }
 
   add(block: Buffer): void {
+    this.#passed += this.#block.length
+    this.#block = block
     this.#innerStart = -1
     for (let at = 0; at < block.length; at++) {
       const byte = block[at]!
-      if (this.#state === State.quoted) this.#inQuotes(block, at, this.#kinds[byte]!)
+      if (this.#state === State.quoted) this.#inQuotes(at, this.#kinds[byte]!)
       else this.#outside(at, byte)
     }
-    this.#passed += block.length
-    this.#requireRowFits(this.#passed)
+    this.#requireRowFits(this.#passed + block.length)
   }
 
   /** The end of the table. */
   finish(): TableFacts {
-    if (this.#afterReturn && this.#state !== State.quoted) this.#endRow(this.#passed, true)
+    const end = this.#passed + this.#block.length
+    if (this.#afterReturn && this.#state !== State.quoted) this.#endRow(end, true)
     if (this.#state === State.quoted) {
       throw this.#fault(this.#quoteLine, `the quote that opens a cell here is never closed. ${quoteHelp}`)
     }
-    this.#endRow(this.#passed, false)
+    this.#rowTextEnd = end
+    this.#endRow(end, false)
     return {
       rows: Math.max(0, this.#records - 1),
       short: this.#short,
       long: this.#long,
-      swallowed: this.#swallowed
+      swallowed: this.#swallowed,
+      headers: this.#headers
     }
   }
 
-  #inQuotes(block: Buffer, at: number, kind: Kind): void {
+  #inQuotes(at: number, kind: Kind): void {
     const afterReturn = this.#afterReturn
     this.#afterReturn = kind === Kind.carriageReturn
     if (kind === Kind.quote) {
       this.#state = State.quote
-      this.#lookAtInnerLine(block, at)
+      this.#lookAtInnerLine(at)
     } else if (kind === Kind.carriageReturn || (kind === Kind.lineFeed && !afterReturn)) {
       this.#line++
-      this.#lookAtInnerLine(block, at)
+      this.#lookAtInnerLine(at)
       this.#innerStart = at + 1
     } else if (kind === Kind.lineFeed) {
       this.#innerStart = at + 1
@@ -167,7 +182,9 @@ export class Scanner {
       this.#endCell()
     } else if (kind === Kind.carriageReturn) {
       this.#afterReturn = true
+      this.#rowTextEnd = this.#passed + at
     } else if (kind === Kind.lineFeed) {
+      this.#rowTextEnd = this.#passed + at
       this.#endRow(this.#passed + at + 1, false)
     } else if (this.#state === State.plain) {
       throw this.#fault(this.#line, `a quote stands amid a cell. ${quoteHelp}`)
@@ -182,12 +199,13 @@ export class Scanner {
     this.#quoteLine = this.#line
     this.#innerStart = -1
     this.#cellSwallows = false
+    this.#swallowedFile = undefined
   }
 
   #endCell(): void {
     this.#cells++
     if (this.#cellHasText && this.#cells > this.#options.width) this.#moreThanHeader = true
-    if (this.#state === State.quote && this.#cellSwallows) add(this.#swallowed, this.#quoteLine)
+    if (this.#state === State.quote && this.#cellSwallows) this.#tellSwallowed()
     this.#state = State.start
     this.#cellHasText = this.#cellSwallows = false
     this.#mark = 0
@@ -198,8 +216,8 @@ export class Scanner {
     this.#requireRowFits(end)
     if (this.#cells > 0 || this.#state !== State.start) {
       this.#endCell()
-      if (this.#records++ === 0) this.#headerByReturn = byReturn
-      else this.#lookAtWidth(byReturn)
+      if (this.#records++ > 0) this.#lookAtRow(byReturn)
+      else this.#keepHeader(byReturn)
     }
     this.#line++
     this.#rowLine = this.#line
@@ -209,7 +227,20 @@ export class Scanner {
     this.#moreThanHeader = false
   }
 
-  #lookAtWidth(byReturn: boolean): void {
+  #keepHeader(byReturn: boolean): void {
+    this.#headerByReturn = byReturn
+    if (this.#rowStart >= this.#passed) this.#header = Buffer.from(this.#rowText())
+  }
+
+  #rowText(): Buffer {
+    return this.#block.subarray(this.#rowStart - this.#passed, this.#rowTextEnd - this.#passed)
+  }
+
+  #lookAtRow(byReturn: boolean): void {
+    const length = this.#rowTextEnd - this.#rowStart
+    if (length === this.#header.length && this.#rowStart >= this.#passed && this.#rowText().equals(this.#header)) {
+      add(this.#headers, this.#rowLine)
+    }
     const { width } = this.#options
     if (this.#cells === width || width === 0) return
     if ((byReturn || this.#rowByReturn) && !this.#headerByReturn) {
@@ -221,11 +252,21 @@ export class Scanner {
   }
 
   /** A line within a quoted cell that could be a row: then the quote may not be closed where its writer meant it. */
-  #lookAtInnerLine(block: Buffer, end: number): void {
-    if (this.#cellSwallows || this.#innerStart < 0 || end - this.#innerStart > 4096) return
-    const { separator, width, pathColumn } = this.#options
-    const cells = block.toString('utf8', this.#innerStart, end).split(separator)
-    this.#cellSwallows = cells.length === width && /^\S.*\.\w{2,5}$/.test(cells[pathColumn]!)
+  #lookAtInnerLine(end: number): void {
+    if (this.#swallowedFile || this.#innerStart < 0 || end - this.#innerStart > 4096) return
+    const { separator, width, pathColumn, isFile } = this.#options
+    const cells = this.#block.toString('utf8', this.#innerStart, end).split(separator)
+    const name = cells[pathColumn] ?? ''
+    if (cells.length !== width || !/^\S.*\.\w{2,5}$/.test(name)) return
+    this.#cellSwallows = true
+    if (isFile(name)) this.#swallowedFile = name
+  }
+
+  #tellSwallowed(): void {
+    add(this.#swallowed, this.#quoteLine)
+    if (!this.#swallowedFile) return
+    const seen = `a quote opens a cell that holds another row, of ${this.#swallowedFile}`
+    throw this.#fault(this.#quoteLine, `${seen}. ${quoteHelp}`)
   }
 
   #lookForMark(byte: number): void {

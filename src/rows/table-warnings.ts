@@ -7,9 +7,12 @@ import type { Places, TableFacts } from './scan'
  */
 export function tableWarnings(label: string, dialect: Dialect, facts: TableFacts, extra: string | undefined): string[] {
   const header = `the header's ${dialect.columns?.length}`
-  const { short, long, swallowed } = facts
+  const { short, long, swallowed, headers } = facts
   return [
     dialect.separator !== ',' && `cells stand between ${JSON.stringify(dialect.separator)}; in the output between ","`,
+    facts.rows === 0 && 'has a header and no rows',
+    headers.count > 0 &&
+      `${describe(headers)} the header's own cells, as where tables were joined; each counts as a row`,
     short.count > 0 && `${describe(short)} fewer cells than ${header}; the missing ones are empty`,
     long.count > 0 &&
       `${describe(long)} more cells than ${header}, as by a separator without quotes; ` +

@@ -99,7 +99,8 @@ function firstInvalid(bytes: Buffer): number {
 
 function utf8Fault(byte: number): TextFault {
   const hex = byte.toString(16).padStart(2, '0')
-  return new TextFault(`the byte 0x${hex} is not UTF-8. ${convert(byte < 0xa0 ? 'WINDOWS-1252' : 'LATIN1')}`)
+  const western = byte < 0xa0 ? 'WINDOWS-1252' : 'LATIN1'
+  return new TextFault(`the byte 0x${hex} is not UTF-8. ${convert(western)} where the text is Western European`)
 }
 
 function zeroFault(): TextFault {

@@ -126,7 +126,6 @@ for (const [what, content, expected] of [
       ['', '']
     ]
   ],
-  ['a header alone', 'path,a\n', [['path', 'a']]],
   ['letters of all kinds', 'path\nünïcødé 影片.mp4\n', [['path'], ['ünïcødé 影片.mp4']]],
   [
     'empty names',
@@ -324,6 +323,25 @@ test('a quote that swallows rows and is closed as by its writer is told', async 
   }
   const prose = 'path,a\nx.mp4,"A man, walking.\nThen, a dog.\nSee also, y"\n'
   assert.deepEqual((await read(prose)).warnings, [])
+})
+
+test('where such a line names a file that is there, the table is refused', async () => {
+  fs.writeFileSync(at('there.png'), '')
+  await assertRefused(
+    'path,a\nx.mp4,"5 inch\nthere.png,6"\n',
+    2,
+    /a quote opens a cell that holds another row, of there\.png/
+  )
+  await assertRefused('a;path\r\n1;x\r\n"5;y\r\n2;there.png\r\n3"";z.mp4"\r\n', 3, /another row, of there\.png/)
+  const { warnings } = await read('path,a\nx.mp4,"As seen,\nin there.png"\n')
+  assert.deepEqual(warnings, [])
+})
+
+test('no rows, and a header in mid-table, are told', async () => {
+  assert.match((await read('path,a\n')).warnings.join(), /\.csv: has a header and no rows$/)
+  const { cells, warnings } = await read('path,a\r\nx,1\r\npath,a\ny,2\n')
+  assert.deepEqual(cells[2], ['path', 'a'])
+  assert.match(warnings.join(), /: 1 row \(line 3\) has the header's own cells, as where tables were joined/)
 })
 
 test('a carriage return alone amid a line of other line ends: refused where it breaks a row', async () => {

@@ -51,14 +51,21 @@ test('how the bytes are cut makes no difference', async () => {
     }
   }
   const look = async (blocks) => {
-    const scanner = new Scanner({ label: 'it', separator: ',', width: 2, pathColumn: 0, firstLine: 1 })
+    const scanner = new Scanner({
+      label: 'it',
+      separator: ',',
+      width: 2,
+      pathColumn: 0,
+      firstLine: 1,
+      isFile: () => false
+    })
     const parts = []
     try {
       for await (const part of decodeText(blocks)) {
         parts.push(part)
         scanner.add(part)
       }
-      const { swallowed, ...facts } = scanner.finish()
+      const { swallowed, headers, ...facts } = scanner.finish()
       return { text: Buffer.concat(parts).toString(), facts }
     } catch ({ message }) {
       return { message: message.replace(/on line/, ''), line: scanner.line }

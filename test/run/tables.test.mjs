@@ -59,7 +59,7 @@ for (const [name, expected, warning] of [
 }
 
 for (const [name, message] of [
-  ['latin1.csv', /latin1\.csv, line 2: the byte 0xe9 is not UTF-8\. Convert it first, as by iconv -f LATIN1 -t UTF-8$/],
+  ['latin1.csv', /latin1\.csv, line 2: the byte 0xe9 is not UTF-8\. Convert it first, as by iconv -f LATIN1 -t UTF-8 /],
   [
     'unclosed-quote.csv',
     /unclosed-quote\.csv, line 2: a quote opens a cell that the next quote, on line 4, does not end/
