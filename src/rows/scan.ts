@@ -265,7 +265,7 @@ export class Scanner {
   #tellSwallowed(): void {
     add(this.#swallowed, this.#quoteLine)
     if (!this.#swallowedFile) return
-    const seen = `a quote opens a cell that holds another row, of ${this.#swallowedFile}`
+    const seen = `a quote opens a cell that holds another row, of ${JSON.stringify(this.#swallowedFile)}`
     throw this.#fault(this.#quoteLine, `${seen}. ${quoteHelp}`)
   }
 

@@ -43,16 +43,12 @@ export class TableFile {
   static async open(input: string, signal: AbortSignal | undefined): Promise<TableFile> {
     if (isStandardInput(input)) return new TableFile('Standard input', await copyStream(input, process.stdin, signal))
     const descriptor = openInput(input)
-    let kept = descriptor
-    try {
-      const stat = fs.fstatSync(descriptor)
-      if (stat.isDirectory()) throw new VcapError('usage', `Input ${input} is a directory: expected a CSV file`)
-      if (!stat.isFile()) kept = await copyStream(input, openStream(descriptor, stat), signal)
-      return new TableFile(input, kept)
-    } catch (error) {
-      if (kept === descriptor) closeQuietly(descriptor)
-      throw error
-    }
+    const stat = fs.fstatSync(descriptor)
+    if (stat.isFile()) return new TableFile(input, descriptor)
+    // The stream closes the descriptor, whatever becomes of it.
+    if (!stat.isDirectory()) return new TableFile(input, await copyStream(input, openStream(descriptor, stat), signal))
+    fs.closeSync(descriptor)
+    throw new VcapError('usage', `Input ${input} is a directory: expected a CSV file`)
   }
 
   /**
@@ -149,16 +145,19 @@ function openStream(descriptor: number, stat: fs.Stats): Readable {
 /** Copies a stream to a file without a name, which is gone when its descriptor is closed, however the process ends. */
 async function copyStream(input: string, stream: Readable, signal: AbortSignal | undefined): Promise<number> {
   const folder = os.tmpdir()
-  const copy = openUnnamed(folder)
+  let copy: number | undefined
   try {
+    copy = openUnnamed(folder)
     if (signal) addAbortSignal(signal, stream)
     for await (const chunk of stream) await keep(copy, chunk as Buffer, input, folder)
     return copy
   } catch (error) {
-    closeQuietly(copy)
+    if (copy !== undefined) fs.closeSync(copy)
     if (signal?.aborted) throw abortedError(signal)
     if (error instanceof VcapError) throw error
     throw new VcapError('read_failed', `Input ${input} cannot be read: ${(error as Error).message}`, { cause: error })
+  } finally {
+    stream.destroy()
   }
 }
 
@@ -184,12 +183,4 @@ async function keep(copy: number, chunk: Buffer, input: string, folder: string):
 function unkept(folder: string, cause: Error, input = 'a pipe'): VcapError {
   const message = `The table from ${input} cannot be kept in ${folder}: ${cause.message}; TMPDIR names another folder`
   return new VcapError('write_failed', message, { cause })
-}
-
-function closeQuietly(descriptor: number): void {
-  try {
-    fs.closeSync(descriptor)
-  } catch {
-    // A stream may have closed its own.
-  }
 }

@@ -330,9 +330,9 @@ test('where such a line names a file that is there, the table is refused', async
   await assertRefused(
     'path,a\nx.mp4,"5 inch\nthere.png,6"\n',
     2,
-    /a quote opens a cell that holds another row, of there\.png/
+    /a quote opens a cell that holds another row, of "there\.png"/
   )
-  await assertRefused('a;path\r\n1;x\r\n"5;y\r\n2;there.png\r\n3"";z.mp4"\r\n', 3, /another row, of there\.png/)
+  await assertRefused('a;path\r\n1;x\r\n"5;y\r\n2;there.png\r\n3"";z.mp4"\r\n', 3, /another row, of "there\.png"/)
   const { warnings } = await read('path,a\nx.mp4,"As seen,\nin there.png"\n')
   assert.deepEqual(warnings, [])
 })

@@ -94,6 +94,27 @@ test('a pipe whose table is broken, or that is given up while it waits', async (
   fs.closeSync(writer)
 })
 
+test('descriptors are given back, however it ends', { skip: cannotFail }, async () => {
+  const open = () => fs.readdirSync('/proc/self/fd').length
+  const pipe = fifo()
+  const { TMPDIR } = process.env
+  const endings = async () => {
+    for (let i = 0; i < 10; i++) {
+      await assert.rejects(TableFile.open(pipe, AbortSignal.timeout(2)), { code: 'aborted' })
+      await assert.rejects(TableFile.open(folder), { code: 'usage' })
+      process.env.TMPDIR = at('none')
+      await assert.rejects(TableFile.open(pipe), { code: 'write_failed' })
+      if (TMPDIR === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = TMPDIR
+      const file = await TableFile.open('/dev/null')
+      file.close()
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return open()
+  }
+  assert.equal(await endings(), await endings())
+})
+
 test('a pipe that cannot be kept says where, and what helps', async () => {
   const script = `import { openRows } from ${JSON.stringify(path.join(root, 'dist/rows/open.js'))}
     await openRows('-', {}).catch(({ code, message }) => console.log(code, message))`
