@@ -1,5 +1,6 @@
 import type { VideoCaption } from './caption'
 import { Captioner } from './captioner'
+import { cpus } from './cpus'
 import { chooseDevices } from './devices'
 import { asVcapError } from './errors'
 import { findVideoTools } from './frames/tools'
@@ -30,7 +31,7 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
         splitMode: settings.splitMode,
         sequences,
         contextPerSequence: settings.contextPerSequence,
-        threads: settings.threads,
+        threads: settings.threads || cpus().threads,
         kvType: settings.kvType,
         chatTemplate: settings.chatTemplate,
         mmap: settings.mmap

@@ -76,7 +76,7 @@ const loadFields = {
   sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
   /** Positions of each caption: prompt, images and answer; 0, the default: what the model was trained on. */
   contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer between 0 and 10000000'),
-  /** CPU threads of the engine; 0, the default: one for each physical core. */
+  /** CPU threads of the engine; 0, the default: one for each physical core, or fewer where a CPU quota is lower. */
   threads: z.int().min(0).max(1024).default(0).describe('integer between 0 and 1024'),
   /** Type of the keys and values kept; `f16` when left out. q8_0 halves their memory, f32 is for exact comparisons. */
   kvType: z.enum(['f32', 'f16', 'q8_0']).default('f16').describe('one of f32, f16, q8_0'),
@@ -90,7 +90,7 @@ const loadFields = {
    * Loading them into memory takes longer, and memory that the system cannot take back, and a file may then be changed.
    */
   mmap: z.boolean().default(true).describe('true or false'),
-  /** Videos decoded at once; 0, the default: by the number of cores. */
+  /** Videos decoded at once; 0, the default: by the number of cores, or the CPU quota. */
   decoders: z.int().min(0).max(256).default(0).describe('integer between 0 and 256'),
   /** Called with the share of the model that is loaded, from 0 to 1. */
   onProgress: z

@@ -12,8 +12,8 @@ namespace vcap {
 class CpuThreads {
 public:
     /**
-     * A pool of `count` threads, of GGML_MAX_N_THREADS at most; 0: one for each physical core that this process may
-     * use. Throws engine_error.
+     * A pool of `count` threads, of GGML_MAX_N_THREADS at most; 0: one for each processor. Which number is best is the
+     * caller's to know. Throws engine_error.
      */
     explicit CpuThreads(int count);
     ~CpuThreads() { ggml_threadpool_free(pool_); }

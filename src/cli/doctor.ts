@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { Command } from 'commander'
+import { cpus } from '../cpus'
 import { asVcapError, exitCodes } from '../errors'
 import { loadLibav } from '../frames/libav'
 import { findFfmpeg, hasNodeAv } from '../frames/tools'
@@ -22,7 +23,14 @@ export function doctorCommand(): Command {
     .description('what is there, what is missing, and the remedy')
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: boolean }) => {
-      const findings = [node(), ...addonAndDevices(), ...(await videoTools()), images(), ...models.map(modelFiles)]
+      const findings = [
+        node(),
+        processors(),
+        ...addonAndDevices(),
+        ...(await videoTools()),
+        images(),
+        ...models.map(modelFiles)
+      ]
       if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
       else for (const finding of findings) process.stdout.write(line(finding))
       process.exitCode = findings.some(({ state }) => state === 'broken') ? exitCodes.usage : exitCodes.ok
@@ -40,6 +48,12 @@ function line({ name, state, detail }: Finding): string {
 function node(): Finding {
   const tooOld = nodeTooOld()
   return { name: 'node', state: tooOld ? 'broken' : 'ok', detail: tooOld ?? process.versions.node }
+}
+
+function processors(): Finding {
+  const { allowed, quota, threads } = cpus()
+  const limit = quota === undefined ? '' : `, quota ${Number(quota.toFixed(2))}`
+  return { name: 'CPUs', state: 'ok', detail: `${allowed}${limit}: ${threads} ${threads === 1 ? 'thread' : 'threads'}` }
 }
 
 function addonAndDevices(): Finding[] {

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises'
-import os from 'node:os'
 import path from 'node:path'
 import { stringify } from 'csv-stringify/sync'
+import { cpus } from '../cpus'
 import { VcapError } from '../errors'
 import { mapInOrder } from '../ordered'
 import { availableFormats, imageFormats, writeClip, writeImage } from './encode'
@@ -56,7 +56,7 @@ export async function writeSamples(options: SampleOptions): Promise<{ csv: strin
     return { sample: { path: name, scene, expected: captionOf(scene.subject) }, write }
   })
   const samples: Sample[] = []
-  const written = mapInOrder(plans, os.availableParallelism(), async ({ sample, write }) => {
+  const written = mapInOrder(plans, cpus().usable, async ({ sample, write }) => {
     await write(path.join(folder, sample.path))
     return sample
   })

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { Child, ChildLost, ChildOverdue, type RequestOptions } from '../child'
+import { cpus } from '../cpus'
 import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import { packageFile } from '../package'
@@ -50,7 +50,7 @@ export class Decoder {
 
   /** 0 processes: by the number of cores. */
   constructor(processes = 0) {
-    this.processes = processes || Math.max(2, os.availableParallelism())
+    this.processes = processes || Math.max(2, cpus().usable)
     this.#free = new Semaphore(this.processes)
   }
 
@@ -65,7 +65,7 @@ export class Decoder {
   ): Promise<SampledFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
-    const cores = os.availableParallelism()
+    const cores = cpus().usable
     const threads = Math.min(maxThreads, Math.max(1, Math.floor(cores / Math.min(underWay, this.processes))))
     // A process may have been started in another folder than ours is now. An empty path stays one, to be refused.
     const request = { path: file && path.resolve(file), settings, threads, tools }

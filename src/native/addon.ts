@@ -114,7 +114,7 @@ export interface NativeLoadOptions {
   sequences: number
   /** Positions a sequence; 0: what the model was trained on. */
   contextPerSequence: number
-  /** CPU threads; 0: one for each physical core. */
+  /** CPU threads. */
   threads: number
   /** Type of the keys and values that are kept. */
   kvType: 'f32' | 'f16' | 'q8_0'

@@ -28,7 +28,7 @@ struct EngineOptions {
     bool split_tensors = false;          // whether each tensor is split across the devices, instead of whole layers
     int sequences = 1;                   // captions at once
     int context = 0;                     // positions of each caption; 0: what the model was trained on
-    int threads = 0;                     // CPU threads; 0: one for each physical core
+    int threads = 0;                     // CPU threads; 0: one for each processor
     ggml_type kv_type = GGML_TYPE_F16;   // of the keys and values kept: F32, F16 or Q8_0
     std::string chat_template;           // a template's name; empty: by the model's metadata
     bool map = true;                     // whether weights stay in their file, mapped, where the device allows it
