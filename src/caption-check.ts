@@ -34,7 +34,8 @@ const caption = z.object({
   text: z.string(),
   numFrames: count.nullable(),
   error: z.string().nullable(),
-  usage: z.object({ imageTokens: count, promptTokens: count, tokens: count, tiles: count.optional() }).nullable()
+  usage: z.object({ imageTokens: count, promptTokens: count, tokens: count, tiles: count.optional() }).nullable(),
+  partial: z.literal(true).optional()
 })
 
 /** Throws `usage`, saying which part is missing or wrong. */

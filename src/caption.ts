@@ -37,6 +37,8 @@ export interface Caption {
 export interface VideoCaption extends Caption {
   /** Frames of the whole video, whatever number was sampled; 1 for an image. */
   length: number
+  /** True where the file has less than its container promises (`allowPartial`); left out where it is whole. */
+  partial?: true
 }
 
 /** One result of `captionAll`: a caption, or why there is none. */
@@ -89,6 +91,8 @@ export interface RowCaption {
   error: string | null
   /** Null where nothing was captioned. */
   usage: RowUsage | null
+  /** True where the file has less than its container promises (`allowPartial`). */
+  partial?: true | undefined
 }
 
 /** What a run tells and asks of its captioner. */

@@ -127,7 +127,7 @@ export class Captioner {
 
   /** Captions pictures in memory, all in one prompt. Throws as `caption` does. */
   async captionImages(images: Picture[], options?: ImageCaptionOptions): Promise<Caption> {
-    const { numFrames, resize, ffmpeg, decodeTimeout, ...defaults } = this.#defaults
+    const { numFrames, resize, ffmpeg, decodeTimeout, allowPartial, ...defaults } = this.#defaults
     const settings = parseImageCaptionOptions({ ...defaults, ...options })
     requirePictures(images)
     return this.#track(settings.signal, () => this.#captionPictures(images, settings, 0))
@@ -174,9 +174,10 @@ export class Captioner {
         const started = performance.now()
         const sampled = await this.occupancy.preparing(() => this.#decoder.sample(path, settings, this.#active.size))
         length = sampled.length
-        return this.#captionPictures(sampled.frames, settings, performance.now() - started)
+        const caption = await this.#captionPictures(sampled.frames, settings, performance.now() - started)
+        return { ...caption, length, ...(sampled.partial && { partial: sampled.partial }) }
       })
-      return { caption: { ...caption, length: length! }, error: null }
+      return { caption, error: null }
     } catch (thrown) {
       const error = asVcapError(thrown)
       if (isRowError(error)) return { caption: null, error, length }
@@ -220,9 +221,9 @@ function toRowCaption(outcome: FileOutcome): RowCaption {
     const { error, length } = outcome
     return { status: error.code, text: '', numFrames: length, error: error.message, usage: null }
   }
-  const { status, text, length, tiles, imageTokens, promptTokens, tokens } = outcome.caption
+  const { status, text, length, tiles, imageTokens, promptTokens, tokens, partial } = outcome.caption
   const usage = { imageTokens, promptTokens, tokens: tokens.length, tiles }
-  return { status, text, numFrames: length, error: null, usage }
+  return { status, text, numFrames: length, error: null, usage, ...(partial && { partial }) }
 }
 
 function summary(model: NativeModelInfo): string {

@@ -19,6 +19,11 @@ const frameFields = {
   ffmpeg: name.optional().describe('path of ffmpeg'),
   /** Seconds that decoding one video may take; 120 when left out. */
   decodeTimeout: z.number().positive().max(86400).default(120).describe('number of seconds above 0 and up to 86400'),
+  /**
+   * Caption what is there of a file that has less than its container promises, and mark it `partial`; refused as
+   * `unreadable` when left out.
+   */
+  allowPartial: z.boolean().default(false).describe('boolean'),
   signal: z.instanceof(AbortSignal).optional().describe('AbortSignal')
 }
 

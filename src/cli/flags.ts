@@ -28,6 +28,7 @@ const flags: [option: string, flags: string, description: string][] = [
   ['threads', '--threads <n>', "the engine's CPU threads; 0: one a physical core, or what a CPU quota leaves"],
   ['decoders', '--decoders <n>', 'videos decoded at once; 0: by the number of cores, or the CPU quota'],
   ['decodeTimeout', '--decode-timeout <s>', 'seconds after which decoding one video is given up'],
+  ['allowPartial', '--allow-partial', 'caption truncated files too; a column partial marks them'],
   ['ffmpeg', '--ffmpeg <file>', 'the ffmpeg command to use, instead of what is found'],
   ['root', '--root <dir>', "where relative paths start (default: the CSV's folder)"],
   ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],

@@ -18,6 +18,8 @@ export interface SentFrames {
   frames: (Omit<Frame, 'data'> & { data?: Uint8Array })[]
   /** Number of frames of the whole video. */
   length: number
+  /** As in `SampledFrames`. */
+  partial?: true
 }
 
 /** The file's descriptor in the decoder process, where 0 to 2 are the standard streams and 3 is the message channel. */
@@ -46,14 +48,14 @@ export function openPixelFile(): number {
 }
 
 /** Writes the pixels to the file. It is called in the decoder process. */
-export function sendFrames({ frames, length }: SampledFrames): SentFrames {
+export function sendFrames({ frames, ...rest }: SampledFrames): SentFrames {
   let position = 0
   try {
     for (const { data } of frames) position += writeFully(data, position)
   } catch {
-    return { frames, length } // the file system is full: the pixels are sent in the message
+    return { frames, ...rest } // the file system is full: the pixels are sent in the message
   }
-  return { frames: frames.map(({ data, ...frame }) => frame), length }
+  return { frames: frames.map(({ data, ...frame }) => frame), ...rest }
 }
 
 /** Writes all of `data` at `position` and returns its number of bytes. */
@@ -69,7 +71,7 @@ function writeFully(data: Uint8Array, position: number): number {
  * Reads the pixels from the file with this descriptor, on a thread of libuv's pool. It is called in the parent. Rejects
  * with Node's errors, and with one of its own where the file is too short.
  */
-export async function receiveFrames(descriptor: number, { frames, length }: SentFrames): Promise<SampledFrames> {
+export async function receiveFrames(descriptor: number, { frames, ...rest }: SentFrames): Promise<SampledFrames> {
   let position = 0
   const received: Frame[] = []
   for (const { data, ...frame } of frames) {
@@ -78,7 +80,7 @@ export async function receiveFrames(descriptor: number, { frames, length }: Sent
     received.push({ ...frame, data: pixels })
   }
   if (position > maxKeptBytes) await truncate(descriptor, 0)
-  return { frames: received, length }
+  return { frames: received, ...rest }
 }
 
 async function readFully(descriptor: number, length: number, position: number): Promise<Uint8Array> {

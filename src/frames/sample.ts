@@ -6,6 +6,8 @@ import { ReadFault, readTwice, readWhole, requireReadableEnds } from './fault'
 import { identify } from './media'
 import { openVideo } from './open'
 import type { FrameIndex, ReadLimits, VideoFile, VideoReader } from './reader'
+import { findShortfall } from './promise'
+import { stillShortfall } from './promise-still'
 import { countPages, decodeImage } from './still'
 import type { VideoTools } from './tools'
 
@@ -23,6 +25,8 @@ export interface SampledFrames {
   frames: Frame[]
   /** Number of frames of the whole file; 1 for a still image. */
   length: number
+  /** True where the file has less than its container promises; left out where it is whole. */
+  partial?: true
 }
 
 /**
@@ -35,7 +39,7 @@ export function samplePoints(count: number): number[] {
 }
 
 /** The settings that sampling one file takes. */
-export type SampleSettings = Pick<FrameSettings, 'numFrames' | 'resize' | 'decodeTimeout'>
+export type SampleSettings = Pick<FrameSettings, 'numFrames' | 'resize' | 'decodeTimeout' | 'allowPartial'>
 
 /**
  * Decodes the sampled frames of a local video or image file and turns them upright. `file` is an absolute path; for an
@@ -49,7 +53,7 @@ export async function sampleFrames(
   tools: VideoTools
 ): Promise<SampledFrames> {
   const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, threads }
-  const sampled = await readTwice(() => sampleOnce(file, settings.numFrames, limits, tools))
+  const sampled = await readTwice(() => sampleOnce(file, settings, limits, tools))
   if (settings.resize === undefined) return sampled
   const { resize } = settings
   return {
@@ -60,63 +64,98 @@ export async function sampleFrames(
   }
 }
 
-async function sampleOnce(file: string, count: number, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
+async function sampleOnce(
+  file: string,
+  settings: SampleSettings,
+  limits: ReadLimits,
+  tools: VideoTools
+): Promise<SampledFrames> {
   const kind = await identify(file)
-  if (kind.type === 'image') return sampleImage(file, kind.format, count, limits, tools)
-  return sampleVideo({ path: file, demuxer: kind.demuxer }, count, limits, tools)
+  if (kind.type === 'image') return sampleImage(file, kind.format, settings, limits, tools)
+  return sampleVideo({ path: file, demuxer: kind.demuxer }, settings, limits, tools)
 }
 
 async function sampleImage(
   file: string,
   format: string,
-  count: number,
+  settings: SampleSettings,
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
   // FFmpeg reads BMP files, since sharp cannot.
-  if (format === 'bmp') return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, 1, limits, tools)
+  if (format === 'bmp')
+    return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, { ...settings, numFrames: 1 }, limits, tools)
   const bytes = await readWhole(file)
+  let partial = requireWhole(stillShortfall(format, bytes), settings)
   // The pages of a TIFF file are not an animation: the first one is the image.
   const pages = format === 'tiff' ? 1 : await countPages(bytes)
-  if (pages === 1) return { frames: [{ ...(await decodeImage(bytes, 0)), index: 0, time: 0 }], length: 1 }
-  if (format === 'gif') return sampleVideo({ path: file, demuxer: 'gif' }, count, limits, tools)
+  if (pages > 1 && format === 'gif') return sampleVideo({ path: file, demuxer: 'gif' }, settings, limits, tools)
   const frames: Frame[] = []
-  for (const index of sampleIndices(pages, count)) frames.push({ ...(await decodeImage(bytes, index)), index, time: 0 })
-  return { frames, length: pages }
+  for (const index of pages === 1 ? [0] : sampleIndices(pages, settings.numFrames)) {
+    frames.push({ ...(await decode(index)), index, time: 0 })
+  }
+  return { frames, length: pages, ...partial }
+
+  async function decode(page: number): Promise<Picture> {
+    try {
+      return await decodeImage(bytes, page)
+    } catch (error) {
+      if (!settings.allowPartial) throw error
+    }
+    partial = { partial: true }
+    return decodeImage(bytes, page, true)
+  }
 }
 
 async function sampleVideo(
   file: VideoFile,
-  count: number,
+  settings: SampleSettings,
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
   try {
-    return await sampleOpened(file, count, limits, tools)
+    return await sampleOpened(file, settings, limits, tools)
   } catch (error) {
+    if (error instanceof ReadFault || error instanceof Truncated) throw error
     // A demuxer that cannot read a part of the file often tells of the damage that it then sees, not of the fault.
-    if (!(error instanceof ReadFault)) await requireReadableEnds(file.path, limits.deadline)
-    throw error
+    await requireReadableEnds(file.path, limits.deadline)
+    const shortfall = await findShortfall(file.path, 0, undefined)
+    throw shortfall === undefined ? error : new Truncated(shortfall)
   }
 }
 
 async function sampleOpened(
   file: VideoFile,
-  count: number,
+  settings: SampleSettings,
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
   const reader = await openVideo(file, limits, tools)
   try {
     const index = await reader.index()
-    const indices = sampleIndices(index.length, count)
+    const partial = requireWhole(await findShortfall(file.path, index.length, index.times), settings)
+    const indices = sampleIndices(index.length, settings.numFrames)
     const wanted = [...new Set(indices)]
     const pictures = await reader.decodeBySeeking(wanted)
-    if (pictures) return { frames: toFrames(indices, wanted, pictures, index), length: index.length }
-    return await sampleByCounting(reader, index, count)
+    if (pictures) return { frames: toFrames(indices, wanted, pictures, index), length: index.length, ...partial }
+    return { ...(await sampleByCounting(reader, index, settings.numFrames)), ...partial }
   } finally {
     reader.close()
   }
+}
+
+/** The file has less than its container promises. */
+class Truncated extends VcapError {
+  constructor(shortfall: string) {
+    super('unreadable', `truncated: ${shortfall}`)
+  }
+}
+
+/** The mark of a file of which something is missing. Throws `unreadable` where such a file is not wanted. */
+function requireWhole(shortfall: string | undefined, { allowPartial }: SampleSettings): { partial: true } | undefined {
+  if (shortfall === undefined) return undefined
+  if (!allowPartial) throw new Truncated(shortfall)
+  return { partial: true }
 }
 
 /**

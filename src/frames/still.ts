@@ -9,11 +9,12 @@ export async function countPages(file: Buffer): Promise<number> {
 
 /**
  * Decodes one page as RGB of 8 bits and turns it upright by its EXIF orientation. The alpha channel is dropped and not
- * blended with a background, so that transparent pixels keep their colour. Rejects with `unreadable`.
+ * blended with a background, so that transparent pixels keep their colour. Of an image of which something is missing
+ * (`isPartial`) the rest is taken. Rejects with `unreadable`.
  */
-export async function decodeImage(file: Buffer, page: number): Promise<Picture> {
+export async function decodeImage(file: Buffer, page: number, isPartial = false): Promise<Picture> {
   return orUnreadable(async () => {
-    const { data, info } = await loadSharp()(file, { page, failOn: 'error' })
+    const { data, info } = await loadSharp()(file, { page, failOn: isPartial ? 'none' : 'error' })
       .autoOrient()
       .removeAlpha()
       .toColourspace('srgb')

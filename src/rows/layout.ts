@@ -13,8 +13,19 @@ export interface Layout {
   cells(input: Cell[], caption: RowCaption): Cell[]
 }
 
+/** What the output's columns depend on. */
+export interface LayoutOptions {
+  compat?: 'open-sora' | undefined
+  /** A column `partial`, true where a file has less than its container promises, is the last one. */
+  allowPartial?: boolean | undefined
+}
+
 /** Every input column in its order but for those named as ours, then ours. `open-sora`: exactly that tool's columns. */
-export function chooseLayout(columns: string[], pathColumn: number, compat: 'open-sora' | undefined): Layout {
+export function chooseLayout(
+  columns: string[],
+  pathColumn: number,
+  { compat, allowPartial = false }: LayoutOptions = {}
+): Layout {
   if (compat === 'open-sora') {
     return {
       columns: ['path', 'text', 'num_frames'],
@@ -22,16 +33,18 @@ export function chooseLayout(columns: string[], pathColumn: number, compat: 'ope
       cells: (input, { text, numFrames }) => [input[pathColumn]!, text, numFrames]
     }
   }
-  const kept = columns.flatMap((name, column) => (captionColumns.includes(name) ? [] : [column]))
+  const own = allowPartial ? [...captionColumns, 'partial'] : captionColumns
+  const kept = columns.flatMap((name, column) => (own.includes(name) ? [] : [column]))
   return {
-    columns: [...kept.map((column) => columns[column]!), ...captionColumns],
-    replaced: captionColumns.filter((name) => columns.includes(name)),
-    cells: (input, { text, numFrames, status, error }) => [
+    columns: [...kept.map((column) => columns[column]!), ...own],
+    replaced: own.filter((name) => columns.includes(name)),
+    cells: (input, { text, numFrames, status, error, partial }) => [
       ...kept.map((column) => input[column]!),
       text,
       numFrames,
       status,
-      error?.replace(/\s+/g, ' ') ?? null
+      error?.replace(/\s+/g, ' ') ?? null,
+      ...(allowPartial ? [partial ? 'true' : null] : [])
     ]
   }
 }

@@ -38,7 +38,7 @@ export async function run(input: string, output: string, options: RunOptions = {
   let sink: RowSink | undefined
   let opened: RowCaptioner | undefined
   try {
-    const layout = chooseLayout(source.columns, source.pathColumn, settings.compat)
+    const layout = chooseLayout(source.columns, source.pathColumn, settings)
     if (isSameFile(input === '-' ? '/dev/stdin' : input, output)) {
       throw new VcapError('usage', `Output ${output} is the input: name another file`)
     }

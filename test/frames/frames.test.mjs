@@ -299,29 +299,6 @@ test('resolution changes in mid-stream', async () => {
   assert.equal((await extractFrames(at('change.ts'), { numFrames: 2, ffmpeg: command })).length, 2)
 })
 
-test('truncated files', async () => {
-  countingClip(at('end.mp4'), h264, { count: 200 })
-  countingClip(at('start.mp4'), [...h264, '-movflags', '+faststart'], { count: 200 })
-  countingClip(at('cut.mkv'), h264, { count: 200 })
-  const cut = (name, part) => {
-    const bytes = fs.readFileSync(at(name))
-    fs.writeFileSync(at(`cut-${part}-${name}`), bytes.subarray(0, Math.floor(bytes.length * part)))
-    return at(`cut-${part}-${name}`)
-  }
-  await fails(cut('end.mp4', 0.6), 'unreadable')
-  for (const file of [cut('start.mp4', 0.6), cut('cut.mkv', 0.6)]) {
-    const frames = await extract(file)
-    assert.deepEqual(
-      frames.map(readCount),
-      frames.map((f) => f.index)
-    )
-    assert.ok(frames[2].index < 150, 'the length is that of what is left')
-  }
-  const bytes = fs.readFileSync(at('start.mp4'))
-  fs.writeFileSync(at('header-only.mp4'), bytes.subarray(0, bytes.indexOf('mdat') + 8))
-  await fails(at('header-only.mp4'), 'no_frames')
-})
-
 test('damage in the middle', async () => {
   countingClip(at('sound.mkv'), h264, { count: 200 })
   const bytes = fs.readFileSync(at('sound.mkv'))

@@ -47,8 +47,17 @@ test('a row that failed: no text, its error in one line', () => {
   assert.deepEqual(cells(['p'], failed), ['p', '', null, 'unreadable', 'two lines and a tab'])
 })
 
+test('a column for truncated files only where they are captioned', () => {
+  const { columns, replaced, cells } = chooseLayout(['path', 'partial'], 0, { allowPartial: true })
+  assert.deepEqual(replaced, ['partial'])
+  assert.deepEqual(columns, ['path', 'text', 'num_frames', 'status', 'error', 'partial'])
+  assert.deepEqual(cells(['a.mp4', 'old'], { ...caption, partial: true }).at(-1), 'true')
+  assert.deepEqual(cells(['a.mp4', 'old'], caption).at(-1), null)
+  assert.deepEqual(chooseLayout(['path', 'partial'], 0).replaced, [])
+})
+
 test("open-sora: exactly that tool's columns", () => {
-  const { columns, cells } = chooseLayout(['text', 'path', 'note', 'num_frames'], 1, 'open-sora')
+  const { columns, cells } = chooseLayout(['text', 'path', 'note', 'num_frames'], 1, { compat: 'open-sora' })
   assert.deepEqual(columns, ['path', 'text', 'num_frames'])
   assert.deepEqual(cells(['old', 'a.mp4', 'n', '9'], caption), ['a.mp4', 'A red circle.', 120])
   assert.deepEqual(cells(['old', 'a.mp4', 'n', '9'], { ...caption, status: 'missing', text: '', numFrames: null }), [
