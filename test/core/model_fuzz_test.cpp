@@ -93,8 +93,12 @@ std::string try_model(const std::string & path, std::mt19937 & random) {
         options.map = random() % 2 == 0;
         options.chat = choose_chat_template(*parts.front(), pick<const char *>(random, {"llava_v1", "chatml_direct"}));
         LanguageModel model(parts, options, threads, [](float) { return true; });
-        caption(model,
-                pick<const char *>(random, {"the hat\n\n the  \t1234 b\xc3\xa9\xe2\x96\x81\xf0\x9f\x98\x80", "a", ""}));
+        const std::string question =
+            random() % 16 == 0
+                ? std::string(20000, pick<char>(random, {'a', ' ', '.', '1', '\n'}))
+                : pick<const char *>(random,
+                                     {"the hat\n\n the  \t1234 b\xc3\xa9\xe2\x96\x81\xf0\x9f\x98\x80", "a", ""});
+        caption(model, question);
     });
 }
 
@@ -130,6 +134,7 @@ TEST("models: language models with anything wrong are refused or run, and never 
         const std::string code = try_model(scratch.path, random);
         if (code.empty()) ran++;
         if (code == "model_invalid") refused++;
+        if ((round + 1) % 10000 == 0) std::fprintf(stderr, "models: round %lu\n", round + 1);
     }
     alarm(0);
     std::printf("models: of %lu %lu ran and %lu were refused\n", rounds, ran, refused);

@@ -212,6 +212,21 @@ test('a BPE model that does not name its pre-tokenizer gets that of its template
   )
 })
 
+test('a question of any length is cut into words, whatever stack that takes', () => {
+  const bytes = 60_000
+  for (const [pre, part] of [
+    ['default', '!'],
+    ['tekken', ' '],
+    ['gpt-4o', 'é'],
+    ['exaone-moe', 'b c ']
+  ]) {
+    const model = bpe('llama', llama3, (writer) => writer.set('tokenizer.ggml.pre', 'string', pre))
+    const around = tokens(model, 'x').after.length - 1
+    const question = part.repeat(bytes / Buffer.byteLength(part))
+    assert.equal(tokens(model, question).after.length, around + bytes, pre)
+  }
+})
+
 test('a projector of LLaVA-1.6 without its grids is taken for what it is, or said aloud', () => {
   const model = write(languageModel(tiny))
   const without = (change) => {

@@ -65,6 +65,27 @@ size_t after_character(const std::string & text, size_t at) {
     return at;
 }
 
+// Bytes of text that llama.cpp cuts into words at once. For most BPE vocabularies it does that by std::regex, which
+// recurses for each character of a word: some 30,000 use up a thread's stack.
+constexpr size_t MAX_PIECE = 4096;
+
+/** Where the piece of a text that begins at `begin` ends: before a space if it can be, where words begin. */
+size_t piece_end(const std::string & text, size_t begin) {
+    if (text.size() - begin <= MAX_PIECE) {
+        return text.size();
+    }
+    for (size_t end = begin + MAX_PIECE; end > begin + MAX_PIECE / 2; end--) {
+        if (text[end] == ' ' && std::isalnum(static_cast<unsigned char>(text[end - 1]))) {
+            return end;
+        }
+    }
+    size_t end = begin + MAX_PIECE;
+    while ((text[end] & 0xC0) == 0x80 && end > begin + MAX_PIECE - 4) {   // in the middle of a character
+        end--;
+    }
+    return end;
+}
+
 }   // namespace
 
 std::vector<llama_model_kv_override> tokenizer_overrides(const GgufFile & file, const ChatTemplate & chat) {
@@ -214,9 +235,15 @@ bool Tokenizer::begins_mark(const std::string & text, size_t at, Span foreign) c
 
 /** Appends the tokens of a text that spells no mark, as the vocabulary merges it. */
 void Tokenizer::append(const std::string & text, std::vector<llama_token> & tokens) const {
-    if (text.empty()) {
-        return;
+    const bool by_bytes = llama_vocab_type(vocab_) == LLAMA_VOCAB_TYPE_BPE;
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t end = by_bytes ? piece_end(text, begin) : text.size();
+        append_piece(text.substr(begin, end - begin), tokens);
+        begin = end;
     }
+}
+
+void Tokenizer::append_piece(const std::string & text, std::vector<llama_token> & tokens) const {
     const size_t before = tokens.size();
     const int32_t length = static_cast<int32_t>(text.size());
     const auto write = [&](size_t room) {

@@ -67,6 +67,7 @@ private:
     std::vector<llama_token> encode(const std::string & text, Span foreign) const;
     void encode_text(const std::string & text, Span foreign, std::vector<llama_token> & tokens) const;
     void append(const std::string & text, std::vector<llama_token> & tokens) const;
+    void append_piece(const std::string & text, std::vector<llama_token> & tokens) const;
     bool begins_mark(const std::string & text, size_t at, Span foreign) const;
 
     const llama_vocab * vocab_;
