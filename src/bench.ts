@@ -93,7 +93,7 @@ async function measure(clips: RowInput[], options: BenchOptions): Promise<BenchR
     const seconds = (performance.now() - started) / 1000
     const waited = captioner.occupancy.wait
     const captions = outcomes.filter((made): made is VideoCaption => !(made instanceof VcapError))
-    if (captions.length === 0) throw outcomes[0]!
+    if (captions.length === 0) throw noCaption(clips[0]!, outcomes[0] as VcapError)
     const total = (tokens: (made: VideoCaption) => number) => captions.reduce((sum, made) => sum + tokens(made), 0)
     const { name, parameters, devices, sequences, contextPerSequence } = captioner.info
     return {
@@ -111,6 +111,10 @@ async function measure(clips: RowInput[], options: BenchOptions): Promise<BenchR
   } finally {
     await captioner.close()
   }
+}
+
+function noCaption({ path }: RowInput, first: VcapError): VcapError {
+  return new VcapError(first.code, `No clip could be captioned; the first, ${path}: ${first.message}`, { cause: first })
 }
 
 /** A file that cannot be captioned is counted and does not end the measurement. */

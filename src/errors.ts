@@ -2,7 +2,7 @@
 export const exitCodes = {
   /** Every row captioned. */
   ok: 0,
-  /** Wrong usage or configuration; nothing was started. */
+  /** Wrong usage or configuration, found before the first row wherever it can be; no output. */
   usage: 2,
   /** Finished, and some rows have no caption. */
   rowsFailed: 3,
@@ -15,7 +15,7 @@ export const exitCodes = {
 } as const
 
 const errors = {
-  // Asked for something that cannot be: nothing starts.
+  // Asked for something that cannot be. A captioner of somebody's own may show it only at a row.
   usage: exitCodes.usage,
   addon_missing: exitCodes.usage,
   ffmpeg_missing: exitCodes.usage,

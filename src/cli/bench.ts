@@ -11,7 +11,8 @@ export function benchCommand(): Command {
     .argument('[files...]', 'videos and images, or one CSV with a path column')
     .option('--json', 'print JSON')
   addFlags(command, 'bench')
-  return command.action(async (files: string[], parsed: Record<string, unknown>) => {
+  const codes = '\nExit codes: 0 every clip captioned; 2 usage or configuration; 3 some or all clips failed.'
+  return command.addHelpText('after', codes).action(async (files: string[], parsed: Record<string, unknown>) => {
     const options = toOptions(parsed) as BenchOptions
     if (files.length === 0 && command.getOptionValueSource('model') === 'default') options.model = 'demo'
     const result = await untilInterrupted((signal) => bench(files, { ...options, signal }))

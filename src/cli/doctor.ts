@@ -22,6 +22,7 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('what is there, what is missing, and the remedy')
     .option('--json', 'print JSON')
+    .addHelpText('after', '\nExit codes: 0 nothing is broken; 2 something is.')
     .action(async ({ json }: { json?: boolean }) => {
       const findings = [
         node(),

@@ -59,10 +59,9 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
   }
 }
 
-/** Text that is no number stays text, for the check's message. */
+/** Text that is no decimal number stays text, for the check's message. */
 function toNumber(text: string): number | string {
-  const number = Number(text)
-  return text.trim() === '' || Number.isNaN(number) ? text : number
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text
 }
 
 /** The options of the library for the flags that commander parsed. */

@@ -9,13 +9,13 @@ export function runCommand(): Command {
   const command = new Command('run')
     .description('caption the videos and images of a CSV with a path column')
     .argument('<input.csv>', 'the table; - is standard input')
-    .argument('<output.csv>', 'appears when all is done')
+    .argument('<output.csv>', 'appears when all is done; - is standard output')
     .option('--json', 'one JSON object an event on stderr instead of a bar')
   addFlags(command, 'run')
   return command
     .addHelpText(
       'after',
-      '\nExit codes: 0 every row captioned; 2 usage or configuration, nothing started; 3 finished, some rows failed;' +
+      '\nExit codes: 0 every row captioned; 2 usage or configuration, no output; 3 finished, some rows failed;' +
         '\n75 stopped by a fault that a rerun may pass; 129, 130, 143 stopped by a hangup, Ctrl-C or SIGTERM.'
     )
     .action(async (input: string, output: string, parsed: Record<string, unknown>) => {

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { VcapError } from '../errors'
 import { CsvSink } from './csv-sink'
 import { openCsv } from './csv-table'
 import type { Row, RowSink, RowSource } from './rows'
@@ -19,6 +20,7 @@ export async function openRows(input: string, { root, signal }: RowsOptions): Pr
   const file = await TableFile.open(input, signal)
   try {
     const start = path.resolve(root ?? folderOf(input))
+    if (root !== undefined) requireFolder(root)
     const table = await openCsv(file, (name) => fs.existsSync(path.resolve(start, name)), signal)
     const { columns, pathColumn, total, warnings } = table
     const textColumn = columns.indexOf('text')
@@ -47,6 +49,16 @@ export async function openRows(input: string, { root, signal }: RowsOptions): Pr
     file.close()
     throw error
   }
+}
+
+/** Throws `usage`: without it every row would be missing. */
+function requireFolder(root: string): void {
+  try {
+    if (fs.statSync(root).isDirectory()) return
+  } catch {
+    // not there, or in a folder that this user may not search
+  }
+  throw new VcapError('usage', `Expected a folder for root but received ${root}`)
 }
 
 /** What the system names a file or a stream has no folder of the user's. */

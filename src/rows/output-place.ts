@@ -21,6 +21,7 @@ export function findPlace(file: string): OutputPlace {
   const descriptor = descriptorOf(file)
   if (descriptor !== undefined) return { kind: 'descriptor', path: file, descriptor }
   try {
+    if (file === '') throw new VcapError('output_unwritable', 'Output "" is not a file')
     if (file.endsWith(path.sep)) throw unwritable(file, 'it is the name of a folder')
     const real = followLinks(file)
     const stat = fs.statSync(real, { throwIfNoEntry: false })

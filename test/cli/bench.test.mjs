@@ -31,7 +31,7 @@ test('files: each once, a missing one is counted as failed', async () => {
 test('nothing that can be captioned: why', async () => {
   const { status, stderr } = await bench(path.join(folder, 'nothing.mp4'))
   assert.equal(status, 3)
-  assert.match(stderr, /No such file/)
+  assert.match(stderr, /^vcap-native: No clip could be captioned; the first, .*: No such file\n$/)
 })
 
 test('a number of clips that is none is wrong usage', async () => {

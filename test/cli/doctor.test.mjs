@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
+import { exitCodes } from '../../dist/errors.js'
 import { cli, root } from '../helpers/cli.mjs'
 
 test('doctor finds everything, help and version answer', async () => {
@@ -19,6 +20,17 @@ test('doctor finds everything, help and version answer', async () => {
   )
   assert.equal((await cli(['nonsense'])).status, 2)
   assert.equal((await cli([])).status, 2)
+})
+
+test('exit codes: the page, the help and the code say the same', async () => {
+  const { stdout: help } = await cli(['run', '--help'])
+  const page = fs.readFileSync(path.join(root, 'docs', 'running.md'), 'utf8')
+  const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
+  for (const code of Object.values(exitCodes)) {
+    for (const text of [help.slice(help.indexOf('Exit codes')), page, readme])
+      assert.match(text, new RegExp(`\\b${code}\\b`))
+  }
+  for (const command of ['doctor', 'bench']) assert.match((await cli([command, '--help'])).stdout, /^Exit codes: /m)
 })
 
 test('doctor for people: a line for each finding, what is missing with its remedy', async () => {
