@@ -461,6 +461,21 @@ File make(std::mt19937 & random) {
     return file;
 }
 
+File split(File & file, std::mt19937 & random) {
+    File rest;
+    const auto from = file.tensors.begin() + static_cast<std::ptrdiff_t>(below(random, file.tensors.size() + 1));
+    const auto count = static_cast<int32_t>(file.tensors.size());
+    rest.tensors.assign(from, file.tensors.end());
+    file.tensors.erase(from, file.tensors.end());
+    for (const uint16_t number : {0, 1}) {
+        std::vector<Key> & keys = number == 0 ? file.keys : rest.keys;
+        keys.push_back(u16("split.no", number));
+        keys.push_back(u16("split.count", 2));
+        keys.push_back(i32("split.tensors.count", count));
+    }
+    return rest;
+}
+
 void mutate(File & file, std::mt19937 & random) {
     const uint64_t kind = below(random, 10);
     if (kind < 5 && !file.keys.empty()) {

@@ -19,6 +19,9 @@ T pick(std::mt19937 & random, std::initializer_list<T> values) {
 /** A model that can be loaded, of random architecture, tokenizer, sizes, types and optional parts. */
 gguf_bytes::File make(std::mt19937 & random);
 
+/** Makes it the first of two parts and returns the second, with the tensors from a random one on. */
+gguf_bytes::File split(gguf_bytes::File & file, std::mt19937 & random);
+
 /** Makes one thing of it wrong, or odd. */
 void mutate(gguf_bytes::File & file, std::mt19937 & random);
 
