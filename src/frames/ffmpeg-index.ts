@@ -1,11 +1,14 @@
 import readline from 'node:readline'
 import { VcapError } from '../errors'
 import { requireReadToEnd, runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
-import { demuxers, type FrameIndex, type VideoFile } from './reader'
+import { readFields } from './ffmpeg-fields'
+import { PacketIndex, type PacketFacts } from './packet-index'
+import { demuxers, farProbe, untimedDemuxers, type VideoFile } from './reader'
 
 /** Arguments that make `file` an input of ffmpeg. The whitelists keep ffmpeg from opening any other file or address. */
-export function inputArgs(file: VideoFile): string[] {
+export function inputArgs(file: VideoFile, probesFar: boolean): string[] {
   return [
+    ...(probesFar ? Object.entries(farProbe).flatMap(([option, value]) => [`-${option}`, value]) : []),
     '-protocol_whitelist',
     'file',
     '-format_whitelist',
@@ -16,52 +19,141 @@ export function inputArgs(file: VideoFile): string[] {
   ]
 }
 
-/** The packet flag AV_PKT_FLAG_DISCARD: the container's edit list says that the packet's frame is not presented. */
-const discardFlag = 0x4
+/** What ffmpeg says of a file and its video stream. */
+export interface FfmpegInput {
+  index: PacketIndex
+  /** FFmpeg's name of the demuxer. */
+  demuxer: string
+  /** The time in the container's clock, in seconds, at which the file starts. */
+  startTime: number
+  /** Converts a packet's time to seconds from the file's start. */
+  seconds: (time: number) => number
+  /** Whether FFmpeg finds the video only where it reads further than it does by itself. */
+  probesFar: boolean
+}
+
+/**
+ * Arguments that copy the packets of the first video stream that is not cover art: `-copyinkf` those before the first
+ * key frame as well, `-copypriorss` those before the time 0.
+ */
+const copyArgs = ['-map', '0:V:0', '-c', 'copy', '-copyinkf', '-copypriorss', '1']
+
+/** Flags of a packet, as FFmpeg numbers them. */
+const packetFlags = { key: 0x1, discard: 0x4 }
+
+/** Bytes of side data: of the stream's id, which the MPEG-TS demuxer adds to each packet, and of a palette. */
+const [streamIdBytes, paletteBytes] = [1, 1024]
 
 /**
  * Indexes the first video stream that is not cover art by its packets, without decoding them. This takes about 0.1 s
  * for one minute of 720p video. Rejects with `unreadable`, `no_frames`, `ffmpeg_missing` or `aborted`.
  */
-export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promise<FrameIndex> {
-  /** The packets' pts in units of the stream's time base; NaN for a packet that has none. */
-  const timestamps: number[] = []
-  /** Seconds; 0 until ffmpeg has written it. */
-  let timeBase = 0
-  let allStamped = true
-  let opened = false
-  // The framecrc muxer writes one line for each packet: stream index, dts, pts, duration, size, checksum, flags.
-  // `-copyinkf` keeps the packets before the first key frame as well.
+export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promise<FfmpegInput> {
+  let list = await readPackets(file, limits, false)
+  const probesFar = list.packets.length === 0 && list.description.demuxer !== undefined
+  if (probesFar) list = await readPackets(file, limits, true)
+  const { packets, timeBase, description, outcome } = list
+  if (!description.demuxer) throw new VcapError('unreadable', `ffmpeg cannot open it: ${failureReason(outcome)}`)
+  if (packets.length === 0) throw new VcapError('no_frames', `It has no video frames: ${failureReason(outcome)}`)
+  const { demuxer, startTime } = description
+  if (description.isInterlacedH264) {
+    const fields = await readFields(inputArgs(file, probesFar), copyArgs, limits)
+    for (const [i, packet] of packets.entries()) packet.field = fields[i]
+  }
+  const seconds = (time: number) => time * timeBase - startTime
+  const isTimed = timeBase > 0 && !untimedDemuxers.includes(demuxer)
+  const index = new PacketIndex(packets, isTimed ? seconds : undefined)
+  return { index, demuxer, startTime, seconds, probesFar }
+}
+
+interface PacketList {
+  packets: PacketFacts[]
+  /** Seconds; 0 where ffmpeg has not written it. */
+  timeBase: number
+  description: Description
+  outcome: FfmpegOutcome
+}
+
+async function readPackets(file: VideoFile, limits: FfmpegLimits, probesFar: boolean): Promise<PacketList> {
+  const list = { packets: [] as PacketFacts[], timeBase: 0 }
+  const description = new Description()
+  // The framecrc muxer writes one line for each packet. `-copyts` leaves the times as the container has them.
   const outcome = await runFfmpeg(
-    ['-loglevel', 'info', ...inputArgs(file), '-map', '0:V:0', '-c', 'copy', '-copyinkf', '-f', 'framecrc', 'pipe:3'],
+    [
+      '-loglevel',
+      'info',
+      '-nostats',
+      '-copyts',
+      ...inputArgs(file, probesFar),
+      ...copyArgs,
+      '-f',
+      'framecrc',
+      'pipe:3'
+    ],
     limits,
     {
-      onStderr: (line) => {
-        opened ||= line.startsWith('Input #0')
-      },
+      onStderr: (line) => description.read(line),
       outputs: [
         (stream) => {
           readline.createInterface({ input: stream }).on('line', (line) => {
-            if (line.startsWith('#')) {
-              const fraction = /^#tb 0: (\d+)\/(\d+)/.exec(line)
-              if (fraction) timeBase = Number(fraction[1]) / Number(fraction[2])
-              return
-            }
-            const [, , pts, , , , flags] = line.split(',').map((field) => field.trim())
-            if (flags?.startsWith('F=') && Number(flags.slice(2)) & discardFlag) return
-            const timestamp = Number(pts)
-            allStamped &&= Number.isSafeInteger(timestamp)
-            timestamps.push(timestamp)
+            const fraction = /^#tb 0: (\d+)\/(\d+)/.exec(line)
+            if (fraction) list.timeBase = Number(fraction[1]) / Number(fraction[2])
+            if (!line.startsWith('#')) list.packets.push(parsePacket(line, list.packets.length === 0))
           })
         }
       ]
     }
   )
   requireReadToEnd(outcome)
-  if (!opened) throw new VcapError('unreadable', `ffmpeg cannot open it: ${failureReason(outcome)}`)
-  if (timestamps.length === 0) throw new VcapError('no_frames', `It has no video frames: ${failureReason(outcome)}`)
-  if (!allStamped || timeBase === 0) return { length: timestamps.length, times: undefined }
-  return { length: timestamps.length, times: Float64Array.from(timestamps, (pts) => pts * timeBase).sort() }
+  return { ...list, description, outcome }
+}
+
+/**
+ * Parses a line of the framecrc muxer: stream index, dts, pts, duration, size, checksum; then F= and the flags, unless
+ * they are those of a key frame, and S= and the number of side data, each with its size and, from FFmpeg 5.1 on, its
+ * name or checksum. The first packet has that of the stream as well, such as how to turn the pictures.
+ */
+function parsePacket(line: string, isFirst: boolean): PacketFacts {
+  const [, dts, pts, , size, , ...rest] = line.split(',').map((field) => field.trim())
+  const flagged = rest.find((field) => field.startsWith('F='))
+  const flags = flagged ? Number(flagged.slice(2)) : packetFlags.key
+  const sideData = rest.slice(rest.findIndex((field) => field.startsWith('S=')) + 1 || rest.length)
+  return {
+    pts: parseTime(pts),
+    dts: parseTime(dts),
+    isKey: (flags & packetFlags.key) !== 0,
+    // FFmpeg's decoders skip a packet without data, and so do its libraries from version 7 on when they read one.
+    isPresented: (flags & packetFlags.discard) === 0 && Number(size) > 0,
+    setsDecoder: sideData
+      .filter((field) => /^\d+$/.test(field))
+      .some((bytes) => (isFirst ? Number(bytes) === paletteBytes : Number(bytes) > streamIdBytes))
+  }
+}
+
+/** A packet without a time has the smallest 64-bit number in its place, or NOPTS. */
+function parseTime(field: string | undefined): number | undefined {
+  const time = Number(field)
+  return Number.isSafeInteger(time) ? time : undefined
+}
+
+/** What ffmpeg's log says of the input. */
+class Description {
+  /** Undefined until the file is open. */
+  demuxer: string | undefined
+  startTime = 0
+  isInterlacedH264 = false
+  #knowsVideo = false
+
+  read(line: string): void {
+    this.demuxer ??= /^Input #0, (.+), from /.exec(line)?.[1]
+    const start = /^ {2}Duration: .*, start: ([-\d.]+)/.exec(line)
+    if (start) this.startTime = Number(start[1])
+    if (this.#knowsVideo || line.includes('(attached pic)')) return
+    const video = /^ *Stream #0:.*?: Video: (.*)/.exec(line)?.[1]
+    if (video === undefined) return
+    this.#knowsVideo = true
+    this.isInterlacedH264 = video.startsWith('h264') && !video.includes('progressive')
+  }
 }
 
 /**

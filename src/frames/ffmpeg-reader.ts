@@ -3,12 +3,13 @@ import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { requireReadable } from './fault'
 import { requireReadToEnd, runFfmpeg, type FfmpegLimits } from './ffmpeg'
-import { failureReason, indexFrames, inputArgs } from './ffmpeg-index'
+import { failureReason, indexFrames, inputArgs, type FfmpegInput } from './ffmpeg-index'
+import type { PacketIndex } from './packet-index'
 import {
   maxPixels,
   type CountedFrames,
-  type FrameIndex,
   type ReadLimits,
+  type SoughtFrames,
   type VideoFile,
   type VideoReader
 } from './reader'
@@ -23,93 +24,106 @@ const maxPipeBytes = maxPixels * 3 + 64
 export class FfmpegReader implements VideoReader {
   readonly #file: VideoFile
   readonly #limits: ReadLimits & FfmpegLimits
-  #index: FrameIndex | undefined
+  #input: Promise<FfmpegInput> | undefined
 
   constructor(file: VideoFile, limits: ReadLimits & FfmpegLimits) {
     this.#file = file
     this.#limits = limits
   }
 
-  async index(): Promise<FrameIndex> {
-    return (this.#index ??= await this.#readIndex())
+  async index(): Promise<PacketIndex> {
+    return (await this.#open()).index
   }
 
-  async #readIndex(): Promise<FrameIndex> {
-    const index = await indexFrames(this.#file, this.#limits)
+  #open(): Promise<FfmpegInput> {
+    return (this.#input ??= this.#readIndex())
+  }
+
+  async #readIndex(): Promise<FfmpegInput> {
+    const input = await indexFrames(this.#file, this.#limits)
     // Some demuxers take a fault of reading for the end of the file, and ffmpeg then ends without a word.
     await requireReadable(this.#file.path, this.#limits.deadline)
-    return index
+    return input
   }
 
-  async decodeBySeeking(wanted: number[]): Promise<Picture[] | undefined> {
-    const { times } = await this.index()
-    if (!times) return undefined
+  async decodeBySeeking(wanted: number[]): Promise<SoughtFrames> {
+    const input = await this.#open()
     const pictures: Picture[] = []
     for (let first = 0; first < wanted.length; first += maxInputsPerProcess) {
       const group = wanted.slice(first, first + maxInputsPerProcess)
-      const decoded = await this.#decodeWindows(group.map((index) => seekWindow(times, index)))
-      if (!decoded) return undefined
-      pictures.push(...decoded)
+      const decoded = await this.#decodeWindows(
+        group.map((frame) => seekWindow(input, frame)),
+        input
+      )
+      if ('countReason' in decoded) return decoded
+      pictures.push(...decoded.pictures)
     }
-    return pictures
+    return { pictures }
   }
 
-  /**
-   * Decodes one frame for each window in one ffmpeg process, which opens the file once for each of them. Undefined
-   * where ffmpeg fails or a frame is not in its window.
-   */
-  async #decodeWindows(windows: SeekWindow[]): Promise<Picture[] | undefined> {
-    const args = ['-loglevel', 'info']
-    for (const { from } of windows) {
+  /** Decodes one frame for each window in one ffmpeg process, which opens the file once for each of them. */
+  async #decodeWindows(windows: SeekWindow[], { startTime, probesFar }: FfmpegInput): Promise<SoughtFrames> {
+    const args = ['-loglevel', 'info', '-nostats', '-copyts']
+    for (const { seekTo } of windows) {
       args.push('-threads', String(this.#limits.threads))
-      if (from > 0) args.push('-ss', from.toFixed(6))
-      args.push(...inputArgs(this.#file))
+      // ffmpeg would drop the frames before the time sought, and with them that at which decoding starts.
+      if (seekTo > 0) args.push('-noaccurate_seek', '-ss', seekTo.toFixed(6))
+      args.push(...inputArgs(this.#file, probesFar))
     }
-    windows.forEach((_, i) => {
-      args.push('-map', `${i}:V:0`, '-vf', `showinfo@frame${i}`, '-frames:v', '1', ...pictureOutputArgs(i))
-    })
-    /** By window, the presentation time of its frame in seconds. ffmpeg counts it from the time that it seeks to. */
-    const presentationTimes = new Map<number, number>()
+    for (const [i, { from, key }] of windows.entries()) {
+      // The frame at which decoding starts is shown, and then the wanted one, which alone goes on.
+      const since = (time: number) => `gte(t\\,${(startTime + time).toFixed(6)})`
+      const isStart = key ? `${since(key.from)}*not(${since(key.to)})` : 'eq(n\\,0)'
+      const isWanted = since(from)
+      const filters = `select=${isStart}+${isWanted},showinfo@${i},select=${isWanted},setpts=0`
+      args.push('-map', `${i}:V:0`, '-vf', filters, '-frames:v', '1', ...pictureOutputArgs(i))
+    }
+    const shown = windows.map((_, i) => new ShownFrames(String(i), startTime))
     const pipes = windows.map(() => new PicturePipe())
     const outcome = await runFfmpeg(args, this.#limits, {
       outputs: pipes.map((pipe) => pipe.read),
       onStderr: (line) => {
-        const frame = /^\[showinfo@frame(\d+) .* n: *0 .*pts_time: *([-\d.e+]+)/.exec(line)
-        if (frame) presentationTimes.set(Number(frame[1]), Number(frame[2]))
+        for (const frames of shown) frames.read(line)
       }
     })
     requireReadToEnd(outcome)
-    if (outcome.status !== 0) return undefined
+    if (outcome.status !== 0) return { countReason: 'not-at-its-time' }
     const pictures: Picture[] = []
-    for (const [i, { from, to }] of windows.entries()) {
+    for (const [i, { from, to, key, startsHidden }] of windows.entries()) {
       const picture = pipes[i]!.picture()
-      const time = from + (presentationTimes.get(i) ?? Infinity)
-      if (!picture || time > to) return undefined
+      const [start] = shown[i]!.frames
+      const found = shown[i]!.frames.find(({ time }) => time >= from)
+      if (!start || !found || !picture) return { countReason: 'not-at-its-time' }
+      if (!start.isIntra && !startsHidden) return { countReason: 'no-intra-frame' }
+      if (found.time > to || (key && start.time > key.to)) return { countReason: 'not-at-its-time' }
       pictures.push(picture)
     }
-    return pictures
+    return { pictures }
   }
 
   async decodeFromStart(wanted: number[]): Promise<CountedFrames> {
-    const args = ['-loglevel', 'info', '-threads', String(this.#limits.threads), ...inputArgs(this.#file)]
-    wanted.forEach((index, i) => {
-      // The frames are counted in the last output's filters, since that output ends after all others.
-      const count = i === wanted.length - 1 ? 'showinfo@count,' : ''
-      const filters = `${count}select=eq(n\\,${index}),setpts=0`
+    const { index, startTime, probesFar } = await this.#open()
+    // Without -reinit_filter 0 the filters would count anew where the picture's size changes.
+    const args = ['-loglevel', 'info', '-nostats', '-copyts', '-reinit_filter', '0']
+    args.push('-threads', String(this.#limits.threads), ...inputArgs(this.#file, probesFar))
+    const cut = index.startTime === undefined ? '' : `select=gte(t\\,${beforeTime(index.startTime + startTime)}),`
+    wanted.forEach((frame, i) => {
+      const filters = `${cut}select=eq(n\\,${frame}),scale=eval=frame,setpts=0`
       args.push('-map', '0:V:0', '-vf', filters, '-frames:v', '1', ...pictureOutputArgs(i))
     })
-    let length = 0
+    // The last output takes all frames, since one that has its picture ends.
+    args.push('-map', '0:V:0', '-vf', `${cut}showinfo@all`, '-f', 'null', '-')
+    const shown = new ShownFrames('all', startTime)
     const pipes = wanted.map(() => new PicturePipe())
     const outcome = await runFfmpeg(args, this.#limits, {
       outputs: pipes.map((pipe) => pipe.read),
-      onStderr: (line) => {
-        const frame = /^\[showinfo@count .* n: *(\d+) /.exec(line)
-        if (frame) length = Math.max(length, Number(frame[1]) + 1)
-      }
+      onStderr: (line) => shown.read(line)
     })
     requireReadToEnd(outcome)
-    if (length === 0) throw new VcapError('no_frames', `None of its frames can be decoded: ${failureReason(outcome)}`)
-    return { pictures: pipes.map((pipe) => pipe.picture()), length }
+    if (shown.frames.length === 0) {
+      throw new VcapError('no_frames', `None of its frames can be decoded: ${failureReason(outcome)}`)
+    }
+    return { pictures: pipes.map((pipe) => pipe.picture()), times: shown.frames.map(({ time }) => time) }
   }
 
   close(): void {
@@ -117,29 +131,83 @@ export class FfmpegReader implements VideoReader {
   }
 }
 
-/** The time around a wanted frame, in seconds from the file's start, in which no other frame is presented. */
-interface SeekWindow {
-  /** The time to seek to: ffmpeg then returns the first frame that is presented at or after it. */
+/** A time in seconds, as FFmpeg's filters take it, that is earlier by less than any time base's unit. */
+function beforeTime(time: number): string {
+  return (time - 2e-6).toFixed(6)
+}
+
+/** The frames that a showinfo filter describes in ffmpeg's log. */
+class ShownFrames {
+  readonly frames: { /** Seconds from the file's start; NaN where unknown. */ time: number; isIntra: boolean }[] = []
+  readonly #prefix: string
+  readonly #startTime: number
+  /** Seconds. */
+  #timeBase = NaN
+
+  /** `name` is the filter's name behind `showinfo@`, and `startTime` the file's start in seconds. */
+  constructor(name: string, startTime: number) {
+    this.#prefix = `[showinfo@${name} `
+    this.#startTime = startTime
+  }
+
+  read(line: string): void {
+    if (!line.startsWith(this.#prefix)) return
+    const timeBase = / config in time_base: (\d+)\/(\d+)/.exec(line)
+    if (timeBase) this.#timeBase = Number(timeBase[1]) / Number(timeBase[2])
+    // Its pts_time has six digits only.
+    const [, pts, isKey, type] = / n: *\d+ pts: *(\S+) .* iskey:(\d) type:(\S)/.exec(line) ?? []
+    if (pts === undefined) return
+    // Some decoders do not tell a frame's type, but whether it is a key frame.
+    const isIntra = type === '?' ? isKey === '1' : ['I', 'i', 'b'].includes(type!)
+    this.frames.push({ time: Number(pts) * this.#timeBase - this.#startTime, isIntra })
+  }
+}
+
+/** A span of time in which one frame alone is presented, in seconds from the file's start. */
+interface FrameSpan {
   from: number
-  /** A frame that is presented later than this is not the wanted one. */
   to: number
 }
+
+/** Where to find a wanted frame. */
+interface SeekWindow extends FrameSpan {
+  /** The time to seek to, in seconds from the file's start; 0 to start with the file. */
+  seekTo: number
+  /** Whether the decoder keeps back the frame at which decoding starts, since its packet is not presented. */
+  startsHidden: boolean
+  /** Where ffmpeg does not seek to a key frame: the span of the one from which the wanted frame is decoded. */
+  key?: FrameSpan
+}
+
+/** Demuxers that seek to any packet by its decoding time. */
+const keylessDemuxers = ['mpegts', 'mpeg']
 
 /** Seconds for which a frame is assumed to be presented where no neighbouring frame determines it. */
 const assumedFrameDuration = 0.02
 
-/** Seconds that a window lasts at least after its frame, so that rounded timestamps stay in it. */
+/** Seconds that a span lasts at least after its frame's time, so that rounded timestamps stay in it. */
 const minTimeToEnd = 0.001
 
-/** The ends of the window lie halfway to the neighbouring frames, so that rounded timestamps cannot select those. */
-function seekWindow(times: Float64Array, index: number): SeekWindow {
-  const time = times[index]!
-  const sincePrevious = index > 0 ? time - times[index - 1]! : 0
-  const untilNext = index + 1 < times.length ? times[index + 1]! - time : sincePrevious || assumedFrameDuration
-  return {
-    from: index > 0 ? Math.max(0, time - sincePrevious / 2) : 0,
-    to: time + Math.max(untilNext / 2, minTimeToEnd)
+function seekWindow({ index, demuxer, seconds }: FfmpegInput, frame: number): SeekWindow {
+  const times = index.times!
+  const span = frameSpan(times, frame)
+  const start = index.decodingStart(index.frame(frame))
+  const startsHidden = !start.isPresented
+  if (start.frameIndex === undefined || !keylessDemuxers.includes(demuxer)) {
+    return { ...span, seekTo: Math.max(0, span.from), startsHidden }
   }
+  const key = frameSpan(times, start.frameIndex)
+  // A key frame is decoded before the frames that it is presented after.
+  const decodingTime = seconds(start.dts ?? start.pts)
+  return { ...span, seekTo: Math.max(0, Math.min(decodingTime, key.from)), startsHidden, key }
+}
+
+/** The ends of a span lie halfway to the neighbouring frames, so that rounded timestamps cannot select those. */
+function frameSpan(times: Float64Array, frame: number): FrameSpan {
+  const time = times[frame]!
+  const sincePrevious = frame > 0 ? time - times[frame - 1]! : assumedFrameDuration
+  const untilNext = frame + 1 < times.length ? times[frame + 1]! - time : sincePrevious
+  return { from: time - sincePrevious / 2, to: time + Math.max(untilNext / 2, minTimeToEnd) }
 }
 
 /** Arguments of the output that writes to pipe `i`. Its format is PPM: a header with the picture's size, then RGB. */

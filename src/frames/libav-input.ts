@@ -1,7 +1,9 @@
 import { VcapError } from '../errors'
 import { ReadFault } from './fault'
+import { H264Fields } from './h264-fields'
 import {
   requireSuccess,
+  type AvFrame,
   type CodecContext,
   type FormatContext,
   type IOContext,
@@ -9,7 +11,8 @@ import {
   type Packet,
   type Stream
 } from './libav'
-import { demuxers, tookTooLong, type ReadLimits, type VideoFile } from './reader'
+import type { PacketFacts } from './packet-index'
+import { demuxers, farProbe, tookTooLong, untimedDemuxers, type ReadLimits, type VideoFile } from './reader'
 
 /** An open file and its first video stream that is not cover art. */
 export class LibavInput {
@@ -36,12 +39,18 @@ export class LibavInput {
    * and `ReadFault`.
    */
   static open(libav: Libav, file: VideoFile, limits: ReadLimits): LibavInput {
+    return LibavInput.#open(libav, file, limits, {}) ?? LibavInput.#open(libav, file, limits, farProbe) ?? noVideo()
+  }
+
+  /** Undefined where no video stream with a known picture size is found. */
+  static #open(libav: Libav, file: VideoFile, limits: ReadLimits, probe: Partial<typeof farProbe>) {
     const { lib, constants } = libav
     requireTimeLeft(limits)
     const format = new lib.FormatContext()
     // The file is opened apart from its container: node-av tells of errors of reading only with a file of ours.
     const io = new lib.IOContext()
-    const options = lib.Dictionary.fromObject({ protocol_whitelist: 'file', format_whitelist: demuxers })
+    const options = lib.Dictionary.fromObject({ protocol_whitelist: 'file', format_whitelist: demuxers, ...probe })
+    let input: LibavInput | undefined
     try {
       const demuxer = file.demuxer ? lib.InputFormat.findInputFormat(file.demuxer) : null
       const url = `file:${file.path}`
@@ -59,17 +68,17 @@ export class LibavInput {
         ({ codecpar, disposition }) =>
           codecpar.codecType === constants.AVMEDIA_TYPE_VIDEO && !(disposition & constants.AV_DISPOSITION_ATTACHED_PIC)
       )
-      if (!stream) throw new VcapError('no_frames', 'It has no video stream')
+      if (!stream || (stream.codecpar.width === 0 && probe !== farProbe)) return undefined
       for (const other of format.streams) {
         if (other.index !== stream.index) other.discard = constants.AVDISCARD_ALL
       }
-      return new LibavInput(libav, limits, io, format, stream)
-    } catch (error) {
-      format.closeInputSync()
-      io.closepSync()
-      throw error
+      return (input = new LibavInput(libav, limits, io, format, stream))
     } finally {
       options.free()
+      if (!input) {
+        format.closeInputSync()
+        io.closepSync()
+      }
     }
   }
 
@@ -98,6 +107,51 @@ export class LibavInput {
     }
   }
 
+  /** Whether the packets' times are those of the file. */
+  get isTimed(): boolean {
+    return !untimedDemuxers.includes(this.#format.iformat?.name ?? '')
+  }
+
+  /** What the index keeps of each packet of the video stream, from the demuxer's position on. */
+  readPacketFacts(): PacketFacts[] {
+    const { constants } = this.#libav
+    const { codecId, extradata } = this.#stream.codecpar
+    const fields = codecId === constants.AV_CODEC_ID_H264 ? new H264Fields(extradata ?? Buffer.alloc(0)) : undefined
+    const facts: PacketFacts[] = []
+    for (const packet of this.packets()) {
+      const { flags, size } = packet
+      const field = fields && !fields.framesOnly ? fields.fieldOf(packet.data ?? Buffer.alloc(0)) : undefined
+      facts.push({
+        pts: this.#known(packet.pts),
+        dts: this.#known(packet.dts),
+        isKey: (flags & constants.AV_PKT_FLAG_KEY) !== 0,
+        isPresented: !(flags & constants.AV_PKT_FLAG_DISCARD) && size > 0,
+        setsDecoder: this.#setsDecoder(packet, facts.length === 0),
+        field
+      })
+    }
+    return facts
+  }
+
+  /** The headers that the first packet brings are those of the stream. */
+  #setsDecoder(packet: Packet, isFirst: boolean): boolean {
+    const { AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE } = this.#libav.constants
+    const types = isFirst
+      ? [AV_PKT_DATA_PALETTE]
+      : [AV_PKT_DATA_PALETTE, AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PARAM_CHANGE]
+    return types.some((type) => packet.getSideData(type) !== null)
+  }
+
+  #known(timestamp: bigint): number | undefined {
+    return timestamp === this.#libav.constants.AV_NOPTS_VALUE ? undefined : Number(timestamp)
+  }
+
+  /** A frame's presentation time in seconds from the file's start. */
+  timeOf(frame: AvFrame): number | undefined {
+    const pts = this.#known(frame.bestEffortTimestamp)
+    return pts === undefined ? undefined : this.seconds(pts)
+  }
+
   /**
    * Throws `ReadFault` where the system has failed to read the file. FFmpeg keeps its error: most demuxers take it for
    * the end of the file.
@@ -110,17 +164,17 @@ export class LibavInput {
    * Moves the demuxer to the last key frame at or before `timestamp`, which is in the stream's time base. Returns
    * whether it could.
    */
-  seek(timestamp: bigint): boolean {
+  seek(timestamp: number): boolean {
     const { AVSEEK_FLAG_BACKWARD } = this.#libav.constants
-    return this.#format.seekFrameSync(this.#stream.index, timestamp, AVSEEK_FLAG_BACKWARD) >= 0
+    return this.#format.seekFrameSync(this.#stream.index, BigInt(timestamp), AVSEEK_FLAG_BACKWARD) >= 0
   }
 
-  /** Converts a `pts` from the stream's time base to seconds from the file's start. */
-  seconds(pts: bigint): number {
+  /** Converts a time from the stream's time base to seconds from the file's start. */
+  seconds(pts: number): number {
     const { num, den } = this.#stream.timeBase
     const { startTime } = this.#format
     const startSeconds = startTime === this.#libav.constants.AV_NOPTS_VALUE ? 0 : Number(startTime) / 1e6
-    return (Number(pts) * num) / den - startSeconds
+    return (pts * num) / den - startSeconds
   }
 
   /**
@@ -154,6 +208,10 @@ export class LibavInput {
 
 function requireNoReadFault({ lib }: Libav, { error }: IOContext): void {
   if (error < 0) throw new ReadFault(lib.FFmpegError.strerror(error))
+}
+
+function noVideo(): never {
+  throw new VcapError('no_frames', 'It has no video stream')
 }
 
 /** Throws `unreadable` when the deadline has passed. */

@@ -2,26 +2,15 @@ import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { requireSuccess, type AvFrame, type CodecContext, type Libav, type Packet } from './libav'
 import { LibavInput, requireTimeLeft } from './libav-input'
+import { PacketIndex, type CountReason, type TimedPacket } from './packet-index'
 import {
   maxPixels,
   type CountedFrames,
-  type FrameIndex,
   type ReadLimits,
+  type SoughtFrames,
   type VideoFile,
   type VideoReader
 } from './reader'
-
-/**
- * A packet of the video stream, without its data. In a well-formed stream each packet holds one frame. `pts` and `dts`
- * are its presentation and its decoding timestamp, in the stream's time base.
- */
-interface PacketInfo {
-  pts: bigint
-  dts: bigint
-  isKeyFrame: boolean
-  /** Index of the packet in decode order. */
-  decodeIndex: number
-}
 
 /**
  * Reads a video with FFmpeg's libraries in this process. Between a key frame and a wanted frame it decodes only the
@@ -33,11 +22,7 @@ export class LibavReader implements VideoReader {
   readonly #file: VideoFile
   readonly #limits: ReadLimits
   #input: LibavInput
-  #index: FrameIndex | undefined
-  /** All packets whose frames are presented, in decode order. */
-  readonly #packets: PacketInfo[] = []
-  /** Indices of the packets in decode order, by `pts`. */
-  readonly #decodeIndices = new Map<bigint, number>()
+  #index: PacketIndex | undefined
 
   private constructor(libav: Libav, file: VideoFile, limits: ReadLimits, input: LibavInput) {
     this.#libav = libav
@@ -51,119 +36,110 @@ export class LibavReader implements VideoReader {
     return new LibavReader(libav, file, limits, LibavInput.open(libav, file, limits))
   }
 
-  index(): FrameIndex {
+  index(): PacketIndex {
     return (this.#index ??= this.#readIndex())
   }
 
-  #readIndex(): FrameIndex {
-    const { AV_NOPTS_VALUE, AV_PKT_FLAG_DISCARD } = this.#libav.constants
-    for (const { pts, dts, isKeyframe, flags } of this.#input.packets()) {
-      // The flag says that the packet's frame is not presented, because of the container's edit list.
-      if (flags & AV_PKT_FLAG_DISCARD) continue
-      const decodeIndex = this.#packets.length
-      this.#decodeIndices.set(pts, decodeIndex)
-      this.#packets.push({ pts, dts, isKeyFrame: isKeyframe, decodeIndex })
-    }
-    const { length } = this.#packets
-    if (length === 0) throw new VcapError('no_frames', 'It has no video frames')
-    if (this.#packets.some(({ pts }) => pts === AV_NOPTS_VALUE)) return { length, times: undefined }
-    return { length, times: Float64Array.from(this.#packets, ({ pts }) => this.#input.seconds(pts)).sort() }
+  #readIndex(): PacketIndex {
+    const seconds = this.#input.isTimed ? (time: number) => this.#input.seconds(time) : undefined
+    const index = new PacketIndex(this.#input.readPacketFacts(), seconds)
+    if (index.length === 0) throw new VcapError('no_frames', 'It has no video frames')
+    return index
   }
 
-  decodeBySeeking(wanted: number[]): Picture[] | undefined {
-    const { times } = this.index()
-    // Here a frame is identified by its pts, which cannot distinguish two frames that have the same.
-    if (!times || this.#decodeIndices.size < times.length) return undefined
-    const inPresentationOrder = [...this.#packets].sort((a, b) => (a.pts < b.pts ? -1 : 1))
-    const wantedPackets = wanted.map((index) => inPresentationOrder[index]!)
+  decodeBySeeking(wanted: number[]): SoughtFrames {
+    const index = this.index()
+    const packets = wanted.map((frame) => index.frame(frame))
     /** The pictures of the wanted frames, by `pts`. */
-    const pictures = new Map<bigint, Picture>()
+    const pictures = new Map<number, Picture>()
     const decoder = this.#input.openDecoder()
     try {
-      for (const [start, group] of this.#groupByKeyFrame(wantedPackets)) {
-        if (!this.#decodeGroup(decoder, start, group, pictures)) return undefined
+      for (const [start, group] of groupByStart(index, packets)) {
+        const failure = this.#decodeGroup(decoder, start, group, pictures)
+        if (failure) return { countReason: failure }
       }
     } finally {
       decoder.freeContext()
     }
     this.#input.requireNoReadFault()
-    return wantedPackets.map(({ pts }) => pictures.get(pts)!)
+    return { pictures: packets.map(({ pts }) => pictures.get(pts)!) }
   }
 
-  /**
-   * Groups wanted packets by the packet from which they are decoded. This is the last key frame up to the wanted packet
-   * in decode order that is not presented after it, or the first packet where there is none. A frame that follows a key
-   * frame in decode order but is presented before it (a leading picture of an open GOP) may refer to frames of the
-   * previous GOP.
-   */
-  #groupByKeyFrame(wanted: PacketInfo[]): Map<PacketInfo, PacketInfo[]> {
-    const groups = new Map<PacketInfo, PacketInfo[]>()
-    for (const packet of wanted) {
-      const canStartAt = (index: number) => this.#packets[index]!.isKeyFrame && this.#packets[index]!.pts <= packet.pts
-      let index = packet.decodeIndex
-      while (index > 0 && !canStartAt(index)) index--
-      const start = this.#packets[index]!
-      groups.set(start, [...(groups.get(start) ?? []), packet])
-    }
-    return groups
-  }
-
-  /** Decodes a group's frames and adds them to `pictures`. Returns false where one of them could not be decoded. */
-  #decodeGroup(decoder: CodecContext, start: PacketInfo, group: PacketInfo[], pictures: Map<bigint, Picture>): boolean {
+  /** Decodes a group's frames and adds them to `pictures`. Returns why one of them could not be decoded. */
+  #decodeGroup(
+    decoder: CodecContext,
+    start: TimedPacket,
+    group: TimedPacket[],
+    pictures: Map<number, Picture>
+  ): CountReason | undefined {
     const missing = new Set(group.map(({ pts }) => pts))
     // Some demuxers seek by pts and others by dts.
-    for (const timestamp of [start.pts, start.dts]) {
+    for (const timestamp of [start.pts, start.dts ?? start.pts]) {
       if (!this.#input.seek(timestamp)) continue
       decoder.flushBuffers()
+      // The decoder keeps back the frame of a packet that is not presented.
+      let startIsDecoded = !start.isPresented
       for (const frame of this.#decode(decoder, this.#packetsFor(decoder, start, group))) {
-        const pts = frame.bestEffortTimestamp
-        if (missing.delete(pts)) pictures.set(pts, this.#toPicture(frame))
-        if (missing.size === 0) return true
+        const pts = Number(frame.bestEffortTimestamp)
+        if (pts === start.pts && !isIntra(frame, this.#libav.constants)) return 'no-intra-frame'
+        startIsDecoded ||= pts === start.pts
+        if (startIsDecoded && missing.delete(pts)) pictures.set(pts, this.#toPicture(frame))
+        if (missing.size === 0) return undefined
       }
     }
-    return false
+    return 'not-at-its-time'
   }
 
   /**
-   * The packets from the demuxer's position to the last wanted one in decode order; none where seeking has led beyond
-   * `start`. For each packet that is not wanted, the decoder is set to skip it where no other frame refers to it. No
-   * packet after the last wanted one is needed: the decoder returns that packet's frame when it is drained.
+   * The packets from `start` to the last wanted one in decode order; none where seeking has led beyond `start`. For
+   * each packet that is not wanted, the decoder is set to skip it where no other frame refers to it. No packet after
+   * the last wanted one is needed: the decoder returns that packet's frame when it is drained.
    */
-  *#packetsFor(decoder: CodecContext, start: PacketInfo, group: PacketInfo[]): Generator<Packet, void, undefined> {
-    const remaining = new Set(group.map(({ pts }) => pts))
-    let isFirst = true
+  *#packetsFor(decoder: CodecContext, start: TimedPacket, group: TimedPacket[]): Generator<Packet, void, undefined> {
+    const last = Math.max(...group.map(({ lastIndex }) => lastIndex))
+    const isWanted = (index: number) =>
+      [start, ...group].some(({ decodeIndex, lastIndex }) => decodeIndex <= index && index <= lastIndex)
+    let index: number | undefined
     let skipsUnreferenced: boolean | undefined
     for (const packet of this.#input.packets()) {
-      const { pts } = packet
-      if (isFirst && (this.#decodeIndices.get(pts) ?? 0) > start.decodeIndex) return
-      isFirst = false
-      const isWanted = remaining.delete(pts)
-      if (skipsUnreferenced !== !isWanted) decoder.setOption('skip_frame', isWanted ? 'default' : 'noref')
-      skipsUnreferenced = !isWanted
+      if (index === undefined) {
+        const found = this.index().decodeIndexAt(Number(packet.pts)) ?? -1
+        if (found > start.decodeIndex) return
+        if (found < start.decodeIndex) continue
+        index = found
+      } else {
+        index++
+      }
+      const skips = !isWanted(index)
+      if (skipsUnreferenced !== skips) decoder.setOption('skip_frame', skips ? 'noref' : 'default')
+      skipsUnreferenced = skips
       yield packet
-      if (remaining.size === 0) return
+      if (index === last) return
     }
   }
 
   decodeFromStart(wanted: number[]): CountedFrames {
+    const { startTime } = this.index()
     // The file is opened again, since not every demuxer can seek to the start.
     this.#input.close()
     this.#input = LibavInput.open(this.#libav, this.#file, this.#limits)
     const decoder = this.#input.openDecoder()
     const pictures: (Picture | undefined)[] = wanted.map(() => undefined)
-    let length = 0
+    const times: number[] = []
     try {
       for (const frame of this.#decode(decoder, this.#input.packets())) {
-        const position = wanted.indexOf(length++)
+        const time = this.#input.timeOf(frame)
+        if (startTime !== undefined && time !== undefined && time < startTime) continue
+        const position = wanted.indexOf(times.length)
         if (position >= 0) pictures[position] = this.#toPicture(frame)
-        if (length > wanted.at(-1)!) break
+        times.push(time ?? NaN)
       }
     } finally {
       decoder.freeContext()
     }
     this.#input.requireNoReadFault()
-    if (length === 0) throw new VcapError('no_frames', 'None of its frames can be decoded')
-    return { pictures, length }
+    if (times.length === 0) throw new VcapError('no_frames', 'None of its frames can be decoded')
+    return { pictures, times }
   }
 
   close(): void {
@@ -216,6 +192,7 @@ export class LibavReader implements VideoReader {
     try {
       graph.nbThreads = 1
       graph.scaleSwsOpts = 'flags=bicubic' // the ffmpeg command's default
+      frame.colorSpace = convertibleMatrix(frame.colorSpace, constants)
       const colours = `colorspace=${frame.colorSpace}:range=${frame.colorRange}`
       const source = `buffer@in=video_size=${width}x${height}:pix_fmt=${frame.format}:time_base=1/1:${colours}`
       const filters = [source, ...this.#input.uprightFilters, 'format=pix_fmts=rgb24', 'buffersink@out']
@@ -230,4 +207,32 @@ export class LibavReader implements VideoReader {
       graph.free()
     }
   }
+}
+
+/** Groups wanted frames by the packet from which they are decoded. */
+function groupByStart(index: PacketIndex, wanted: TimedPacket[]): Map<TimedPacket, TimedPacket[]> {
+  const groups = new Map<TimedPacket, TimedPacket[]>()
+  for (const packet of wanted) {
+    const start = index.decodingStart(packet)
+    groups.set(start, [...(groups.get(start) ?? []), packet])
+  }
+  return groups
+}
+
+/**
+ * The colour matrix to convert a frame by. Current versions of FFmpeg's libswscale refuse the matrices that they do not
+ * implement; here they are converted as earlier versions do it: BT.2020 with constant luminance as that without, and
+ * any other by the matrix that is taken where none is named.
+ */
+function convertibleMatrix(matrix: AvFrame['colorSpace'], constants: Libav['constants']): AvFrame['colorSpace'] {
+  const { AVCOL_SPC_BT2020_NCL, AVCOL_SPC_BT2020_CL, AVCOL_SPC_YCGCO, AVCOL_SPC_UNSPECIFIED } = constants
+  if (matrix === AVCOL_SPC_BT2020_CL) return AVCOL_SPC_BT2020_NCL
+  return matrix === AVCOL_SPC_YCGCO || matrix > AVCOL_SPC_BT2020_CL ? AVCOL_SPC_UNSPECIFIED : matrix
+}
+
+/** Whether a frame was decoded by itself. Some decoders do not tell its type, but whether it is a key frame. */
+function isIntra({ pictType, keyFrame }: AvFrame, constants: Libav['constants']): boolean {
+  const { AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_SI, AV_PICTURE_TYPE_BI, AV_PICTURE_TYPE_NONE } = constants
+  if (pictType === AV_PICTURE_TYPE_NONE) return keyFrame === 1
+  return [AV_PICTURE_TYPE_I, AV_PICTURE_TYPE_SI, AV_PICTURE_TYPE_BI].includes(pictType)
 }

@@ -1,5 +1,6 @@
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
+import type { CountReason, PacketIndex } from './packet-index'
 
 /** Largest number of pixels of a frame. Larger frames are refused. */
 export const maxPixels = 16384 * 16384
@@ -11,6 +12,9 @@ export interface VideoFile {
   demuxer?: string | undefined
 }
 
+/** FFmpeg's names of the demuxers whose times it invents, since they read a bare stream of pictures. */
+export const untimedDemuxers = ['h264', 'hevc', 'vvc', 'mpegvideo', 'cavsvideo', 'vc1', 'dirac']
+
 /** The time and the threads that reading one file may take. */
 export interface ReadLimits {
   /** Time at which reading is given up, in milliseconds since the Unix epoch. */
@@ -19,47 +23,43 @@ export interface ReadLimits {
   threads: number
 }
 
+/**
+ * How far a file is read to find its streams and their headers where FFmpeg's own limits, some seconds and 5 MB, did
+ * not reach the video: as options of FFmpeg, in microseconds and bytes.
+ */
+export const farProbe = { analyzeduration: String(600e6), probesize: String(200e6) }
+
 /** The error for a file that could not be decoded before its deadline. */
 export function tookTooLong(): VcapError {
   return new VcapError('unreadable', 'Decoding it took too long')
 }
 
-/** The frames of a video, as its packets announce them. */
-export interface FrameIndex {
-  /** Number of frames. */
-  length: number
-  /**
-   * Presentation times of the frames in seconds from the file's start, in presentation order; undefined where a packet
-   * has no timestamp.
-   */
-  times: Float64Array | undefined
-}
-
 /** Reads frames of the first video stream of one file that is not cover art. */
 export interface VideoReader {
   /** Indexes the frames by the packets, without decoding them. Throws `unreadable`, `no_frames`. */
-  index(): FrameIndex | Promise<FrameIndex>
+  index(): PacketIndex | Promise<PacketIndex>
   /**
-   * Decodes frames by seeking to each of them. `wanted` holds their indices in presentation order, ascending. Returns
-   * undefined where a decoded frame does not have the time that the index gives for it, because the container cannot
-   * seek exactly or a packet does not hold exactly one frame. `decodeFromStart` can decode such a video. Throws
-   * `unreadable`, `no_frames`.
+   * Decodes frames by seeking to each of them. `wanted` holds their indices in presentation order, ascending. The
+   * index must have no `countReason`. Throws `unreadable`, `no_frames`.
    */
-  decodeBySeeking(wanted: number[]): Picture[] | undefined | Promise<Picture[] | undefined>
+  decodeBySeeking(wanted: number[]): SoughtFrames | Promise<SoughtFrames>
   /**
-   * Decodes the video from its start and counts the frames to find the wanted ones. `wanted` holds their indices in
-   * presentation order, ascending and without repeats. Throws `unreadable`, `no_frames`.
+   * Decodes the whole video and counts its frames to find the wanted ones. `wanted` holds their indices in presentation
+   * order, ascending and without repeats. Throws `unreadable`, `no_frames`.
    */
   decodeFromStart(wanted: number[]): CountedFrames | Promise<CountedFrames>
   close(): void
 }
 
-/** What decoding a video from its start gives. */
+/** What seeking gives: the wanted frames in the order asked for, or why they must be counted instead. */
+export type SoughtFrames = { pictures: Picture[] } | { countReason: CountReason }
+
+/** What decoding a whole video gives. */
 export interface CountedFrames {
   /** The wanted frames, in the order asked for; undefined for an index beyond the last frame. */
   pictures: (Picture | undefined)[]
-  /** Number of frames that were decoded, which is all frames of the video where a picture is undefined. */
-  length: number
+  /** Presentation times of all frames in seconds from the file's start; NaN for one that has none. */
+  times: number[]
 }
 
 /*

@@ -5,9 +5,10 @@ import { scaleShortSide } from '../scale'
 import { ReadFault, readTwice, readWhole, requireReadableEnds } from './fault'
 import { identify } from './media'
 import { openVideo } from './open'
-import type { FrameIndex, ReadLimits, VideoFile, VideoReader } from './reader'
+import type { CountReason, PacketIndex } from './packet-index'
 import { findShortfall } from './promise'
 import { stillShortfall } from './promise-still'
+import type { ReadLimits, VideoFile, VideoReader } from './reader'
 import { countPages, decodeImage } from './still'
 import type { VideoTools } from './tools'
 
@@ -27,6 +28,8 @@ export interface SampledFrames {
   length: number
   /** True where the file has less than its container promises; left out where it is whole. */
   partial?: true
+  /** Why the frames of a video were counted by decoding all of it; undefined where they were sought. */
+  counted?: CountReason
 }
 
 /**
@@ -133,15 +136,21 @@ async function sampleOpened(
   const reader = await openVideo(file, limits, tools)
   try {
     const index = await reader.index()
-    const partial = requireWhole(await findShortfall(file.path, index.length, index.times), settings)
-    const indices = sampleIndices(index.length, settings.numFrames)
-    const wanted = [...new Set(indices)]
-    const pictures = await reader.decodeBySeeking(wanted)
-    if (pictures) return { frames: toFrames(indices, wanted, pictures, index), length: index.length, ...partial }
-    return { ...(await sampleByCounting(reader, index, settings.numFrames)), ...partial }
+    const partial = requireWhole(await findShortfall(file.path, index.packetCount, index.times), settings)
+    return { ...(await sampleIndexed(reader, index, settings.numFrames)), ...partial }
   } finally {
     reader.close()
   }
+}
+
+async function sampleIndexed(reader: VideoReader, index: PacketIndex, count: number): Promise<SampledFrames> {
+  const { length, times, countReason } = index
+  if (countReason) return sampleByCounting(reader, index, count, countReason)
+  const indices = sampleIndices(length, count)
+  const wanted = [...new Set(indices)]
+  const sought = await reader.decodeBySeeking(wanted)
+  if ('countReason' in sought) return sampleByCounting(reader, index, count, sought.countReason)
+  return { frames: toFrames(indices, wanted, sought.pictures, times), length }
 }
 
 /** The file has less than its container promises. */
@@ -159,20 +168,26 @@ function requireWhole(shortfall: string | undefined, { allowPartial }: SampleSet
 }
 
 /**
- * Samples a video by counting its decoded frames. This is for videos whose packets do not correspond to their frames.
- * Where a sampled index lies beyond the last decoded frame, the indices are computed again from the number of decoded
- * frames, and the video is decoded once more.
+ * Samples a video by decoding all of it and counting the frames, whose number is the video's length. Where the
+ * packets announce another number, the indices are computed again, and the video is decoded once more.
  */
-async function sampleByCounting(reader: VideoReader, index: FrameIndex, count: number): Promise<SampledFrames> {
+async function sampleByCounting(
+  reader: VideoReader,
+  index: PacketIndex,
+  count: number,
+  counted: CountReason
+): Promise<SampledFrames> {
   let { length } = index
   for (let attempt = 0; attempt < 2; attempt++) {
     const indices = sampleIndices(length, count)
     const wanted = [...new Set(indices)]
-    const decoded = await reader.decodeFromStart(wanted)
-    if (decoded.pictures.every((picture) => picture !== undefined)) {
-      return { frames: toFrames(indices, wanted, decoded.pictures, index), length }
+    const { pictures, times } = await reader.decodeFromStart(wanted)
+    if (times.length === length) {
+      // Of a file without times the ffmpeg command invents some.
+      const known = index.countReason === 'no-times' ? undefined : times
+      return { frames: toFrames(indices, wanted, pictures as Picture[], known), length, counted }
     }
-    length = decoded.length
+    length = times.length
   }
   throw new VcapError('unreadable', 'It decodes differently each time')
 }
@@ -182,11 +197,6 @@ function sampleIndices(length: number, count: number): number[] {
 }
 
 /** The frames with the given indices, which may repeat. `pictures` are those of the indices in `wanted`. */
-function toFrames(
-  indices: number[],
-  wanted: number[],
-  pictures: (Picture | undefined)[],
-  { times }: FrameIndex
-): Frame[] {
-  return indices.map((index) => ({ ...pictures[wanted.indexOf(index)]!, index, time: times?.[index] ?? 0 }))
+function toFrames(indices: number[], wanted: number[], pictures: Picture[], times?: ArrayLike<number>): Frame[] {
+  return indices.map((index) => ({ ...pictures[wanted.indexOf(index)]!, index, time: times?.[index] || 0 }))
 }

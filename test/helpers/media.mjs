@@ -61,7 +61,7 @@ export function readCount({ data, width, height }) {
   let count = 0
   for (let bit = 0; bit < bits; bit++) {
     const x = Math.floor(((bit + 0.5) * width) / bits)
-    const y = Math.floor(height / 2)
+    const y = Math.floor(height / 4)
     if (data[(y * width + x) * 3 + 1] > 128) count |= 1 << bit
   }
   return count
