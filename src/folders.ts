@@ -24,11 +24,13 @@ function homeFolder(): string | undefined {
   }
 }
 
-/** Makes a folder of its own for temporary files. Throws `output_unwritable`. */
+/** Makes a folder of its own for temporary files, gone when the process ends. Throws `output_unwritable`. */
 export function makeTemporaryFolder(prefix: string): string {
   const folder = os.tmpdir()
   try {
-    return fs.mkdtempSync(path.join(folder, prefix))
+    const made = fs.mkdtempSync(path.join(folder, prefix))
+    process.once('exit', () => fs.rmSync(made, { recursive: true, force: true }))
+    return made
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? 'it does not exist' : message

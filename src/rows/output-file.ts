@@ -28,7 +28,7 @@ export class OutputFile {
   readonly warnings: string[] = []
   #place: OutputPlace
   /** Undefined for a stream. */
-  readonly #temporary: string | undefined
+  #temporary: string | undefined
   /** -1: closed. */
   #descriptor: number
   /** Bytes written. */
@@ -128,8 +128,10 @@ export class OutputFile {
       fs.fsyncSync(this.#descriptor)
       fs.renameSync(temporary, file)
     } else {
+      // What a later run would take for a killed one's and remove is all there is, while the file is half full.
+      const kept = this.#setAside(temporary)
       fill(file, this.#descriptor)
-      fs.rmSync(temporary, { force: true })
+      fs.rmSync(kept, { force: true })
     }
     flushFolder(path.dirname(file))
   }
@@ -137,17 +139,29 @@ export class OutputFile {
   /** Keeps the rows that were written whole where they can be found; returns what happened, and where they are. */
   #keep({ message }: Error): string {
     if (this.#temporary === undefined || this.#length === 0) return message
-    let kept = `${this.path}.kept-${randomBytes(4).toString('hex')}`
     try {
       fs.ftruncateSync(this.#descriptor, this.#length)
-      fs.renameSync(this.#temporary, kept)
     } catch {
-      kept = this.#temporary
+      // half a row may then stand at its end
     }
+    const kept = this.#setAside(this.#temporary)
     this.#open = false
     this.#close()
     process.removeListener('exit', this.#discard)
     return `${message}; what was written is kept in ${kept}`
+  }
+
+  /** Gives the temporary file a name that people see and no later run removes, where that can be; returns its path. */
+  #setAside(temporary: string): string {
+    const name = `${path.basename(this.path)}.kept-${randomBytes(4).toString('hex')}`
+    const kept = path.join(path.dirname(temporary), name)
+    try {
+      fs.renameSync(temporary, kept)
+      this.#temporary = kept
+      return kept
+    } catch {
+      return temporary // such a name may be too long
+    }
   }
 
   #close(): void {
@@ -160,6 +174,7 @@ export class OutputFile {
 
 function openElsewhere(file: string): { path: string; descriptor: number } {
   try {
+    removeAbandoned(os.tmpdir())
     return openTemporary(os.tmpdir())
   } catch (cause) {
     throw unwritable(

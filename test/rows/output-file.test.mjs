@@ -219,6 +219,26 @@ test('a read-only file is refused, with what to do', () => {
   assert.deepEqual([read('out.csv'), names()], ['before', ['out.csv']])
 })
 
+test('a file that was to be filled and is gone: what was written is kept beside it', async () => {
+  fs.writeFileSync(at('out.csv'), 'before')
+  fs.linkSync(at('out.csv'), at('second.csv'))
+  const file = new OutputFile(at('out.csv'))
+  await file.write('after')
+  fs.rmSync(at('out.csv'))
+  let failure
+  assert.throws(
+    () => file.commit(),
+    (error) => (failure = error) !== undefined
+  )
+  assert.equal(failure.code, 'write_failed')
+  assert.equal(fs.readFileSync(keptIn(failure), 'utf8'), 'after')
+  assert.deepEqual(names(), [path.basename(keptIn(failure)), 'second.csv'])
+  // A later run leaves it where it is.
+  const next = new OutputFile(at('next.csv'))
+  next.discard()
+  assert.equal(fs.readFileSync(keptIn(failure), 'utf8'), 'after')
+})
+
 test('a file with a second name keeps both, and a longer one is cut', async () => {
   fs.writeFileSync(at('out.csv'), 'before, and longer than what comes')
   fs.linkSync(at('out.csv'), at('second.csv'))
