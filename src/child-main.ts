@@ -4,11 +4,14 @@ import { leaveGoneTerminals } from './standard-streams'
 
 /**
  * The child's side of `Child`: answers its parent's requests, any number at once, until the parent goes away; then the
- * process ends. `signal` is aborted when nobody waits for the answer any more. `work` may throw `VcapError`.
+ * process ends. `signal` is aborted when nobody waits for the answer any more. `tell` sends the parent an event. `work`
+ * may throw `VcapError`.
  */
-export function serve<Request, Answer>(work: (request: Request, signal: AbortSignal) => Promise<Answer>): void {
+export function serve<Request, Answer, Event = never>(
+  work: (request: Request, signal: AbortSignal, tell: (event: Event) => void) => Promise<Answer>
+): void {
   const underWay = new Map<number, AbortController>()
-  const answer = (message: FromChild<Answer, never>) => {
+  const answer = (message: FromChild<Answer, Event>) => {
     // The parent may have gone meanwhile.
     process.send?.(message, (error: Error | null) => error && process.exit())
   }
@@ -18,7 +21,7 @@ export function serve<Request, Answer>(work: (request: Request, signal: AbortSig
     const controller = new AbortController()
     underWay.set(id, controller)
     try {
-      answer({ id, answer: await work(request, controller.signal) })
+      answer({ id, answer: await work(request, controller.signal, (event) => answer({ event })) })
     } catch (error) {
       const { code, message } = asVcapError(error)
       answer({ id, error: { code, message } })

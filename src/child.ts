@@ -19,6 +19,8 @@ export type FromChild<Answer, Event> =
 export interface ChildOptions<Event> {
   onEvent?: (event: Event) => void
   env?: NodeJS.ProcessEnv
+  /** Whether what it writes to stderr is dropped. */
+  quiet?: boolean
   /** Open files that the child gets as well, as its descriptors 4, 5, … */
   descriptors?: number[]
   /** Milliseconds that a child which was let go may take to end what it started itself, before it is killed. */
@@ -81,11 +83,11 @@ export class Child<Request, Answer, Event = never> {
   })
 
   /** Starts `main`, a JavaScript file, as a process of its own. Throws `ChildLost` where the system refuses at once. */
-  constructor(main: string, { onEvent, env, descriptors = [], exitGraceMs }: ChildOptions<Event>) {
+  constructor(main: string, { onEvent, env, quiet = false, descriptors = [], exitGraceMs }: ChildOptions<Event>) {
     this.#onEvent = onEvent
     this.#exitGraceMs = exitGraceMs
     this.ready.catch(() => undefined) // nobody has to wait for it
-    this.#child = forkProcess(main, env, descriptors)
+    this.#child = forkProcess(main, env, quiet, descriptors)
     this.#child.on('message', (message) => this.#receive(message as FromChild<Answer, Event>))
     this.#child.on('error', ({ message }) => this.#lose(message))
     this.#child.on('exit', (status, signal) => this.#lose(signal ?? `exit status ${status}`))
@@ -179,14 +181,19 @@ export class Child<Request, Answer, Event = never> {
   }
 }
 
-function forkProcess(main: string, env: NodeJS.ProcessEnv | undefined, descriptors: number[]): ChildProcess {
+function forkProcess(
+  main: string,
+  env: NodeJS.ProcessEnv | undefined,
+  quiet: boolean,
+  descriptors: number[]
+): ChildProcess {
   try {
     return fork(main, [], {
       serialization: 'advanced',
       execArgv: [],
       // A session of its own: Ctrl-C and a hangup reach the parent alone, which decides what becomes of the work.
       detached: true,
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc', ...descriptors],
+      stdio: ['ignore', 'ignore', quiet ? 'ignore' : 'inherit', 'ipc', ...descriptors],
       ...(env && { env })
     })
   } catch (error) {

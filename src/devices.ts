@@ -1,5 +1,5 @@
 import { VcapError } from './errors'
-import type { Addon, NativeDevice } from './native/addon'
+import type { NativeBuild, NativeDevice } from './native/addon'
 
 export interface ChosenDevices {
   /** ggml's names; none: the CPU. */
@@ -8,17 +8,17 @@ export interface ChosenDevices {
 }
 
 /**
- * The devices asked for: local GPUs by number, then RPC servers; the CPU where there are none.
+ * The devices asked for, of those that there are: local GPUs by number, then RPC servers; the CPU where there are none.
  * `gpus` as in `0-7`, `0,2,4-5`, `all`, `none`; all that are there when undefined.
  * Throws `usage`, `device_unavailable`.
  */
-export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: string[]): ChosenDevices {
+export function chooseDevices(build: NativeBuild, gpus: string | undefined, found: NativeDevice[]): ChosenDevices {
   const wanted = gpus === undefined ? undefined : parseGpus(gpus)
-  const devices = addon.devices(rpc).map(limitToContainer)
+  const devices = found.map(limitToContainer)
   const isRemote = (device: NativeDevice) => device.name.startsWith('RPC')
   const local = devices.filter((device) => device.type === 'gpu' && !isRemote(device))
   const remote = devices.filter(isRemote)
-  if (wanted === 'all' && local.length === 0) throw noGpu(addon, devices, 'all')
+  if (wanted === 'all' && local.length === 0) throw noGpu(build, devices, 'all')
   const chosen = [
     ...(wanted === undefined || wanted === 'all' ? local : wanted.map((number) => local[number] ?? refuse(number))),
     ...remote
@@ -29,7 +29,7 @@ export function chooseDevices(addon: Addon, gpus: string | undefined, rpc: strin
   }
 
   function refuse(number: number): never {
-    throw noGpu(addon, devices, String(number))
+    throw noGpu(build, devices, String(number))
   }
 }
 
@@ -59,9 +59,9 @@ export function parseGpus(list: string): number[] | 'all' {
   return [...new Set(numbers)]
 }
 
-function noGpu(addon: Addon, devices: NativeDevice[], asked: string): VcapError {
+function noGpu(build: NativeBuild, devices: NativeDevice[], asked: string): VcapError {
   const there = devices.map((device) => `${device.name} (${device.description})`).join(', ')
-  const hint = addon.build.backends.includes('CUDA')
+  const hint = build.backends.includes('CUDA')
     ? ''
     : '. This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`'
   return new VcapError('device_unavailable', `GPU ${asked} was asked for; the devices here are ${there}${hint}`)

@@ -7,24 +7,27 @@ import { findVideoTools } from './frames/tools'
 import { fittingSequences, maxTrainedContext, memoryBudget, requireMemory } from './memory'
 import { findModel, type ModelFiles } from './models'
 import type { Addon, NativeDevice } from './native/addon'
-import { finish } from './native/job'
+import type { EngineHost } from './native/engine-host'
 import { loadAddon } from './native/load'
+import { openEngineHost } from './native/open-engine'
 import { parseLoadOptions, pickCaptionOptions, type LoadOptions, type LoadSettings } from './options'
 
 /**
  * Loads a model and its projector. Throws `usage`, `addon_missing`, `ffmpeg_missing`,
  * `model_not_found`, `model_invalid`, `model_mismatch`, `device_unavailable`,
- * `out_of_memory`, `aborted`.
+ * `out_of_memory`, `engine_lost`, `aborted`.
  */
 export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
   const settings = parseLoadOptions(options)
   const files = findModel(settings.model, settings.mmproj)
   findVideoTools(settings.ffmpeg)
   const addon = loadAddon()
+  let host: EngineHost | undefined
   try {
-    const { names, devices } = chooseDevices(addon, settings.gpus, settings.rpc)
+    host = await openEngineHost(settings.rpc, settings.signal)
+    const { names, devices } = chooseDevices(addon.build, settings.gpus, host.devices)
     const sequences = fitMemory(addon, files, devices, settings)
-    const job = addon.loadModel(
+    const model = await host.load(
       {
         ...files,
         devices: names,
@@ -36,13 +39,14 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
         chatTemplate: settings.chatTemplate,
         mmap: settings.mmap
       },
-      settings.onProgress ?? (() => undefined)
+      settings.onProgress ?? (() => undefined),
+      settings.signal
     )
-    const model = await finish(job, settings.signal)
     // The signal given here ends the loading; a caption has its own.
     const { signal, ...defaults } = pickCaptionOptions(options ?? {})
     return new Captioner(model, settings, defaults)
   } catch (error) {
+    host?.end()
     throw asVcapError(error, 'model_invalid')
   }
 }

@@ -3,6 +3,7 @@ import { memoryBudget, type MemoryBudget } from './memory'
 import { findModel } from './models'
 import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
 import { loadAddon } from './native/load'
+import { openEngineHost } from './native/open-engine'
 import { parsePlanOptions, type PlanOptions } from './options'
 import { buildPrompt } from './prompts'
 
@@ -47,14 +48,17 @@ const sizes = [
 
 /**
  * What a model needs on the devices asked for, from its files' headers: nothing is loaded.
- * Throws `usage`, `model_not_found`, `model_invalid`, `model_mismatch`, `device_unavailable`.
+ * Throws `usage`, `model_not_found`, `model_invalid`, `model_mismatch`, `device_unavailable`,
+ * `engine_lost`.
  */
-export function plan(options?: PlanOptions): Plan {
+export async function plan(options?: PlanOptions): Promise<Plan> {
   const settings = parsePlanOptions(options)
   const files = findModel(settings.model, settings.mmproj)
   const addon = loadAddon()
   const model = addon.inspect(files.model, files.mmproj, settings.chatTemplate)
-  const { devices } = chooseDevices(addon, settings.gpus, settings.rpc)
+  const host = await openEngineHost(settings.rpc, undefined)
+  host.end()
+  const { devices } = chooseDevices(addon.build, settings.gpus, host.devices)
   const memory = memoryBudget(model, devices, settings.kvType)
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
   const room = contextPerSequence - promptTokens - settings.maxTokens

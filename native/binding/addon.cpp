@@ -8,6 +8,10 @@
 #include "binding/testing.h"
 #include "core/language/vocabulary.h"
 
+#ifdef VCAP_RPC
+#include "ggml-rpc.h"
+#endif
+
 namespace vcap {
 namespace {
 
@@ -81,6 +85,12 @@ Napi::Object build(Napi::Env env) {
     backends.Set(backends.Length(), "RPC");
 #endif
     object.Set("backends", backends);
+#ifdef VCAP_RPC
+    Napi::Array protocol = Napi::Array::New(env);
+    protocol.Set(0u, RPC_PROTO_MAJOR_VERSION);
+    protocol.Set(1u, RPC_PROTO_MINOR_VERSION);
+    object.Set("rpcProtocol", protocol);
+#endif
 #ifdef VCAP_SANITIZE
     object.Set("sanitized", true);
 #else

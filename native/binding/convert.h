@@ -33,6 +33,25 @@ Napi::Value guarded(Napi::Env env, Body && body) {
     }
 }
 
+/**
+ * Resolves a promise with what `make` returns, or rejects it with the Error or Napi::Error that it throws. Throws
+ * Napi::Error where the environment is ending and neither can be done.
+ */
+template <typename Make>
+void settle_promise(Napi::Env env, const Napi::Promise::Deferred & deferred, Make && make) {
+    Napi::Value value;
+    try {
+        value = make();
+    } catch (const Error & error) {
+        deferred.Reject(to_js_error(env, error));
+        return;
+    } catch (const Napi::Error & error) {
+        deferred.Reject(error.Value());
+        return;
+    }
+    deferred.Resolve(value);
+}
+
 /** Copies the bytes of a Uint8Array, on the JS thread. */
 std::vector<uint8_t> to_bytes(const Napi::Value & value);
 /** Bytes that to_bytes() has copied since the process began: tests hold the cost of a row against it. */

@@ -9,6 +9,7 @@
 #include "binding/environment.h"
 #include "binding/mailbox.h"
 #include "binding/model.h"
+#include "core/threads.h"
 
 namespace vcap {
 namespace {
@@ -22,10 +23,11 @@ public:
     Loading(Napi::Env env, EngineOptions options, Napi::Function on_progress)
         : env_(env), options_(std::move(options)), deferred_(env), on_progress_(Napi::Persistent(on_progress)),
           mailbox_(std::make_unique<Mailbox>(env, "vcap-load")) {
+        // The thread comes first, since it is what may fail. Its messages are delivered on this thread, and so later.
+        thread_ = start_thread("load the model", [this] { run(); });
         exit_hook_ = env.AddCleanupHook(on_env_exit, this);
         Environment::of(env).running.insert(this);
         mailbox_->expect(env);
-        thread_ = std::thread([this] { run(); });
     }
 
     ~Loading() override { stop(); }
@@ -52,8 +54,10 @@ private:
             });
         } catch (const Error & error) {
             error_ = error;
+        } catch (const std::bad_alloc &) {
+            error_ = Error("out_of_memory", "There is not enough memory to load the model");
         } catch (const std::exception & error) {
-            error_ = Error("engine_error", error.what());
+            error_ = Error("engine_lost", std::string("The model could not be loaded: ") + error.what());
         }
         mailbox_->post([this](Napi::Env env) { finish(env); });
     }
@@ -71,15 +75,16 @@ private:
 
     /** On the JavaScript thread, as the last message: settles the promise. */
     void finish(Napi::Env env) {
-        if (error_) {
-            deferred_.Reject(to_js_error(env, *error_));
-        } else {
-            deferred_.Resolve(Model::create(env, std::move(engine_)));
-        }
-        mailbox_->settle(env);
         exit_hook_.Remove(env);
         Environment::of(env).running.erase(this);
-        delete this;
+        mailbox_->settle(env);
+        const std::unique_ptr<Loading> self(this);
+        settle_promise(env, deferred_, [&] {
+            if (error_) {
+                throw *error_;
+            }
+            return Model::create(env, std::move(engine_));
+        });
     }
 
     Napi::Env env_;

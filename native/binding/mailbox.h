@@ -17,14 +17,17 @@ class Mailbox {
 public:
     using Message = std::function<void(Napi::Env)>;
 
-    /** On the JavaScript thread. `name` appears in Node's diagnostics (async_hooks). */
+    /** On the JavaScript thread. `name` appears in Node's diagnostics (async_hooks). Throws Napi::Error. */
     Mailbox(Napi::Env env, const char * name);
     /** On the JavaScript thread. Messages that are not yet delivered are dropped. */
     ~Mailbox();
     Mailbox(const Mailbox &) = delete;
     Mailbox & operator=(const Mailbox &) = delete;
 
-    /** From any thread. A message posted while the environment ends is dropped. */
+    /**
+     * From any thread. A message posted while the environment ends is dropped, and one that is delivered then may find
+     * that every call into JavaScript fails. What a message throws becomes an uncaught exception of JavaScript.
+     */
     void post(Message message);
     /** On the JavaScript thread: says that one more answer is expected. */
     void expect(Napi::Env env);

@@ -89,12 +89,13 @@ Napi::Value Model::start(Napi::Env env, Submit && submit) {
     const auto answer = [this, deferred](Outcome<Result> outcome) {
         auto shared = std::make_shared<Outcome<Result>>(std::move(outcome));   // std::function wants copies
         mailbox_->post([this, deferred, shared](Napi::Env js) {
-            if (const Result * result = std::get_if<Result>(shared.get())) {
-                deferred->Resolve(to_js(js, *result));
-            } else {
-                deferred->Reject(to_js_error(js, std::get<Error>(*shared)));
-            }
             settle(js);
+            settle_promise(js, *deferred, [&] {
+                if (const Error * error = std::get_if<Error>(shared.get())) {
+                    throw *error;
+                }
+                return to_js(js, std::get<Result>(*shared));
+            });
         });
     };
     const uint64_t id = submit(answer);
@@ -135,8 +136,8 @@ Napi::Value Model::close(const Napi::CallbackInfo & info) {
     engine_->close([this, deferred] {
         mailbox_->post([this, deferred](Napi::Env js) {
             engine_.reset();
-            deferred->Resolve(js.Undefined());
             settle(js);
+            deferred->Resolve(js.Undefined());
         });
     });
     return deferred->Promise();

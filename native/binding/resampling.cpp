@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "binding/convert.h"
+#include "core/vision/pixel_pool.h"
 #include "core/vision/resample.h"
 
 namespace vcap {
@@ -21,11 +22,17 @@ public:
     Napi::Promise promise() const { return deferred_.Promise(); }
 
 private:
-    void Execute() override { pixels_ = resample_bicubic(pixels_.data(), width_, height_, new_width_, new_height_); }
+    void Execute() override {
+        std::vector<uint8_t> scaled = resample_bicubic(pixels_.data(), width_, height_, new_width_, new_height_);
+        PixelPool::shared().give_back(std::move(pixels_));
+        pixels_ = std::move(scaled);
+    }
     void OnOK() override {
-        Napi::Uint8Array array = Napi::Uint8Array::New(Env(), pixels_.size());
-        std::memcpy(array.Data(), pixels_.data(), pixels_.size());
-        deferred_.Resolve(array);
+        settle_promise(Env(), deferred_, [this] {
+            Napi::Uint8Array array = Napi::Uint8Array::New(Env(), pixels_.size());
+            std::memcpy(array.Data(), pixels_.data(), pixels_.size());
+            return array;
+        });
     }
     void OnError(const Napi::Error & error) override {
         deferred_.Reject(to_js_error(Env(), Error("out_of_memory", error.Message())));

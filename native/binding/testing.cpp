@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "binding/convert.h"
+#include "core/devices.h"
 #include "core/vision/llava/cut.h"
 
 namespace vcap {
@@ -73,6 +74,15 @@ Napi::Value copied(const Napi::CallbackInfo & info) {
     return Napi::Number::New(info.Env(), static_cast<double>(bytes_copied));
 }
 
+/** serveRpc(endpoint) */
+Napi::Value serve_rpc(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        serve_cpu(info[0].ToString());
+        return env.Undefined();
+    });
+}
+
 }   // namespace
 
 Napi::Object testing(Napi::Env env) {
@@ -80,6 +90,7 @@ Napi::Object testing(Napi::Env env) {
     object.Set("layout", Napi::Function::New(env, layout));
     object.Set("cut", Napi::Function::New(env, cut));
     object.Set("bytesCopied", Napi::Function::New(env, copied));
+    object.Set("serveRpc", Napi::Function::New(env, serve_rpc));
     return object;
 }
 

@@ -49,11 +49,19 @@ void add_server(const std::string & endpoint) {
     ggml_backend_register(server);
     known.insert(endpoint);
 }
+
+void serve(const std::string & endpoint) {
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    ggml_backend_rpc_start_server(endpoint.c_str(), nullptr, 1, 1, &cpu);
+    throw Error("device_unavailable", "No RPC server can be started at " + endpoint);
+}
 #else
 void add_server(const std::string & endpoint) {
     throw Error("device_unavailable",
                 "This build has no RPC backend, so " + endpoint + " cannot be used. Build the addon with VCAP_RPC=1");
 }
+
+void serve(const std::string & endpoint) { add_server(endpoint); }
 #endif
 
 }   // namespace
@@ -73,6 +81,11 @@ std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
             {ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_name(device), free, total});
     }
     return devices;
+}
+
+void serve_cpu(const std::string & endpoint) {
+    prepare();
+    serve(endpoint);
 }
 
 std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & names) {

@@ -20,9 +20,16 @@ struct Device {
 /**
  * All devices of this process. The RPC servers named, each as host:port, are connected first, so that their devices are
  * in the list; ggml keeps them for the life of the process. Throws device_unavailable for a server that offers no
- * devices, or where this build has no RPC backend. Where nothing listens at an address, ggml ends the process.
+ * devices, or where this build has no RPC backend. ggml ends the process where a server does not answer as it should,
+ * and waits without end where it does not answer: the caller has seen to it that it does.
  */
 std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers);
+
+/**
+ * Serves this machine's CPU as an RPC server at an address, host:port, for as long as the process lives: for tests.
+ * Throws device_unavailable where the address cannot be had, or where this build has no RPC backend.
+ */
+void serve_cpu(const std::string & endpoint);
 
 /**
  * The handles of the devices with these names, in the names' order; ggml owns them. Throws device_unavailable for a

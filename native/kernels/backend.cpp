@@ -43,7 +43,6 @@ ggml_status compute_graph(ggml_backend_t backend, ggml_cgraph * graph) {
             }
         }
     } catch (const std::bad_alloc &) {
-        // An allocation outside Team::parallel_for() failed. A failure inside it ends the process.
         return GGML_STATUS_ALLOC_FAILED;
     }
     return GGML_STATUS_SUCCESS;
@@ -130,6 +129,12 @@ ggml_backend_t open_backend(int threads) {
     ggml_backend_t backend = init_backend(get_device(&registry, 0), nullptr);
     set_threads(backend, threads);
     return backend;
+}
+
+void start_threads(int threads) {
+    Team team;
+    team.set_threads(threads);
+    team.parallel_for(threads, [](int, ScratchBuffer &) {});
 }
 
 }   // namespace vcap::kernels

@@ -17,4 +17,10 @@ void register_backend();
  */
 ggml_backend_t open_backend(int threads);
 
+/**
+ * Starts the threads on which the calling thread's graphs are then computed, `threads` >= 1 with itself. OpenMP would
+ * start them at the first operation, and ends the process where the system does not allow them.
+ */
+void start_threads(int threads);
+
 }   // namespace vcap::kernels

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <vector>
 
@@ -47,21 +49,33 @@ public:
 
     /**
      * Calls work(item, buffer) once for each item from 0 to `items` - 1, in any order, on all threads, and returns when
-     * all are done. `buffer` is the calling thread's own. An exception that leaves `work` ends the process, since none
-     * may leave an OpenMP region.
+     * all are done. `buffer` is the calling thread's own. Throws what `work` throws, the first of it; a thread that
+     * failed takes no further item.
      */
     template <typename Work>
     void parallel_for(int items, const Work & work) {
         std::atomic<int> next{0};
-        const auto run = [&](ScratchBuffer & buffer) {
-            for (int item = next++; item < items; item = next++) {
-                work(item, buffer);
+        std::exception_ptr failure;
+        std::mutex failing;
+        // No exception may leave an OpenMP region: it would end the process.
+        const auto run = [&](ScratchBuffer & buffer) noexcept {
+            try {
+                for (int item = next++; item < items; item = next++) {
+                    work(item, buffer);
+                }
+            } catch (...) {
+                const std::lock_guard<std::mutex> lock(failing);
+                failure = failure ? failure : std::current_exception();
             }
         };
-        const int count = threads_ < items ? threads_ : items;
-#pragma omp parallel for schedule(static, 1) num_threads(count) if (count > 1)
-        for (int thread = 0; thread < count; thread++) {
+        // The team has always the same size: OpenMP ends the threads that a smaller one leaves out and starts others
+        // for the next, which costs more than their waiting, and ends the process where the system then allows none.
+#pragma omp parallel for schedule(static, 1) num_threads(threads_) if (items > 1)
+        for (int thread = 0; thread < threads_; thread++) {
             run(buffers_[thread]);
+        }
+        if (failure) {
+            std::rethrow_exception(failure);
         }
     }
 

@@ -10,8 +10,8 @@ export function planCommand(): Command {
     .description('memory and captions at once for a model and devices, without loading it')
     .option('--json', 'print JSON')
   addFlags(command, 'plan', { prompt: 'print the tokens of this prompt as the model gets them: a preset or the text' })
-  return command.action((parsed: Record<string, unknown>) => {
-    const made = plan(toOptions(parsed) as PlanOptions)
+  return command.action(async (parsed: Record<string, unknown>) => {
+    const made = await plan(toOptions(parsed) as PlanOptions)
     process.stdout.write(parsed.json ? `${JSON.stringify(made, null, 2)}\n` : describe(made))
   })
 }

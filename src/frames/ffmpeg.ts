@@ -69,14 +69,16 @@ process.on('exit', () => {
 
 /**
  * Runs ffmpeg and resolves when it has ended, also where it failed or timed out: the outcome says so. Rejects with
- * `ffmpeg_missing` where it cannot be started, and with `aborted`.
+ * `ffmpeg_missing` where there is none to start, with `decoder_lost` where the system refuses, and with `aborted`.
  */
 export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: FfmpegStreams): Promise<FfmpegOutcome> {
   const { signal } = limits
   if (signal?.aborted) throw abortedError(signal)
-  const child = spawn(limits.ffmpeg, ['-hide_banner', '-nostdin', ...args], {
-    stdio: [streams.input ? 'pipe' : 'ignore', 'ignore', 'pipe', ...streams.outputs.map(() => 'pipe' as const)]
-  })
+  const child = await start(
+    limits.ffmpeg,
+    ['-hide_banner', '-nostdin', ...args],
+    [streams.input ? 'pipe' : 'ignore', 'ignore', 'pipe', ...streams.outputs.map(() => 'pipe' as const)]
+  )
   const outcome: FfmpegOutcome = { status: null, signal: null, timedOut: false, tail: [], readError: undefined }
   const kill = () => child.kill('SIGKILL')
   const timer = setTimeout(
@@ -106,10 +108,6 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
     if (streams.input) await writeInput(streams.input, child.stdin!)
     await ended
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'EACCES') {
-      throw new VcapError('ffmpeg_missing', `ffmpeg at ${limits.ffmpeg} cannot be run: ${code}`, { cause: error })
-    }
     throw asVcapError(error)
   } finally {
     clearTimeout(timer)
@@ -125,6 +123,25 @@ export function requireReadToEnd({ timedOut, signal, readError }: FfmpegOutcome)
   if (timedOut) throw tookTooLong()
   if (signal !== null) throw new ReadFault(`ffmpeg was ended by ${signal}`)
   if (readError !== undefined) throw new ReadFault(readError)
+}
+
+/** A process that has started. One that has not has no pipes. Rejects with `ffmpeg_missing` and `decoder_lost`. */
+async function start(ffmpeg: string, args: string[], stdio: ('pipe' | 'ignore')[]): Promise<ChildProcess> {
+  try {
+    const child = spawn(ffmpeg, args, { stdio })
+    if (child.pid !== undefined) return child
+    throw await new Promise((resolve) => child.once('error', resolve))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'EACCES') {
+      throw new VcapError('ffmpeg_missing', `ffmpeg at ${ffmpeg} cannot be run: ${code}`, { cause: error })
+    }
+    throw new VcapError(
+      'decoder_lost',
+      `ffmpeg at ${ffmpeg} cannot be started (${code}): free memory, processes or open files, and run again`,
+      { cause: error }
+    )
+  }
 }
 
 async function writeInput(input: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {

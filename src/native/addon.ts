@@ -23,6 +23,8 @@ export interface NativeBuild {
   llamaCpp: string
   /** Backends compiled in: `CPU`, `CUDA`, `RPC`. */
   backends: string[]
+  /** Major and minor version of ggml's RPC protocol, where that backend is compiled in. */
+  rpcProtocol?: [number, number]
   sanitized: boolean
 }
 
@@ -187,7 +189,10 @@ export interface Addon {
    * `process.exit` ends the process without asking addons, and threads must not run into its destructors.
    */
   shutdown(): void
-  /** Local devices and those of the ggml RPC servers named (`host:port`). */
+  /**
+   * Local devices and those of the ggml RPC servers named (`host:port`). ggml ends the process where a server does not
+   * answer as it should, and waits without end where it does not answer at all: `openEngineHost` keeps that away.
+   */
   devices(rpc: string[]): NativeDevice[]
   /** Reads and checks the headers alone. `chatTemplate` as in `NativeLoadOptions`. */
   inspect(model: string, mmproj: string, chatTemplate: string): NativeModelFacts
@@ -207,6 +212,8 @@ export interface Addon {
 
 /** What tests may see of the inside. `geometry`: of `NativeVision`, without `featureWidth`. */
 export interface NativeTesting {
+  /** Serves the CPU as a ggml RPC server at `host:port`, for as long as the process lives. */
+  serveRpc(endpoint: string): void
   /** How an image is laid out; `maxTiles` bounds the tiles of the grid (0: the overview alone). */
   layout(geometry: Omit<NativeVision, 'featureWidth'>, width: number, height: number, maxTiles: number): unknown
   /** An image's tiles, `[tiles, tileSize, tileSize, 3]`: the overview, then the grid row by row. */

@@ -1,8 +1,13 @@
 #include "check.h"
 
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <random>
 
 #include "demo_model.h"
+#include "gguf.h"
 
 using namespace vcap;
 
@@ -33,6 +38,41 @@ CaptionRequest request(int number, int max_tokens = 24) {
     request.prompt = "Describe this video.";
     request.max_tokens = max_tokens;
     return request;
+}
+
+/** A copy of a model file in which all bits of one tensor are set: NaN in every type of ggml's. Removed at the end. */
+struct DamagedFile {
+    std::string path;
+
+    DamagedFile(const std::string & file, const std::string & tensor)
+        : path(std::filesystem::temp_directory_path() / ("vcap-" + std::to_string(std::random_device()()) + ".gguf")) {
+        std::filesystem::copy_file(file, path);
+        gguf_context * header = gguf_init_from_file(path.c_str(), {true, nullptr});
+        const int64_t id = gguf_find_tensor(header, tensor.c_str());
+        if (id < 0) throw std::runtime_error("no tensor " + tensor);
+        const size_t offset = gguf_get_data_offset(header) + gguf_get_tensor_offset(header, id);
+        const std::string bits(gguf_get_tensor_size(header, id), '\xff');
+        gguf_free(header);
+        std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+        stream.seekp(static_cast<std::streamoff>(offset)).write(bits.data(), static_cast<std::streamsize>(bits.size()));
+    }
+    ~DamagedFile() { std::filesystem::remove(path); }
+};
+
+/** The codes of requests that a pair of files answers one after the other, with a pause or all at once. */
+std::vector<std::string> codes(const std::string & model, const std::string & mmproj, int count, bool at_once) {
+    EngineOptions options = demo::options(4);
+    options.model = model;
+    options.mmproj = mmproj;
+    Engine engine(options, [](float) { return true; });
+    std::vector<Answer> answers(count);
+    std::vector<std::string> found;
+    for (int i = 0; i < count; i++) {
+        engine.caption(request(i), answers[i].callback());
+        if (!at_once) found.push_back(check::error_code([&] { answers[i].caption(); }));
+    }
+    for (int i = 0; at_once && i < count; i++) found.push_back(check::error_code([&] { answers[i].caption(); }));
+    return found;
 }
 
 }   // namespace
@@ -241,4 +281,24 @@ TEST("engine: a slot that keeps the text before the images answers as a fresh on
     cancelled.future.get();
     engine->caption(request(4), after.callback());
     CHECK(after.caption().tokens == fresh);
+}
+
+TEST("engine: features and logits that are no numbers are an error, and a lost engine when nothing else comes") {
+    // Of the last layers: within a model ggml's own assertions, which this build has on, see them first.
+    const std::vector<std::pair<std::string, std::string>> damages = {
+        {demo::mmproj, "mm.2.weight"}, {demo::model, "output_norm.weight"}, {demo::model, "output.weight"}};
+    for (const auto & [file, tensor] : damages) {
+        const DamagedFile damaged(file, tensor);
+        const bool vision = file == demo::mmproj;
+        const std::string model = vision ? demo::model : damaged.path;
+        const std::string mmproj = vision ? damaged.path : demo::mmproj;
+        const std::vector<std::string> apart = codes(model, mmproj, 4, false);
+        CHECK(apart == (std::vector<std::string>{"engine_error", "engine_error", "engine_lost", "engine_lost"}));
+        int lost = 0;
+        for (const std::string & code : codes(model, mmproj, 6, true)) {
+            CHECK(code == "engine_error" || code == "engine_lost");
+            lost += code == "engine_lost";
+        }
+        CHECK_EQUAL(lost, 4);
+    }
 }

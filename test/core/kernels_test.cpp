@@ -7,6 +7,7 @@
 #include "ggml-cpp.h"
 #include "ggml-cpu.h"
 #include "kernels/backend.h"
+#include "kernels/parallel.h"
 
 using namespace vcap;
 
@@ -219,4 +220,24 @@ TEST("kernels: quick GELU is x times the logistic function of 1.702 x") {
         const double expected = values[i] / (1 + std::exp(-1.702 * values[i]));
         CHECK(std::fabs(static_cast<const float *>(op->data)[i] - expected) <= 5e-7 * std::fabs(expected) + 1e-30);
     }
+}
+
+TEST("kernels: what fails on one thread of a team fails the operation, and the team goes on") {
+    kernels::Team team;
+    team.set_threads(3);
+    for (const int failing : {0, 7, 63}) {
+        bool failed = false;
+        try {
+            team.parallel_for(64, [&](int item, kernels::ScratchBuffer & buffer) {
+                buffer.reserve(16);
+                if (item == failing) throw std::bad_alloc();
+            });
+        } catch (const std::bad_alloc &) {
+            failed = true;
+        }
+        CHECK(failed);
+    }
+    std::atomic<int> done{0};
+    team.parallel_for(64, [&](int, kernels::ScratchBuffer &) { done++; });
+    CHECK_EQUAL(done.load(), 64);
 }

@@ -1,9 +1,12 @@
 #include "core/engine/engine.h"
 
 #include <algorithm>
+#include <future>
 
 #include "core/devices.h"
 #include "core/error.h"
+#include "core/finite.h"
+#include "core/threads.h"
 #include "core/vision/pixel_pool.h"
 
 namespace vcap {
@@ -11,6 +14,10 @@ namespace {
 
 // Threads that cut pictures. One cuts some 25 rows of three 720p frames a second, so a few keep up with any device.
 constexpr unsigned MAX_PREPARERS = 4;
+
+// Requests in a row whose features or logits are no numbers, after which the engine counts as lost: a file or a device
+// that makes one such request out of thousands costs that request, one that makes nothing else would cost them all.
+constexpr int MAX_NOT_FINITE = 3;
 
 double milliseconds(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
@@ -64,9 +71,16 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
                                              options.kv_type, facts_.chat_template,  options.map};
     language_model_ = std::make_unique<LanguageModel>(model, model_options, *threads_, progress);
     batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
-    const int preparers = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, MAX_PREPARERS));
-    preparer_ = std::make_unique<Preparer>(preparers, [this](const JobPtr & job) { prepare(job); });
-    thread_ = std::thread([this] { run(); });
+    preparer_ = std::make_unique<Preparer>([this](const JobPtr & job) { prepare(job); });
+    const auto started = std::make_shared<std::promise<void>>();
+    thread_ = start_thread("run the model", [this, started] {
+        threads_->start();
+        started->set_value();
+        run();
+    });
+    // First the threads that must be there, while the system has just allowed as many.
+    started->get_future().wait();
+    preparer_->grow(static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, MAX_PREPARERS)));
 }
 
 Engine::~Engine() {
@@ -314,7 +328,9 @@ void Engine::encode() {
         const JobPtr job = waiting_.front();
         waiting_.pop_front();
         job->encoded_at = Clock::now();
-        if (job->sequence) {
+        if (!job->features->finite()) {
+            fail_not_finite(job, "image features");
+        } else if (job->sequence) {
             job->features->drop_pixels();
             ready_.push_back(job);
         } else {
@@ -323,8 +339,32 @@ void Engine::encode() {
     }
 }
 
+/** Answers a request whose features or logits are no numbers, and counts how many there were in a row. */
+void Engine::fail_not_finite(const JobPtr & job, const std::string & what) {
+    finish(job);
+    not_finite_++;
+    const bool lost = not_finite_ >= MAX_NOT_FINITE;
+    const std::string seen =
+        lost ? "The " + what + " of " + std::to_string(not_finite_) + " requests in a row are not finite numbers"
+             : "The " + what + " of this request are not finite numbers";
+    job->fail(Error(lost ? "engine_lost" : "engine_error",
+                    seen + ": a file of the model is damaged, or the device computes wrongly; compare the files' "
+                           "checksums and try another device"));
+}
+
+/** Empties all KV streams where one is poisoned, as soon as no caption uses them. */
+void Engine::clear_poisoned() {
+    if (!poisoned_ || scheduler_.running() > 0) {
+        return;
+    }
+    language_model_->clear();
+    scheduler_.forget_all();
+    poisoned_ = false;
+}
+
 void Engine::answer_embedding(const JobPtr & job) {
     finish(job);
+    not_finite_ = 0;
     Embedding embedding;
     embedding.width = facts_.vision.feature_width;
     embedding.counts = job->features->counts();
@@ -338,7 +378,8 @@ void Engine::answer_embedding(const JobPtr & job) {
 
 /** One llama_decode for everything that runs: schedules the rows, runs them, takes each caption's next token. */
 void Engine::decode() {
-    while (!ready_.empty() && scheduler_.free_slots() > 0) {
+    clear_poisoned();
+    while (!ready_.empty() && scheduler_.free_slots() > 0 && !poisoned_) {
         scheduler_.admit(ready_.front());
         ready_.pop_front();
     }
@@ -364,9 +405,16 @@ void Engine::decode() {
         if (job.prefilled_at == Clock::time_point{}) {
             job.prefilled_at = now;
         }
-        if (!job.sequence->advance(language_model_->logits(output_rows[i]), *language_model_)) {
+        const float * logits = language_model_->logits(output_rows[i]);
+        if (!all_finite(logits, language_model_->vocabulary())) {
+            poisoned_ = true;
+            fail_not_finite(slices[i].job, "logits");
             continue;
         }
+        if (!job.sequence->advance(logits, *language_model_)) {
+            continue;
+        }
+        not_finite_ = 0;
         Caption caption = job.sequence->caption(*language_model_);
         caption.tiles = job.features->tiles_laid_out();
         caption.timings = timings(job, now);

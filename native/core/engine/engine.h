@@ -79,6 +79,8 @@ private:
     void encode();
     void decode();
     void answer_embedding(const JobPtr & job);
+    void clear_poisoned();
+    void fail_not_finite(const JobPtr & job, const std::string & what);
     void finish(const JobPtr & job);
     void fail_all(const Error & error);
 
@@ -93,6 +95,10 @@ private:
     // The engine thread's own.
     std::deque<JobPtr> waiting_;   // prepared, for the tower
     std::deque<JobPtr> ready_;     // encoded, for a slot
+    // Whether a KV stream holds what is no number. Attention would spread it to the stream's next caption, also from
+    // positions that are masked: 0 times NaN is NaN. No caption gets a slot until all streams are cleared.
+    bool poisoned_ = false;
+    int not_finite_ = 0;   // requests in a row, with no good one between them
 
     // Shared, under the mutex.
     std::mutex mutex_;

@@ -1,21 +1,20 @@
 #include "core/engine/preparer.h"
 
-#include <system_error>
-
 #include "core/error.h"
+#include "core/threads.h"
 
 namespace vcap {
 
-Preparer::Preparer(int threads, std::function<void(const JobPtr &)> prepare) : prepare_(std::move(prepare)) {
+Preparer::Preparer(std::function<void(const JobPtr &)> prepare) : prepare_(std::move(prepare)) {
+    threads_.push_back(start_thread("prepare pictures", [this] { run(); }));
+}
+
+void Preparer::grow(int threads) {
     try {
-        for (int i = 0; i < threads; i++) {
-            threads_.emplace_back([this] { run(); });
+        while (static_cast<int>(threads_.size()) < threads) {
+            threads_.push_back(start_thread("prepare pictures", [this] { run(); }));
         }
-    } catch (const std::system_error & error) {
-        // One is enough; the system may allow no more.
-        if (threads_.empty()) {
-            throw Error("engine_error", std::string("No thread could be started to prepare pictures: ") + error.what());
-        }
+    } catch (const Error &) {   // one is enough
     }
 }
 

@@ -14,13 +14,15 @@ namespace vcap {
 /** A few threads that prepare jobs for the engine's thread, each job on one of them, begun in the order they came. */
 class Preparer {
 public:
-    /** `prepare` is called on these threads and must not throw. */
-    Preparer(int threads, std::function<void(const JobPtr &)> prepare);
+    /** Starts one thread. `prepare` is called on these threads and must not throw. Throws engine_lost. */
+    explicit Preparer(std::function<void(const JobPtr &)> prepare);
     /** Prepares what it still has, then joins the threads. */
     ~Preparer();
     Preparer(const Preparer &) = delete;
     Preparer & operator=(const Preparer &) = delete;
 
+    /** Starts more threads, up to `threads` together; fewer where the system allows no more. */
+    void grow(int threads);
     /** From any thread. */
     void add(const JobPtr & job);
 

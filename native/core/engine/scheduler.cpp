@@ -27,6 +27,12 @@ int Scheduler::retire(Job & job) {
     return slot.cached_prefix;
 }
 
+void Scheduler::forget_all() {
+    for (Slot & slot : slots_) {
+        slot.cached_prefix = 0;
+    }
+}
+
 std::vector<JobPtr> Scheduler::jobs() const {
     std::vector<JobPtr> jobs;
     for (const Slot & slot : slots_) {

@@ -33,6 +33,8 @@ public:
     int retire(Job & job);
     /** Says that the KV stream of this slot is empty now. */
     void forget(int slot) { slots_[slot].cached_prefix = 0; }
+    /** Says that all KV streams are empty now. No job runs. */
+    void forget_all();
     /** The running jobs, in the order of their slots. */
     std::vector<JobPtr> jobs() const;
 

@@ -40,7 +40,9 @@ public:
     int add_rows(Batch & batch, int slot, int count, const VisionFeatures & features,
                  const std::vector<float> & newline, const TokenEmbeddings & embeddings);
 
-    /** Takes the next token from the logits, [vocabulary]. True when the caption is finished. */
+    /**
+     * Takes the next token from the logits, [vocabulary], which are finite numbers. True when the caption is finished.
+     */
     bool advance(const float * logits, const LanguageModel & model);
     /** The caption so far, without tiles and timings. */
     Caption caption(const LanguageModel & model) const;

@@ -190,4 +190,6 @@ bool LanguageModel::forget(int sequence, int from) {
     return false;
 }
 
+void LanguageModel::clear() { llama_memory_clear(llama_get_memory(context_.get()), /*data =*/true); }
+
 }   // namespace vcap

@@ -60,7 +60,8 @@ private:
 
 /**
  * A llama.cpp model, loaded onto its devices, with one context whose KV cache holds `sequences` independent streams.
- * decode(), logits() and forget() are for one thread, the engine's; the other methods may be called from any thread.
+ * decode(), logits(), forget() and clear() are for one thread, the engine's; the other methods may be called from any
+ * thread.
  */
 class LanguageModel {
 public:
@@ -106,6 +107,8 @@ public:
      * cannot drop a part of a sequence, removes all its positions and returns false.
      */
     bool forget(int sequence, int from);
+    /** Empties the whole KV cache and overwrites what it held. */
+    void clear();
 
     /** Makes a decode() that is under way, and every later one, throw aborted soon. For good. */
     void abort() { aborted_ = true; }

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/finite.h"
 #include "core/vision/vision.h"
 
 namespace vcap {
@@ -34,6 +35,8 @@ public:
 
     /** Where the features of tile `index` go: [features_per_tile, feature_width]. Makes the room at the first call. */
     float * tile(size_t index);
+    /** Whether all features are finite numbers. Once all tiles are encoded. */
+    bool finite() const { return all_finite(values_.data(), values_.size()); }
     /** Frees the pixels, once all tiles are encoded. */
     void drop_pixels();
     /** Writes the feature of token `index` into row[feature_width]. */
