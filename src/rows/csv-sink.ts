@@ -41,6 +41,18 @@ export class CsvSink implements RowSink {
   async #flush(): Promise<void> {
     const records = this.#records
     this.#records = []
-    await this.#file.write(stringify(records))
+    await this.#file.write(stringify(records), wholeRecords)
   }
+}
+
+/** Bytes of the whole records at the start of what was written: a record ends at a line end outside of quotes. */
+function wholeRecords(written: Buffer): number {
+  const [quote, lineEnd] = [0x22, 0x0a]
+  let inQuotes = false
+  let whole = 0
+  for (const [i, byte] of written.entries()) {
+    if (byte === quote) inQuotes = !inQuotes // a quote in a cell is doubled
+    if (byte === lineEnd && !inQuotes) whole = i + 1
+  }
+  return whole
 }

@@ -52,11 +52,17 @@ export class OutputFile {
     process.once('exit', this.#discard)
   }
 
-  /** Adds to the end. Wait for it before the next call. Rejects with `write_failed`. */
-  async write(text: string): Promise<void> {
+  /**
+   * Adds to the end. Wait for it before the next call. Where it fails, as many of the first bytes as `whole` says of
+   * those that were written are kept. Rejects with `write_failed`.
+   */
+  async write(text: string, whole: (written: Buffer) => number = () => 0): Promise<void> {
+    const bytes = Buffer.from(text)
+    const before = this.#length
     try {
-      await this.#writeAll(Buffer.from(text))
+      await this.#writeAll(bytes)
     } catch (cause) {
+      this.#length = before + whole(bytes.subarray(0, this.#length - before))
       throw new VcapError('write_failed', `Output could not be written: ${this.#keep(cause as Error)}`, { cause })
     }
   }
@@ -113,13 +119,14 @@ export class OutputFile {
   async #writeAll(bytes: Buffer): Promise<void> {
     for (let written = 0; written < bytes.length; ) {
       try {
-        written += (await writeSome(this.#descriptor, bytes, written)).bytesWritten
+        const { bytesWritten } = await writeSome(this.#descriptor, bytes, written)
+        written += bytesWritten
+        this.#length += bytesWritten
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
         await pause(fullPipePauseMs) // somebody made the pipe one that does not wait
       }
     }
-    this.#length += bytes.length
   }
 
   #putInPlace(temporary: string): void {
