@@ -263,5 +263,5 @@ function warnings({ contextPerSequence, contextTrained, warnings }: NativeModelI
 
 function requirePictures(images: Picture[]): void {
   if (!Array.isArray(images) || images.length === 0) throw new VcapError('usage', 'Expected one image or more')
-  images.forEach(requirePicture)
+  for (const [index, image] of images.entries()) requirePicture(image, index)
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import fs from 'node:fs/promises'
 import { VcapError } from '../errors'
+import { whyMissing } from './refused'
 
 /*
  * A fault of reading (a bad sector, a network file system that is gone, a reader that was killed) is never the end of a
@@ -55,7 +56,7 @@ export class InputFile {
       // O_NONBLOCK: should the file have been replaced by a pipe since, opening it must not wait for a writer.
       handle = await fs.open(file, constants.O_RDONLY | constants.O_NONBLOCK)
     } catch (error) {
-      throw toFileError(error)
+      throw toFileError(file, error)
     }
     return new InputFile(handle, size)
   }
@@ -140,12 +141,12 @@ export function requireReadableEnds(file: string, deadline: number): Promise<voi
 }
 
 /** Converts an error of the file system to `missing`, `unreadable` or `ReadFault`. */
-function toFileError(error: unknown): VcapError {
+function toFileError(file: string, error: unknown): VcapError {
   if (error instanceof VcapError) return error
   const { code, message } = error as NodeJS.ErrnoException
   // Node throws ERR_INVALID_ARG_VALUE for a name that contains a NUL character, which no file can have.
   const absent = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ERR_INVALID_ARG_VALUE'
-  if (absent) return new VcapError('missing', 'No such file', { cause: error })
+  if (absent) return new VcapError('missing', whyMissing(file), { cause: error })
   if (code === 'EACCES' || code === 'EPERM') return new VcapError('unreadable', message, { cause: error })
   return new ReadFault(message, { cause: error })
 }

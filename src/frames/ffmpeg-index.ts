@@ -3,7 +3,7 @@ import { VcapError } from '../errors'
 import { requireReadToEnd, runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
 import { readFields } from './ffmpeg-fields'
 import { PacketIndex, type PacketFacts } from './packet-index'
-import { demuxers, farProbe, untimedDemuxers, type VideoFile } from './reader'
+import { cannotOpen, demuxers, farProbe, untimedDemuxers, type VideoFile } from './reader'
 
 /** Arguments that make `file` an input of ffmpeg. The whitelists keep ffmpeg from opening any other file or address. */
 export function inputArgs(file: VideoFile, probesFar: boolean): string[] {
@@ -53,7 +53,10 @@ export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promis
   const probesFar = list.packets.length === 0 && list.description.demuxer !== undefined
   if (probesFar) list = await readPackets(file, limits, true)
   const { packets, timeBase, description, outcome } = list
-  if (!description.demuxer) throw new VcapError('unreadable', `ffmpeg cannot open it: ${failureReason(outcome)}`)
+  if (!description.demuxer) throw cannotOpen(failureReason(outcome))
+  if (outcome.tail.some((line) => line.includes('matches no streams'))) {
+    throw new VcapError('no_frames', 'It has no video stream')
+  }
   if (packets.length === 0) throw new VcapError('no_frames', `It has no video frames: ${failureReason(outcome)}`)
   const { demuxer, startTime } = description
   if (description.isInterlacedH264) {
@@ -156,13 +159,33 @@ class Description {
   }
 }
 
+/** How lines of stderr begin that say nothing about a failure: progress, general remarks, remarks on other lines. */
+const uninformative = [
+  'frame=',
+  'size=',
+  'video:',
+  'Press [',
+  'Conversion failed',
+  'Last message repeated',
+  'Output #',
+  'Stream mapping',
+  'Stream #',
+  'Consider ',
+  'To ignore this',
+  'Failed to set value'
+]
+
+/** What ffmpeg says of any file that it cannot open. */
+const general = /: (Invalid data found when processing input|Invalid argument|Operation not permitted)$/
+
 /**
- * Why ffmpeg failed, for an error message: the last line of its stderr that is neither a progress report nor a
- * general remark, or else its exit status.
+ * Why ffmpeg failed, for an error message: the last line of its stderr that names a cause, else its last line, else how
+ * it ended.
  */
-export function failureReason({ status, tail }: FfmpegOutcome): string {
-  const informative = tail
+export function failureReason({ status, signal, tail }: FfmpegOutcome): string {
+  const lines = tail
     .map((line) => line.replace(/^\[[^\]]*\] /, '').trim())
-    .filter((line) => line !== '' && !/^(frame=|video:|Press \[|Conversion failed)/.test(line))
-  return informative.at(-1) ?? `it ended with status ${status}`
+    .filter((line) => line !== '' && !uninformative.some((start) => line.startsWith(start)))
+  const cause = lines.filter((line) => !general.test(line)).at(-1)
+  return cause ?? lines.at(-1)?.replace(/^file:.*: /, '') ?? `it ended with ${signal ?? `status ${status}`}`
 }

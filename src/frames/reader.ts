@@ -34,6 +34,12 @@ export function tookTooLong(): VcapError {
   return new VcapError('unreadable', 'Decoding it took too long')
 }
 
+/** The error for a file that FFmpeg cannot open; `reason` is FFmpeg's. */
+export function cannotOpen(reason: string): VcapError {
+  const what = 'It is no video or image that FFmpeg knows, or its beginning is damaged'
+  return new VcapError('unreadable', `${what} (${reason})`)
+}
+
 /** Reads frames of the first video stream of one file that is not cover art. */
 export interface VideoReader {
   /** Indexes the frames by the packets, without decoding them. Throws `unreadable`, `no_frames`. */
@@ -100,6 +106,11 @@ export const demuxers = [
   'gif',
   'apng',
   'bmp_pipe',
+  'pbm_pipe',
+  'pgm_pipe',
+  'ppm_pipe',
+  'pam_pipe',
+  'j2k_pipe',
   'swf',
   'smk',
   'bink',

@@ -2,7 +2,9 @@ import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import type { Picture } from '../picture'
 import { scaleShortSide } from '../scale'
+import { boxesIn } from './boxes'
 import { ReadFault, readTwice, readWhole, requireReadableEnds } from './fault'
+import { decodeHeic, readHeif, withBytes } from './heic'
 import { identify } from './media'
 import { openVideo } from './open'
 import type { CountReason, PacketIndex } from './packet-index'
@@ -75,6 +77,10 @@ async function sampleOnce(
 ): Promise<SampledFrames> {
   const kind = await identify(file)
   if (kind.type === 'image') return sampleImage(file, kind.format, settings, limits, tools)
+  if (kind.type === 'sequence') return sampleSequence(file, settings, limits, tools)
+  if (kind.type === 'ffmpegImage') {
+    return sampleVideo({ path: file, demuxer: kind.demuxer }, { ...settings, numFrames: 1 }, limits, tools)
+  }
   return sampleVideo({ path: file, demuxer: kind.demuxer }, settings, limits, tools)
 }
 
@@ -85,11 +91,9 @@ async function sampleImage(
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  // FFmpeg reads BMP files, since sharp cannot.
-  if (format === 'bmp')
-    return sampleVideo({ path: file, demuxer: 'bmp_pipe' }, { ...settings, numFrames: 1 }, limits, tools)
   const bytes = await readWhole(file)
   let partial = requireWhole(stillShortfall(format, bytes), settings)
+  if (format === 'heif') return sampleHeif(bytes, limits, tools)
   // The pages of a TIFF file are not an animation: the first one is the image.
   const pages = format === 'tiff' ? 1 : await countPages(bytes)
   if (pages > 1 && format === 'gif') return sampleVideo({ path: file, demuxer: 'gif' }, settings, limits, tools)
@@ -108,6 +112,25 @@ async function sampleImage(
     partial = { partial: true }
     return decodeImage(bytes, page, true)
   }
+}
+
+/** The primary image of a HEIF file: a grid of HEVC tiles is composed here, AVIF is read by sharp. */
+async function sampleHeif(bytes: Buffer, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
+  const image = readHeif(bytes)
+  const picture = image.codec === 'hvc1' ? await decodeHeic(image, limits, tools) : await decodeImage(bytes, undefined)
+  return { frames: [{ ...picture, index: 0, time: 0 }], length: 1 }
+}
+
+/** A sequence is read without the still image beside it, which FFmpeg would take for the video. */
+async function sampleSequence(
+  file: string,
+  settings: SampleSettings,
+  limits: ReadLimits,
+  tools: VideoTools
+): Promise<SampledFrames> {
+  const bytes = await readWhole(file)
+  for (const { type, start } of boxesIn(bytes, 0, bytes.length)) if (type === 'meta') bytes.write('free', start - 4)
+  return withBytes(bytes, (path) => sampleVideo({ path, demuxer: 'mov' }, settings, limits, tools))
 }
 
 async function sampleVideo(

@@ -8,13 +8,16 @@ export async function countPages(file: Buffer): Promise<number> {
 }
 
 /**
- * Decodes one page as RGB of 8 bits and turns it upright by its EXIF orientation. The alpha channel is dropped and not
- * blended with a background, so that transparent pixels keep their colour. Of an image of which something is missing
- * (`isPartial`) the rest is taken. Rejects with `unreadable`.
+ * Decodes one page, the file's main one where it is undefined, as RGB of 8 bits and turns it upright by its EXIF
+ * orientation. The alpha channel is dropped and not blended with a background, so that transparent pixels keep their
+ * colour. Of an image of which something is missing (`isPartial`) the rest is taken. Rejects with `unreadable`.
  */
-export async function decodeImage(file: Buffer, page: number, isPartial = false): Promise<Picture> {
+export async function decodeImage(file: Buffer, page: number | undefined, isPartial = false): Promise<Picture> {
   return orUnreadable(async () => {
-    const { data, info } = await loadSharp()(file, { page, failOn: isPartial ? 'none' : 'error' })
+    const { data, info } = await loadSharp()(file, {
+      ...(page !== undefined && { page }),
+      failOn: isPartial ? 'none' : 'error'
+    })
       .autoOrient()
       .removeAlpha()
       .toColourspace('srgb')

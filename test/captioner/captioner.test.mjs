@@ -68,6 +68,12 @@ test('images in memory: caption and embeddings', async () => {
     code: 'usage',
     message: /12 bytes of RGB for image 0/
   })
+  const sound = { data: new Uint8Array(12), width: 2, height: 2 }
+  for (const images of [[sound, null], [sound, undefined], [sound, 'a.png'], Object.assign([sound], { length: 2 })]) {
+    const message = /Expected a picture \{ data, width, height \} for image 1 but received/
+    await assert.rejects(captioner.captionImages(images), { code: 'usage', message })
+    await assert.rejects(captioner.embedImages(images), { code: 'usage', message })
+  }
 })
 
 test('options of one caption go before those of loading', async () => {

@@ -1,0 +1,138 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { VcapError } from '../errors'
+import type { Picture } from '../picture'
+import { loadSharp } from '../sharp'
+import { parseHeif, type HeifImage, type Tile, type Transform } from './heif'
+import { openVideo } from './open'
+import { openPixelFile } from './pixel-file'
+import { maxPixels, type ReadLimits } from './reader'
+import type { VideoTools } from './tools'
+
+/** Tiles that are decoded at once: the ffmpeg command has an output for each of them. */
+const tilesAtOnce = 24
+
+/**
+ * Decodes a HEIC image: its tiles as a stream of HEVC pictures, which either reader of videos decodes, composed and
+ * turned upright. FFmpeg's own reader of these files gives the first tile. Rejects with `unreadable`, `no_frames` and
+ * `ffmpeg_missing`.
+ */
+export async function decodeHeic(image: HeifImage, limits: ReadLimits, tools: VideoTools): Promise<Picture> {
+  const tiles = await decodeTiles(image.tiles, limits, tools)
+  let picture = compose(tiles, image)
+  for (const transform of image.transforms) picture = await apply(transform, picture)
+  return picture
+}
+
+async function decodeTiles(tiles: Tile[], limits: ReadLimits, tools: VideoTools): Promise<Picture[]> {
+  const pictures: Picture[] = []
+  for (let first = 0; first < tiles.length; first += tilesAtOnce) {
+    const group = tiles.slice(first, first + tilesAtOnce)
+    const decoded = await withBytes(Buffer.concat(group.map(toStream)), async (file) => {
+      const reader = await openVideo({ path: file, demuxer: 'hevc' }, limits, tools)
+      try {
+        return await reader.decodeFromStart(group.map((_, i) => i))
+      } finally {
+        reader.close()
+      }
+    })
+    for (const picture of decoded.pictures) {
+      if (!picture) throw new VcapError('unreadable', 'damaged: not all tiles of this HEIC image can be decoded')
+      pictures.push(picture)
+    }
+  }
+  return pictures
+}
+
+/** Runs `use` with the path of a file that holds these bytes and has no name where the system can do without. */
+export async function withBytes<T>(bytes: Buffer, use: (file: string) => Promise<T>): Promise<T> {
+  if (process.platform === 'linux') {
+    const descriptor = openPixelFile()
+    try {
+      fs.writeFileSync(descriptor, bytes)
+      return await use(`/proc/${process.pid}/fd/${descriptor}`)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  }
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-'))
+  try {
+    fs.writeFileSync(path.join(folder, 'bytes'), bytes)
+    return await use(path.join(folder, 'bytes'))
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const startCode = Buffer.from([0, 0, 0, 1])
+
+/** A tile as a stream of its own: parameter sets and slices, each behind a start code (ISO/IEC 23008-2, Annex B). */
+function toStream({ configuration, data }: Tile): Buffer {
+  if (configuration.length < 23) throw new VcapError('unreadable', 'damaged: a tile has no configuration (hvcC)')
+  const units: Buffer[] = []
+  let at = 23
+  for (let arrays = configuration.readUInt8(22); arrays > 0; arrays--) {
+    const count = configuration.readUInt16BE(at + 1)
+    at += 3
+    for (let i = 0; i < count; i++) {
+      const size = configuration.readUInt16BE(at)
+      units.push(startCode, configuration.subarray(at + 2, at + 2 + size))
+      at += 2 + size
+    }
+  }
+  const sizeBytes = (configuration.readUInt8(21) & 3) + 1
+  for (let start = 0; start + sizeBytes <= data.length; ) {
+    const size = data.readUIntBE(start, sizeBytes)
+    units.push(startCode, data.subarray(start + sizeBytes, start + sizeBytes + size))
+    start += sizeBytes + size
+  }
+  return Buffer.concat(units)
+}
+
+/** Puts the tiles side by side, row by row; what lies beyond the image's size is dropped. */
+function compose(tiles: Picture[], { columns, size }: HeifImage): Picture {
+  const first = tiles[0]!
+  if (!size) return first
+  const { width, height } = size
+  if (width * height > maxPixels) throw new VcapError('unreadable', `The image of ${width} × ${height} is too large`)
+  const rows = tiles.length / columns
+  const covers = first.width * columns >= width && first.height * rows >= height
+  if (!covers || tiles.some((tile) => tile.width !== first.width || tile.height !== first.height)) {
+    throw new VcapError('unreadable', 'damaged: the tiles of this HEIC image do not make up its size')
+  }
+  const data = new Uint8Array(width * height * 3)
+  for (const [i, tile] of tiles.entries()) {
+    const left = (i % columns) * first.width
+    const top = Math.floor(i / columns) * first.height
+    const shown = Math.min(first.width, width - left) * 3
+    for (let y = 0; shown > 0 && y < first.height && top + y < height; y++) {
+      const row = y * first.width * 3
+      data.set(tile.data.subarray(row, row + shown), ((top + y) * width + left) * 3)
+    }
+  }
+  return { data, width, height }
+}
+
+async function apply(transform: Transform, { data, width, height }: Picture): Promise<Picture> {
+  const image = loadSharp()(data, { raw: { width, height, channels: 3 } })
+  if (transform.type === 'rotate') image.rotate((4 - transform.turns) * 90)
+  else if (transform.type === 'mirror') transform.direction === 'leftRight' ? image.flop() : image.flip()
+  else {
+    const { left, top, width: w, height: h } = transform
+    if (left < 0 || top < 0 || w < 1 || h < 1 || left + w > width || top + h > height) return { data, width, height }
+    image.extract({ left, top, width: w, height: h })
+  }
+  const turned = await image.raw().toBuffer({ resolveWithObject: true })
+  return { data: turned.data, width: turned.info.width, height: turned.info.height }
+}
+
+/** The image of a HEIF file, and what to do with one that is not read. Throws `unreadable`. */
+export function readHeif(bytes: Buffer): HeifImage {
+  const image = parseHeif(bytes)
+  if (image.codec === 'hvc1' || image.codec === 'av01') return image
+  throw new VcapError(
+    'unreadable',
+    `a HEIF image coded as ${image.codec}, which is not read: convert it to JPEG or PNG`
+  )
+}
