@@ -3,6 +3,7 @@
 #ifdef __linux__
 
 #include <atomic>
+#include <cerrno>
 #include <climits>
 #include <csignal>
 #include <cstdint>
@@ -26,7 +27,8 @@ struct Slot {
 
 constexpr int SLOTS = 64;
 Slot slots[SLOTS];
-std::mutex slots_mutex;    // for taking and leaving slots
+std::mutex slots_mutex;   // for taking and leaving slots, and for the number of guards
+int guards = 0;
 struct sigaction before;   // the handler that ours replaced
 
 /** Reads /proc/self/maps line by line with nothing but what a signal's handler may call. */
@@ -128,20 +130,24 @@ void on_bus_error(int number, siginfo_t * info, void * context) {
 }
 
 void install_handler() {
-    static std::once_flag once;
-    std::call_once(once, [] {
-        struct sigaction action{};
-        action.sa_sigaction = on_bus_error;
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-        sigemptyset(&action.sa_mask);
-        sigaction(SIGBUS, &action, &before);
-    });
+    struct sigaction action{};
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, &before);
+}
+
+/** Puts the handler back that was there before, unless somebody has put another over ours. */
+void remove_handler() {
+    struct sigaction now;
+    if (sigaction(SIGBUS, nullptr, &now) == 0 && now.sa_sigaction == on_bus_error) {
+        sigaction(SIGBUS, &before, nullptr);
+    }
 }
 
 }   // namespace
 
 MappingGuard::MappingGuard(const std::string & path) {
-    install_handler();
     const std::lock_guard<std::mutex> lock(slots_mutex);
     for (int i = 0; i < SLOTS && slot_ < 0; i++) {
         if (!slots[i].used && realpath(path.c_str(), slots[i].path) != nullptr) {
@@ -150,12 +156,20 @@ MappingGuard::MappingGuard(const std::string & path) {
             slot_ = i;
         }
     }
+    if (slot_ >= 0 && guards++ == 0) {
+        install_handler();
+    }
 }
 
+// The handler goes with the last guard: a worker's addon may be unloaded from the process with it.
 MappingGuard::~MappingGuard() {
-    if (slot_ >= 0) {
-        const std::lock_guard<std::mutex> lock(slots_mutex);
-        slots[slot_].used = false;
+    if (slot_ < 0) {
+        return;
+    }
+    const std::lock_guard<std::mutex> lock(slots_mutex);
+    slots[slot_].used = false;
+    if (--guards == 0) {
+        remove_handler();
     }
 }
 

@@ -1,6 +1,7 @@
 // A model's file that changes while it is in use: cut off, written over, touched, replaced.
 #include "check.h"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -88,6 +89,25 @@ TEST("file watch: what a cut file no longer has reads as zeros, and is told") {
     CHECK_EQUAL(sum(0, 3000), head);
     CHECK(guard.lost());
     CHECK(!MappingGuard(demo::mmproj).lost());
+}
+
+TEST("file watch: the handler of SIGBUS is there as long as a mapped model, and goes with the last") {
+    const auto handler = [] {
+        struct sigaction now;
+        CHECK(sigaction(SIGBUS, nullptr, &now) == 0);
+        return reinterpret_cast<uintptr_t>(now.sa_sigaction);
+    };
+    const uintptr_t before = handler();
+    const Copy copy;
+    {
+        const std::unique_ptr<Engine> first = load(copy, true);
+        CHECK(handler() != before);
+        load(copy, true).reset();
+        CHECK(handler() != before);
+    }
+    CHECK_EQUAL(handler(), before);
+    load(copy, false);
+    CHECK_EQUAL(handler(), before);
 }
 
 TEST("file watch: a mapped model that is cut off in the middle of a caption") {

@@ -24,7 +24,7 @@ extern "C" void __sanitizer_set_death_callback(void (*callback)());
 namespace {
 
 // Seconds that one model may take.
-constexpr unsigned PATIENCE = 60;
+constexpr unsigned PATIENCE = 120;
 
 char where[128];   // "seed S, round R", for a handler of signals to print
 
@@ -95,7 +95,7 @@ std::string try_model(const std::string & path, std::mt19937 & random) {
         LanguageModel model(parts, options, threads, [](float) { return true; });
         const std::string question =
             random() % 16 == 0
-                ? std::string(20000, pick<char>(random, {'a', ' ', '.', '1', '\n'}))
+                ? std::string(5000, pick<char>(random, {'a', ' ', '.', '1', '\n'}))
                 : pick<const char *>(random,
                                      {"the hat\n\n the  \t1234 b\xc3\xa9\xe2\x96\x81\xf0\x9f\x98\x80", "a", ""});
         caption(model, question);

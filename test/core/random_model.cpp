@@ -414,7 +414,9 @@ void mutate_tensor(File & file, std::mt19937 & random) {
         case 0: file.tensors.erase(file.tensors.begin() + (&tensor - file.tensors.data())); break;
         case 1: file.tensors.push_back(Tensor(tensor)); break;
         case 2: tensor.name = random_text(random).substr(0, 70); break;
-        case 3: tensor.shape[below(random, tensor.shape.size())] = random_number(random); break;
+        case 3:
+            if (!tensor.shape.empty()) tensor.shape[below(random, tensor.shape.size())] = random_number(random);
+            break;
         case 4: tensor.shape.resize(below(random, 6), 1); break;
         case 5: tensor.offset_error = static_cast<int64_t>(random_number(random)); break;
         case 6: std::swap(tensor.name, file.tensors[below(random, file.tensors.size())].name); break;
