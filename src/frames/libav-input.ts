@@ -21,6 +21,12 @@ export class LibavInput {
   readonly #io: IOContext
   readonly #format: FormatContext
   readonly #stream: Stream
+  /** The stream's time base, which is asked for once: a question to FFmpeg costs as much as a packet. */
+  readonly #secondsPerUnit: number
+  /** The file's start. */
+  readonly #startSeconds: number
+  /** In the place of a time that is not known. */
+  readonly #noTime: bigint
   /** FFmpeg filters that turn the decoded frames upright. */
   readonly uprightFilters: string[]
 
@@ -30,6 +36,10 @@ export class LibavInput {
     this.#io = io
     this.#format = format
     this.#stream = stream
+    const { num, den } = stream.timeBase
+    this.#secondsPerUnit = num / den
+    this.#noTime = libav.constants.AV_NOPTS_VALUE
+    this.#startSeconds = format.startTime === this.#noTime ? 0 : Number(format.startTime) / 1e6
     const displayMatrix = stream.codecpar.getCodedSideData(libav.constants.AV_PKT_DATA_DISPLAYMATRIX)
     this.uprightFilters = displayMatrixFilters(displayMatrix)
   }
@@ -115,35 +125,49 @@ export class LibavInput {
   /** What the index keeps of each packet of the video stream, from the demuxer's position on. */
   readPacketFacts(): PacketFacts[] {
     const { constants } = this.#libav
+    const { AV_PKT_FLAG_KEY, AV_PKT_FLAG_DISCARD } = constants
     const { codecId, extradata } = this.#stream.codecpar
     const fields = codecId === constants.AV_CODEC_ID_H264 ? new H264Fields(extradata ?? Buffer.alloc(0)) : undefined
+    const setsDecoder = this.#settingsCheck()
     const facts: PacketFacts[] = []
     for (const packet of this.packets()) {
-      const { flags, size } = packet
-      const field = fields && !fields.framesOnly ? fields.fieldOf(packet.data ?? Buffer.alloc(0)) : undefined
+      const { flags } = packet
+      const isKey = (flags & AV_PKT_FLAG_KEY) !== 0
       facts.push({
         pts: this.#known(packet.pts),
         dts: this.#known(packet.dts),
-        isKey: (flags & constants.AV_PKT_FLAG_KEY) !== 0,
-        isPresented: !(flags & constants.AV_PKT_FLAG_DISCARD) && size > 0,
-        setsDecoder: this.#setsDecoder(packet, facts.length === 0),
-        field
+        isKey,
+        isPresented: (flags & AV_PKT_FLAG_DISCARD) === 0 && packet.size > 0,
+        setsDecoder: setsDecoder(packet, isKey),
+        field: fields && !fields.framesOnly ? fields.fieldOf(packet.data ?? Buffer.alloc(0)) : undefined
       })
     }
     return facts
   }
 
-  /** The headers that the first packet brings are those of the stream. */
-  #setsDecoder(packet: Packet, isFirst: boolean): boolean {
+  /**
+   * Finds the packets that bring a palette or codec headers. To ask for side data takes longer than to read a packet:
+   * palettes are looked for where a pixel has 8 bits at most, headers in key frames after the first packet, whose
+   * headers are those of the stream.
+   */
+  #settingsCheck(): (packet: Packet, isKey: boolean) => boolean {
     const { AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PALETTE, AV_PKT_DATA_PARAM_CHANGE } = this.#libav.constants
-    const types = isFirst
-      ? [AV_PKT_DATA_PALETTE]
-      : [AV_PKT_DATA_PALETTE, AV_PKT_DATA_NEW_EXTRADATA, AV_PKT_DATA_PARAM_CHANGE]
-    return types.some((type) => packet.getSideData(type) !== null)
+    const bits = this.#stream.codecpar.bitsPerCodedSample
+    const mayHavePalette = bits > 0 && bits <= 8
+    let isFirst = true
+    return (packet, isKey) => {
+      const mayHaveHeaders = isKey && !isFirst
+      isFirst = false
+      return (
+        (mayHavePalette && packet.getSideData(AV_PKT_DATA_PALETTE) !== null) ||
+        (mayHaveHeaders && packet.getSideData(AV_PKT_DATA_NEW_EXTRADATA) !== null) ||
+        (mayHaveHeaders && packet.getSideData(AV_PKT_DATA_PARAM_CHANGE) !== null)
+      )
+    }
   }
 
   #known(timestamp: bigint): number | undefined {
-    return timestamp === this.#libav.constants.AV_NOPTS_VALUE ? undefined : Number(timestamp)
+    return timestamp === this.#noTime ? undefined : Number(timestamp)
   }
 
   /** A frame's presentation time in seconds from the file's start. */
@@ -171,10 +195,7 @@ export class LibavInput {
 
   /** Converts a time from the stream's time base to seconds from the file's start. */
   seconds(pts: number): number {
-    const { num, den } = this.#stream.timeBase
-    const { startTime } = this.#format
-    const startSeconds = startTime === this.#libav.constants.AV_NOPTS_VALUE ? 0 : Number(startTime) / 1e6
-    return (pts * num) / den - startSeconds
+    return pts * this.#secondsPerUnit - this.#startSeconds
   }
 
   /**

@@ -27,7 +27,7 @@ export interface IndexedPacket extends PacketFacts {
   /** Index of the last packet of the same frame in decode order: that of its second field, or its own. */
   lastIndex: number
   /** Index of its frame in presentation order; undefined where that is no frame of the video. */
-  frameIndex?: number
+  frameIndex: number | undefined
 }
 
 /** A packet whose frame has a place in time. */
@@ -86,7 +86,9 @@ export class PacketIndex {
     )
     this.length = presented.length
     const timed = presented.filter(isTimed).sort((a, b) => a.pts - b.pts || a.decodeIndex - b.decodeIndex)
-    for (const [frameIndex, packet] of timed.entries()) packet.frameIndex = frameIndex
+    timed.forEach((packet, frameIndex) => {
+      packet.frameIndex = frameIndex
+    })
     this.#frames = timed
     if (seconds && timed.length === presented.length)
       this.times = Float64Array.from(this.#frames, ({ pts }) => seconds(pts))
@@ -131,7 +133,20 @@ function isTimed(packet: IndexedPacket): packet is TimedPacket {
 
 /** Joins two fields that follow one another and make up one frame, which is presented at the first one's time. */
 function joinFields(packets: PacketFacts[]): IndexedPacket[] {
-  const indexed = packets.map((packet, decodeIndex) => ({ ...packet, decodeIndex, lastIndex: decodeIndex }))
+  // Each property by its name: an hour has a hundred thousand packets, and to spread them takes ten times as long.
+  const indexed = packets.map(({ pts, dts, isKey, isPresented, setsDecoder, field }, decodeIndex): IndexedPacket => {
+    return {
+      pts,
+      dts,
+      isKey,
+      isPresented,
+      setsDecoder,
+      field,
+      decodeIndex,
+      lastIndex: decodeIndex,
+      frameIndex: undefined
+    }
+  })
   for (let index = 1; index < indexed.length; index++) {
     const [first, second] = [indexed[index - 1]!, indexed[index]!]
     if (!first.field || !second.field || first.lastIndex !== first.decodeIndex || !first.isPresented) continue
