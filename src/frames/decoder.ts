@@ -6,10 +6,11 @@ import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import { packageFile } from '../package'
 import { Semaphore } from '../semaphore'
-import { openPixelFile, receiveFrames, type SentFrames } from './pixel-file'
+import { receiveFrames, type SentFrames } from './pixel-file'
 import { tookTooLong } from './reader'
 import type { SampledFrames, SampleSettings } from './sample'
 import { findVideoTools, type VideoTools } from './tools'
+import { openUnnamedFile } from './unnamed-file'
 
 /** What a decoder's process is asked: frames of one file. */
 export interface DecoderRequest {
@@ -153,7 +154,7 @@ class DecoderProcess {
   /** Throws `ChildLost`. */
   constructor() {
     try {
-      this.#pixels = openPixelFile()
+      this.#pixels = openUnnamedFile()
     } catch (error) {
       throw new ChildLost((error as Error).message, false)
     }

@@ -1,14 +1,11 @@
-import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { loadSharp } from '../sharp'
 import { parseHeif, type HeifImage, type Tile, type Transform } from './heif'
 import { openVideo } from './open'
-import { openPixelFile } from './pixel-file'
 import { maxPixels, type ReadLimits } from './reader'
 import type { VideoTools } from './tools'
+import { withBytes } from './unnamed-file'
 
 /** Tiles that are decoded at once: the ffmpeg command has an output for each of them. */
 const tilesAtOnce = 24
@@ -43,26 +40,6 @@ async function decodeTiles(tiles: Tile[], limits: ReadLimits, tools: VideoTools)
     }
   }
   return pictures
-}
-
-/** Runs `use` with the path of a file that holds these bytes and has no name where the system can do without. */
-export async function withBytes<T>(bytes: Buffer, use: (file: string) => Promise<T>): Promise<T> {
-  if (process.platform === 'linux') {
-    const descriptor = openPixelFile()
-    try {
-      fs.writeFileSync(descriptor, bytes)
-      return await use(`/proc/${process.pid}/fd/${descriptor}`)
-    } finally {
-      fs.closeSync(descriptor)
-    }
-  }
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-'))
-  try {
-    fs.writeFileSync(path.join(folder, 'bytes'), bytes)
-    return await use(path.join(folder, 'bytes'))
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true })
-  }
 }
 
 const startCode = Buffer.from([0, 0, 0, 1])

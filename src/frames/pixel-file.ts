@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Frame, SampledFrames } from './sample'
 
@@ -30,22 +27,6 @@ const maxKeptBytes = 32 * 2 ** 20
 
 const read = promisify(fs.read)
 const truncate = promisify(fs.ftruncate)
-
-/** Creates a pixel file and returns its descriptor, which the decoder process inherits. Throws Node's errors. */
-export function openPixelFile(): number {
-  const folders = ['/dev/shm', os.tmpdir()].filter((folder) => fs.existsSync(folder))
-  for (const [i, folder] of folders.entries()) {
-    const file = path.join(folder, `.vcap-${randomBytes(6).toString('hex')}.rgb`)
-    try {
-      const descriptor = fs.openSync(file, 'wx+', 0o600)
-      fs.unlinkSync(file)
-      return descriptor
-    } catch (error) {
-      if (i === folders.length - 1) throw error
-    }
-  }
-  throw new Error(`there is no folder for temporary files: no /dev/shm and no ${os.tmpdir()}; name one with TMPDIR`)
-}
 
 /** Writes the pixels to the file. It is called in the decoder process. */
 export function sendFrames({ frames, ...rest }: SampledFrames): SentFrames {

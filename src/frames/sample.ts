@@ -4,7 +4,7 @@ import type { Picture } from '../picture'
 import { scaleShortSide } from '../scale'
 import { boxesIn } from './boxes'
 import { ReadFault, readTwice, readWhole, requireReadableEnds } from './fault'
-import { decodeHeic, readHeif, withBytes } from './heic'
+import { decodeHeic, readHeif } from './heic'
 import { identify } from './media'
 import { openVideo } from './open'
 import type { CountReason, PacketIndex } from './packet-index'
@@ -13,6 +13,7 @@ import { stillShortfall } from './promise-still'
 import type { ReadLimits, VideoFile, VideoReader } from './reader'
 import { countPages, decodeImage } from './still'
 import type { VideoTools } from './tools'
+import { withBytes } from './unnamed-file'
 
 /** A decoded frame of a video or an image file. */
 export interface Frame extends Picture {
