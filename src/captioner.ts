@@ -12,7 +12,7 @@ import type {
 } from './caption'
 import { asVcapError, isRowError, VcapError, type RowErrorCode } from './errors'
 import { Decoder } from './frames/decoder'
-import type { NativeCaption, NativeModel, NativeModelInfo } from './native/addon'
+import type { NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
 import { finish } from './native/job'
 import { Occupancy } from './occupancy'
 import {
@@ -37,6 +37,12 @@ type FileOutcome =
   | { caption: VideoCaption; error: null }
   | { caption: null; error: VcapError & { code: RowErrorCode }; length: number | null }
 
+/**
+ * Bytes of the pictures that are on their way from the decoders until the engine has cut their tiles. Three frames of
+ * 720p have 8 MB. They are here twice for a moment, as the engine copies them.
+ */
+const maxPictureBytes = 512 * 2 ** 20
+
 /** A loaded model that captions. Made by `loadCaptioner`; safe to call from many places at once. */
 export class Captioner {
   readonly info: NativeModelInfo
@@ -57,7 +63,7 @@ export class Captioner {
 
   /** @internal */
   constructor(model: NativeModel, { decoders, kvType }: LoadSettings, defaults: CaptionOptions) {
-    this.#decoder = new Decoder(decoders)
+    this.#decoder = new Decoder(decoders, new Semaphore(maxPictureBytes))
     const files = model.info.sequences + this.#decoder.processes + 2
     this.info = model.info
     this.warnings = warnings(model.info)
@@ -130,7 +136,7 @@ export class Captioner {
     const { numFrames, resize, ffmpeg, decodeTimeout, allowPartial, ...defaults } = this.#defaults
     const settings = parseImageCaptionOptions({ ...defaults, ...options })
     requirePictures(images)
-    return this.#track(settings.signal, () => this.#captionPictures(images, settings, 0))
+    return this.#track(settings.signal, () => this.#finishCaption(this.#submit(images, settings), settings.signal, 0))
   }
 
   /** The packed image features of pictures, as the language model would get them. */
@@ -171,10 +177,9 @@ export class Captioner {
     let length: number | null = null
     try {
       const caption = await this.#track(settings.signal, async () => {
-        const started = performance.now()
-        const sampled = await this.occupancy.preparing(() => this.#decoder.sample(path, settings, this.#active.size))
+        const { job, framesTime, ...sampled } = await this.#submitFile(path, settings)
         length = sampled.length
-        const caption = await this.#captionPictures(sampled.frames, settings, performance.now() - started)
+        const caption = await this.#finishCaption(job, settings.signal, framesTime)
         return { ...caption, length, ...(sampled.partial && { partial: sampled.partial }) }
       })
       return { caption, error: null }
@@ -185,11 +190,30 @@ export class Captioner {
     }
   }
 
-  async #captionPictures(pictures: Picture[], settings: ImageCaptionSettings, framesTime: number): Promise<Caption> {
-    const { anyres: detail, maxTokens, temperature, topP, seed, ignoreEos, signal } = settings
+  /** A function of its own, which ends long before the caption does: nothing holds the pictures then. */
+  async #submitFile(path: string, settings: CaptionSettings) {
+    const started = performance.now()
+    const { frames, release, length, partial } = await this.occupancy.preparing(() =>
+      this.#decoder.sample(path, settings, this.#active.size)
+    )
+    try {
+      const job = this.#submit(frames, settings)
+      job.cut.then(release, release)
+      return { job, length, partial, framesTime: performance.now() - started }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  #submit(pictures: Picture[], settings: ImageCaptionSettings): NativeCaptionJob {
+    const { anyres: detail, maxTokens, temperature, topP, seed, ignoreEos } = settings
     const prompt = buildPrompt(settings.prompt, pictures.length, settings.text)
     const answering = { prompt, maxTokens, temperature, topP, seed, ignoreEos, firstLogits: false }
-    const job = this.#model.caption({ pictures, detail, ...answering })
+    return this.#model.caption({ pictures, detail, ...answering })
+  }
+
+  async #finishCaption(job: NativeCaptionJob, signal: AbortSignal | undefined, framesTime: number): Promise<Caption> {
     return toCaption(await this.occupancy.inside(() => finish(job, signal)), framesTime)
   }
 

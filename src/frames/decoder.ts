@@ -22,6 +22,11 @@ export interface DecoderRequest {
   tools: VideoTools
 }
 
+/** Sampled frames, and what says that nobody holds their pixels any more. */
+export interface HeldFrames extends SampledFrames {
+  release: () => void
+}
+
 /** Threads of one decoder: more of them gain little, and each holds a picture. */
 const maxThreads = 8
 
@@ -43,14 +48,16 @@ export class Decoder {
   /** Files that are decoded at once, each in its process. */
   readonly processes: number
   readonly #free: Semaphore
+  readonly #room: Semaphore | undefined
   readonly #idle: DecoderProcess[] = []
   /** What was found for each ffmpeg asked for: looking takes longer than a row whose file is missing. */
   readonly #tools = new Map<string | undefined, VideoTools>()
   #underWay = 0
   #closed = false
 
-  /** 0 processes: by the number of cores. */
-  constructor(processes = 0) {
+  /** `room`: bytes that the pictures handed out may have together, until they are released. 0 processes: by the number of cores. */
+  constructor(processes = 0, room?: Semaphore) {
+    this.#room = room
     this.processes = processes || Math.max(2, cpus().usable)
     this.#free = new Semaphore(this.processes)
   }
@@ -63,7 +70,7 @@ export class Decoder {
     file: string,
     { signal, ...settings }: FrameSettings,
     underWay = this.#underWay + 1
-  ): Promise<SampledFrames> {
+  ): Promise<HeldFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
     const cores = cpus().usable
@@ -89,7 +96,7 @@ export class Decoder {
    * what ended the first may have ended the idle ones too, and with the ffmpeg command where there is one, since a
    * file that crashes FFmpeg's libraries then crashes only the ffmpeg process.
    */
-  async #sampleTwice(request: DecoderRequest, signal: AbortSignal | undefined): Promise<SampledFrames> {
+  async #sampleTwice(request: DecoderRequest, signal: AbortSignal | undefined): Promise<HeldFrames> {
     try {
       return await this.#sampleWith(this.#takeIdle(), request, signal)
     } catch (error) {
@@ -125,14 +132,14 @@ export class Decoder {
     idle: DecoderProcess | undefined,
     request: DecoderRequest,
     signal: AbortSignal | undefined
-  ): Promise<SampledFrames> {
+  ): Promise<HeldFrames> {
     const process = idle ?? new DecoderProcess()
     const deadlineMs = request.settings.decodeTimeout * 1000 + deadlineGraceMs
     let answered = false
     try {
       // FFmpeg's libraries are called synchronously there.
       const options = { signal, deadlineMs, blocksEvents: request.tools.nodeAv }
-      const sampled = await process.sample(request, options)
+      const sampled = await process.sample(request, options, this.#room)
       answered = true
       return sampled
     } catch (error) {
@@ -171,8 +178,17 @@ class DecoderProcess {
     return this.#child.alive
   }
 
-  async sample(request: DecoderRequest, options: RequestOptions): Promise<SampledFrames> {
-    return receiveFrames(this.#pixels, await this.#child.request(request, options))
+  /** The pixels stay in the file, and the process stays busy, until there is room for them here. */
+  async sample(request: DecoderRequest, options: RequestOptions, room: Semaphore | undefined): Promise<HeldFrames> {
+    const sent = await this.#child.request(request, options)
+    const bytes = sent.frames.reduce((sum, { width, height }) => sum + width * height * 3, 0)
+    const release = (await room?.take(options.signal, bytes)) ?? (() => undefined)
+    try {
+      return { ...(await receiveFrames(this.#pixels, sent)), release }
+    } catch (error) {
+      release()
+      throw error
+    }
   }
 
   /** Once, and not while it samples. */

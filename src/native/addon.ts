@@ -173,9 +173,14 @@ export interface NativeJob<T> {
   cancel(): void
 }
 
+export interface NativeCaptionJob extends NativeJob<NativeCaption> {
+  /** Resolves when the engine holds the pictures no more: their tiles are cut, or never will be. */
+  cut: Promise<void>
+}
+
 export interface NativeModel {
   readonly info: NativeModelInfo
-  caption(request: NativeRequest): NativeJob<NativeCaption>
+  caption(request: NativeRequest): NativeCaptionJob
   /** Features of the pictures, each at the detail asked for. */
   embed(pictures: Picture[], detail: Detail): NativeJob<NativeEmbedding>
   /** Finishes what was submitted, then frees the model. Idempotent. */

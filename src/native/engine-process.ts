@@ -1,6 +1,6 @@
-import path from 'node:path'
 import { Child, ChildLost, ChildOverdue, type RequestOptions } from '../child'
 import { VcapError } from '../errors'
+import { packageFile } from '../package'
 import type { Picture } from '../picture'
 import type { Detail, NativeDevice, NativeJob, NativeLoadOptions, NativeModel, NativeModelInfo } from './addon'
 import type { NativeCaption, NativeEmbedding, NativeRequest } from './addon'
@@ -37,7 +37,7 @@ export class EngineProcess implements EngineHost {
     readonly rpc: string[],
     readonly protocol: readonly [number, number]
   ) {
-    this.#child = new Child(path.join(__dirname, 'engine-main.js'), {
+    this.#child = new Child(packageFile('dist', 'native', 'engine-main.js'), {
       onEvent: ({ fraction }) => this.#onProgress(fraction),
       // What ggml writes before it ends the process is for its developers.
       quiet: process.env.VCAP_LOG !== '1',
@@ -74,7 +74,11 @@ export class EngineProcess implements EngineHost {
     const info = (await this.#ask({ what: 'load', options }, { signal })) as NativeModelInfo
     return {
       info,
-      caption: (request) => this.#job<NativeCaption>({ what: 'caption', request }),
+      caption: (request) => {
+        const job = this.#job<NativeCaption>({ what: 'caption', request })
+        const over = () => undefined
+        return { ...job, cut: job.promise.then(over, over) }
+      },
       embed: (pictures, detail) => this.#job<NativeEmbedding>({ what: 'embed', pictures, detail }),
       close: () => this.#close()
     }

@@ -116,3 +116,32 @@ test('an abort after the turn has come is for the work to see', async () => {
   finish.second.well()
   assert.equal(await second, 'second')
 })
+
+test('permits for bytes: what does not fit waits, what is too large passes alone, and none is overtaken', async () => {
+  const semaphore = new Semaphore(10)
+  const passed = []
+  const take = (name, count, signal) =>
+    semaphore.take(signal, count).then((giveBack) => {
+      passed.push(name)
+      return giveBack
+    })
+  const [six, huge, three] = [take('six', 6), take('huge', 1e12), take('three', 3)]
+  await settle()
+  assert.deepEqual(passed, ['six']) // three would fit, and comes after huge
+  const giveSixBack = await six
+  giveSixBack()
+  giveSixBack() // once is enough
+  await settle()
+  assert.deepEqual(passed, ['six', 'huge'])
+  const giveHugeBack = await huge
+  giveHugeBack()
+  await three
+  const controller = new AbortController()
+  const given = take('given up', 9, controller.signal)
+  const small = take('small', 5)
+  await settle()
+  assert.deepEqual(passed, ['six', 'huge', 'three'])
+  controller.abort()
+  await assert.rejects(given, { code: 'aborted' })
+  await small
+})

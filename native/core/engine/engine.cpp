@@ -101,12 +101,14 @@ int Engine::least_tokens() const {
     return layouts.front().tokens + language_model_->tokenizer().prompt("").count();
 }
 
-uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done) {
+uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done,
+                         std::function<void()> cut) {
     if (request.images.pictures.empty() || request.max_tokens < 1) {
         throw Error("usage", "A caption needs at least one image and one token");
     }
     auto job = std::make_shared<Job>();
     job->on_caption = std::move(done);
+    job->on_cut = std::move(cut);
     ImageRequest images = std::move(request.images);
     job->request = std::move(request);
     return submit(job, std::move(images));
@@ -156,6 +158,10 @@ void Engine::prepare(const JobPtr & job) {
         error = Error("engine_error", std::string("Preparing the images failed: ") + thrown.what());
     }
     job->prepared = Clock::now();
+    job->images.pictures.clear();   // of one that was not wanted
+    if (job->on_cut) {
+        job->on_cut();
+    }
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         preparing_--;

@@ -58,9 +58,11 @@ public:
 
     /**
      * Takes a request and returns its number, for cancel(). Throws usage and closed at once; everything else, such as
-     * context_overflow, reaches the callback, which is called exactly once.
+     * context_overflow, reaches the callback, which is called exactly once. `cut` is called once before it, when the
+     * pictures are held no more.
      */
-    uint64_t caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done);
+    uint64_t caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done,
+                     std::function<void()> cut = nullptr);
     uint64_t embed(ImageRequest images, std::function<void(Outcome<Embedding>)> done);
     /** The request's callback gets `aborted` soon. A number that is no longer under way is ignored. */
     void cancel(uint64_t id);

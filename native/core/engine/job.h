@@ -31,6 +31,7 @@ struct Job {
 
     std::function<void(Outcome<Caption>)> on_caption;
     std::function<void(Outcome<Embedding>)> on_embedding;
+    std::function<void()> on_cut;   // may be empty
     std::atomic<bool> cancelled{false};
 
     Clock::time_point submitted = Clock::now();
