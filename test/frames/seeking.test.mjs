@@ -31,7 +31,7 @@ const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i
  */
 async function assertFrames(file, shown, counted) {
   for (const [reader, tool] of Object.entries(tools)) {
-    for (const numFrames of [1, 2, 3]) {
+    for (const numFrames of [2, 3]) {
       const label = `${path.basename(file)} by the ${reader}, ${numFrames} frames`
       const sampled = await sampleFrames(file, { numFrames, decodeTimeout: 60 }, 2, tool)
       assert.equal(sampled.length, shown.length, `${label}: length`)
@@ -151,7 +151,7 @@ test('fields that are coded and stored one by one are joined', async () => {
   for (const hasTiming of [true, false]) {
     fs.writeFileSync(at('fields.h264'), fieldCodedStream(60, { hasTiming }))
     await assertFrames(at('fields.h264'), range(0, 60), 'no-times')
-    for (const extension of ['ts', 'mkv', 'mp4']) {
+    for (const extension of hasTiming ? ['ts', 'mkv', 'mp4'] : ['ts']) {
       ffmpeg('-r', '25', '-i', at('fields.h264'), '-c', 'copy', at(`fields.${extension}`))
       await assertFrames(at(`fields.${extension}`), range(0, 60))
     }
