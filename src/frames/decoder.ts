@@ -55,7 +55,10 @@ export class Decoder {
   #underWay = 0
   #closed = false
 
-  /** `room`: bytes that the pictures handed out may have together, until they are released. 0 processes: by the number of cores. */
+  /**
+   * 0 processes: by the number of cores. `room`: bytes that the pictures handed out may have together, until they are
+   * released.
+   */
   constructor(processes = 0, room?: Semaphore) {
     this.#room = room
     this.processes = processes || Math.max(2, cpus().usable)
