@@ -1,8 +1,10 @@
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { Child, ChildLost, ChildOverdue, type RequestOptions } from '../child'
 import { cpus } from '../cpus'
-import { VcapError } from '../errors'
+import { asVcapError, VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import { packageFile } from '../package'
 import { Semaphore } from '../semaphore'
@@ -39,6 +41,13 @@ const deadlineGraceMs = 10_000
 /** Milliseconds in which a process that is let go may end its ffmpeg. */
 const exitGraceMs = 1000
 
+/** Times that starting a process is tried for one file. */
+const maxStarts = 5
+
+/** Milliseconds of the first pause before a process is started again, and of the longest one. */
+const firstPauseMs = 250
+const longestPauseMs = 4000
+
 /**
  * Samples frames in processes of their own, one file at a time in each: what crashes or hangs there costs its own row
  * at most. Starting ffmpeg from a process that holds a model in memory is expensive as well: each start copies that
@@ -53,6 +62,8 @@ export class Decoder {
   /** What was found for each ffmpeg asked for: looking takes longer than a row whose file is missing. */
   readonly #tools = new Map<string | undefined, VideoTools>()
   #underWay = 0
+  /** Processes that were lost since one answered. */
+  #lostInARow = 0
   #closed = false
 
   /**
@@ -106,19 +117,27 @@ export class Decoder {
       if (!(error instanceof ChildLost)) throw error
     }
     const { ffmpeg, nodeAv } = request.tools
-    const tools = { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined }
-    try {
-      return await this.#sampleWith(undefined, { ...request, tools }, signal)
-    } catch (error) {
-      if (!(error instanceof ChildLost)) throw error
-      if (error.started) {
-        throw new VcapError('unreadable', `Its decoding ends the process that does it (${error.message})`)
+    const again = { ...request, tools: { ffmpeg, nodeAv: nodeAv && ffmpeg === undefined } }
+    for (let attempt = 2; ; attempt++) {
+      await this.#pause(signal)
+      try {
+        return await this.#sampleWith(undefined, again, signal)
+      } catch (error) {
+        if (!(error instanceof ChildLost)) throw error
+        if (error.started) throw endedByDecoding(error)
+        if (attempt === maxStarts) throw cannotStart(error)
       }
-      throw new VcapError(
-        'decoder_lost',
-        `The process that decodes frames cannot be started (${error.message}): ` +
-          'free memory, processes or open files, and run again'
-      )
+    }
+  }
+
+  /** The more processes are lost in a row, the longer: what takes their memory may be gone by then. */
+  async #pause(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#lostInARow < 2) return
+    const milliseconds = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#lostInARow - 2))
+    try {
+      await setTimeout(milliseconds, undefined, { signal })
+    } catch (error) {
+      throw asVcapError(error)
     }
   }
 
@@ -130,13 +149,23 @@ export class Decoder {
     return undefined
   }
 
+  /** Throws `ChildLost`. */
+  #start(): DecoderProcess {
+    try {
+      return new DecoderProcess()
+    } catch (error) {
+      this.#lostInARow++
+      throw error
+    }
+  }
+
   /** With the process given, else with a new one. */
   async #sampleWith(
     idle: DecoderProcess | undefined,
     request: DecoderRequest,
     signal: AbortSignal | undefined
   ): Promise<HeldFrames> {
-    const process = idle ?? new DecoderProcess()
+    const process = idle ?? this.#start()
     const deadlineMs = request.settings.decodeTimeout * 1000 + deadlineGraceMs
     let answered = false
     try {
@@ -144,8 +173,10 @@ export class Decoder {
       const options = { signal, deadlineMs, blocksEvents: request.tools.nodeAv }
       const sampled = await process.sample(request, options, this.#room)
       answered = true
+      this.#lostInARow = 0
       return sampled
     } catch (error) {
+      if (error instanceof ChildLost) this.#lostInARow++
       answered = error instanceof VcapError && error.code !== 'aborted'
       throw error instanceof ChildOverdue ? tookTooLong() : error
     } finally {
@@ -154,6 +185,28 @@ export class Decoder {
       else this.#idle.push(process)
     }
   }
+}
+
+function endedByDecoding({ message }: ChildLost): VcapError {
+  const hint = message === 'SIGKILL' ? '. Where memory ran out: fewer decoders, or smaller files' : ''
+  return new VcapError(
+    'unreadable',
+    `Its decoding ends the process that does it (${message}, twice, with ${freeMemory()} of memory free)${hint}`
+  )
+}
+
+function cannotStart({ message }: ChildLost): VcapError {
+  return new VcapError(
+    'decoder_lost',
+    `The process that decodes frames cannot be started (${message}, ${maxStarts} times, with ${freeMemory()} of ` +
+      'memory free): free memory, processes or open files, and run again'
+  )
+}
+
+/** Memory that new processes may take now, on the machine and in this container. */
+function freeMemory(): string {
+  const bytes = Math.min(os.freemem(), process.availableMemory?.() ?? Infinity)
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`
 }
 
 /** A process that decodes one file after the other, and the file through which its pixels come. */
