@@ -19,7 +19,7 @@ import { cli } from '../helpers/cli.mjs'
 const usage = (message) => ({ name: 'VcapError', code: 'usage', message })
 
 test('what is left out is filled in', () => {
-  assert.deepEqual(parseFrameOptions(undefined), { numFrames: 3, decodeTimeout: 120 })
+  assert.deepEqual(parseFrameOptions(undefined), { numFrames: 3, decodeTimeout: 120, allowPartial: false })
   assert.deepEqual(parseEmbedOptions({}), { anyres: 'auto' })
   assert.deepEqual(parseImageCaptionOptions({}), {
     anyres: 'auto',
@@ -128,7 +128,7 @@ for (const [parse, given, message] of [
   [
     parseFrameOptions,
     { frames: 3 },
-    'Expected one of numFrames, resize, ffmpeg, decodeTimeout, signal as an option but received frames'
+    'Expected one of numFrames, resize, ffmpeg, decodeTimeout, allowPartial, signal as an option but received frames'
   ],
   [parseEmbedOptions, { a: 1, b: 2 }, 'Expected one of anyres, signal as an option but received a, b']
 ]) {
