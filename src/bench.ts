@@ -10,7 +10,7 @@ import { loadCaptioner } from './load'
 import type { NativeModelInfo } from './native/addon'
 import { parseBenchOptions, pickLoadOptions, type BenchOptions } from './options'
 import { mapInOrder } from './ordered'
-import { isTable, openRows, type RowsOptions } from './rows/open'
+import { isTable, openRows, requireRoot, type RowsOptions } from './rows/open'
 
 /** How fast one model captions certain clips here. */
 export interface BenchResult {
@@ -66,6 +66,7 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
 async function listClips(files: string[], most: number, { root, signal }: RowsOptions): Promise<RowInput[]> {
   const [table] = files
   if (files.length > 1 || !isTable(table!)) return files.slice(0, most).map((file) => ({ path: path.resolve(file) }))
+  requireRoot(root)
   const source = await openRows(table!, { root, signal })
   try {
     const clips: RowInput[] = []

@@ -20,7 +20,6 @@ export async function openRows(input: string, { root, signal }: RowsOptions): Pr
   const file = await TableFile.open(input, signal)
   try {
     const start = path.resolve(root ?? folderOf(input))
-    if (root !== undefined) requireFolder(root)
     const table = await openCsv(file, (name) => fs.existsSync(path.resolve(start, name)), signal)
     const { columns, pathColumn, total, warnings } = table
     const textColumn = columns.indexOf('text')
@@ -51,8 +50,9 @@ export async function openRows(input: string, { root, signal }: RowsOptions): Pr
   }
 }
 
-/** Throws `usage`: without it every row would be missing. */
-function requireFolder(root: string): void {
+/** Throws `usage` where a root was given that is no folder: every row would be missing. */
+export function requireRoot(root: string | undefined): void {
+  if (root === undefined) return
   try {
     if (fs.statSync(root).isDirectory()) return
   } catch {

@@ -6,7 +6,7 @@ import { openCaptioner, requireCaptionerParts } from '../open-captioner'
 import { parseRunOptions, pickLoadOptions, type RunOptions as RunFields } from '../options'
 import { mapInOrder } from '../ordered'
 import { chooseLayout, type Layout } from '../rows/layout'
-import { openRows, openSink } from '../rows/open'
+import { openRows, openSink, requireRoot } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
 import type { Row, RowSink, RowSource } from '../rows/rows'
 import type { RunEvent, RunSummary } from './events'
@@ -34,6 +34,7 @@ export async function run(input: string, output: string, options: RunOptions = {
   // All that can be wrong is found before anything slow begins.
   if (options.captioner !== undefined) requireRowCaptioner(options.captioner)
   else requireCaptionerParts(settings)
+  requireRoot(settings.root)
   const source = await openRows(input, { root: settings.root, signal: settings.signal })
   let sink: RowSink | undefined
   let opened: RowCaptioner | undefined
