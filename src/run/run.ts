@@ -95,7 +95,7 @@ async function captionRows(
       if (signal.aborted) throw abortedError(signal)
       const caption = requireRowCaption(await captioner.captionRow(row.input, signal))
       emit({ type: 'row', index: row.index, path: String(row.cells[source.pathColumn]), ...caption })
-      tally.add(caption)
+      tally.add(caption, row.index)
       return { row, caption }
     } catch (error) {
       fault ??= error
@@ -111,7 +111,7 @@ async function captionRows(
     await sink.commit()
     return tally.summary
   } catch (error) {
-    throw outer?.aborted ? abortedError(outer) : asVcapError(fault ?? error)
+    throw outer?.aborted ? abortedError(outer) : tally.blame(asVcapError(fault ?? error))
   } finally {
     failed.abort()
   }

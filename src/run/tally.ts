@@ -11,6 +11,8 @@ export class Tally {
   #failed = 0
   #tokens = 0
   #engineErrorsInARow = 0
+  #firstEngineError: number | undefined
+  #captionedSince = 0
 
   /** `concurrency`: rows that the captioner has at once, which may all fail by one fault. */
   constructor(concurrency: number) {
@@ -18,16 +20,25 @@ export class Tally {
   }
 
   /** Throws `engine_lost` when more rows in a row end in an engine's error than were in it at once. */
-  add(caption: RowCaption): void {
+  add(caption: RowCaption, index = this.#rows): void {
     const { status, usage, error } = caption
     this.#rows++
     if (!isCaptioned(caption)) this.#failed++
     this.#tokens += usage?.tokens ?? 0
     this.#statuses[status] = (this.#statuses[status] ?? 0) + 1
+    if (status === 'engine_error') this.#firstEngineError ??= index
+    else if (this.#firstEngineError !== undefined && isCaptioned(caption)) this.#captionedSince++
     this.#engineErrorsInARow = status === 'engine_error' ? this.#engineErrorsInARow + 1 : 0
     if (this.#engineErrorsInARow > this.#concurrency) {
       throw new VcapError('engine_lost', `The engine fails on every row: ${error}`)
     }
+  }
+
+  /** The error that ends a run. Where the engine is lost, captions since its first fault are named as suspect. */
+  blame(error: VcapError): VcapError {
+    if (error.code !== 'engine_lost' || this.#captionedSince === 0) return error
+    const since = `${this.#captionedSince} rows captioned since its first fault, in row ${this.#firstEngineError! + 1},`
+    return new VcapError('engine_lost', `${error.message}. The ${since} are suspect`, { cause: error })
   }
 
   get summary(): Omit<RunSummary, 'input' | 'output'> {

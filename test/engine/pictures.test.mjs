@@ -300,3 +300,23 @@ test('pictures may be changed or given away as soon as they are handed in', asyn
     await captioner.close()
   }
 })
+
+test('a long and thin picture that would grow beyond all memory is refused, others are padded or cropped', () => {
+  const { cut } = loadAddon().testing
+  for (const aspect of ['pad', 'crop']) {
+    const geometry = { tileSize: 28, patchSize: 14, pinpoints: [], aspect, merge: 'flat' }
+    const strip = (length) => ({ data: new Uint8Array(3 * length).fill(9), width: 1, height: length })
+    assert.equal(cut(geometry, strip(3000), 0).pixels.length, 3 * 28 * 28)
+    const across = { ...strip(1 << 20), width: 1 << 20, height: 1 }
+    for (const picture of [strip(1 << 20), across]) {
+      assert.throws(
+        () => cut(geometry, picture, 0),
+        (error) => {
+          assert.equal(error.code, 'unreadable')
+          assert.match(error.message, /1048576 .*crop it, or make it smaller$/)
+          return true
+        }
+      )
+    }
+  }
+})

@@ -1,6 +1,7 @@
 /** Rows counted by what became of them, and when the captioner counts as lost. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { VcapError } from '../../dist/errors.js'
 import { Tally } from '../../dist/run/tally.js'
 
 const usage = (tokens) => ({ imageTokens: 100, promptTokens: 120, tokens, tiles: 5 })
@@ -77,4 +78,20 @@ test('any other outcome in between, a failure too, shows that it lives', () => {
     tally.add(row('engine_error'))
     assert.throws(() => tally.add(row('engine_error')), { code: 'engine_lost' })
   }
+})
+
+test('an engine that is lost: the rows captioned since its first fault are suspect', () => {
+  const tally = new Tally(1)
+  const lost = new VcapError('engine_lost', 'The engine is lost')
+  tally.add(row('ok', 1), 0)
+  assert.equal(tally.blame(lost), lost)
+  for (const [index, status] of ['engine_error', 'ok', 'missing', 'truncated', 'engine_error'].entries()) {
+    tally.add(row(status, 1), index + 1)
+  }
+  assert.equal(
+    tally.blame(lost).message,
+    'The engine is lost. The 2 rows captioned since its first fault, in row 2, are suspect'
+  )
+  const other = new VcapError('write_failed', 'The disk is full')
+  assert.equal(tally.blame(other), other)
 })

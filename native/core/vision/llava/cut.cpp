@@ -3,11 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
 
+#include "core/error.h"
 #include "core/vision/resample.h"
 
 namespace vcap::llava {
 namespace {
+
+// Bytes that a picture may have when it is padded or scaled to be cut. A long and thin one grows by far.
+constexpr int64_t MAX_BYTES = int64_t{2} << 30;
 
 using Colour = std::array<uint8_t, 3>;
 
@@ -45,9 +50,20 @@ void copy_rectangle(const View & from, int from_x, int from_y, uint8_t * to, int
     }
 }
 
+/** Throws unreadable where what a picture becomes before it is cut would take too much memory. */
+void require_bytes(Size picture, int64_t width, int64_t height) {
+    if (3 * width * height > MAX_BYTES) {
+        throw Error("unreadable", "A picture of " + std::to_string(picture.width) + " x " +
+                                      std::to_string(picture.height) + " pixels would have " + std::to_string(width) +
+                                      " x " + std::to_string(height) +
+                                      " as this model wants it: crop it, or make it smaller");
+    }
+}
+
 Picture padded_to_square(const View & picture) {
     const auto [width, height] = picture.size;
     const int side = std::max(width, height);
+    require_bytes(picture.size, side, side);
     Picture square = filled({side, side}, SQUARE_PADDING);
     copy_rectangle(picture, 0, 0, square.pixels.data(), side, (side - width) / 2, (side - height) / 2, picture.size);
     return square;
@@ -57,7 +73,9 @@ Picture padded_to_square(const View & picture) {
 Picture centre_crop(const View & picture, int side) {
     const auto [width, height] = picture.size;
     const auto scaled_length = [&](int length, int shorter) {
-        return static_cast<int>(static_cast<int64_t>(side) * length / shorter);
+        const int64_t scaled = static_cast<int64_t>(side) * length / shorter;
+        require_bytes(picture.size, side, scaled);
+        return static_cast<int>(scaled);
     };
     const Picture scaled = width <= height ? stretch(picture, side, scaled_length(height, width))
                                            : stretch(picture, scaled_length(width, height), side);
