@@ -43,7 +43,7 @@ async function measure(input) {
   const timer = setInterval(look, 50)
   let summary
   for (let passed = 0; passed < warmRows; passed += summary.rows) {
-    summary = await run(input, `${input}.out`, { captioner: nullCaptioner() })
+    summary = await run(input, `${input}.out`, { captioner: nullCaptioner(), restart: true })
   }
   clearInterval(timer)
   look()

@@ -15,6 +15,8 @@ const captioner = z.object({
     name: z.string(),
     summary: z.string(),
     digest: z.string(),
+    settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
+    usesText: z.boolean().optional(),
     warnings: z.array(z.string()),
     window: atLeastOne,
     concurrency: atLeastOne

@@ -95,6 +95,9 @@ export interface RowCaption {
   partial?: true | undefined
 }
 
+/** What decides captions, each by its option's name. */
+export type CaptionerSettings = Record<string, string | number | boolean | null>
+
 /** What a run tells and asks of its captioner. */
 export interface CaptionerInfo {
   /** The model, or the server and its model. */
@@ -103,6 +106,10 @@ export interface CaptionerInfo {
   summary: string
   /** Changes with everything that can change a caption. */
   digest: string
+  /** A run that is continued must have the same. */
+  settings?: CaptionerSettings | undefined
+  /** Whether a row's text goes into its prompt; assumed when left out. */
+  usesText?: boolean | undefined
   /** What the user should know of the options given; empty where there is nothing. */
   warnings: string[]
   /** Rows worth handing in at once: enough to keep the captioner busy past a slow one. */

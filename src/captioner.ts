@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type {
   Caption,
   CaptionerInfo,
+  CaptionerSettings,
   Embeddings,
   PathCaption,
   RowCaption,
@@ -13,6 +13,7 @@ import type {
 import { asVcapError, isRowError, VcapError, type RowErrorCode } from './errors'
 import { Decoder } from './frames/decoder'
 import type { NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
+import { captionSettings, digestSettings } from './identity'
 import { finish } from './native/job'
 import { Occupancy } from './occupancy'
 import {
@@ -23,13 +24,11 @@ import {
   type CaptionSettings,
   type EmbedOptions,
   type ImageCaptionOptions,
-  type ImageCaptionSettings,
-  type LoadSettings
+  type ImageCaptionSettings
 } from './options'
 import { mapInOrder } from './ordered'
-import { packageVersion } from './package'
 import { requirePicture, type Picture } from './picture'
-import { buildPrompt } from './prompts'
+import { buildPrompt, takesText } from './prompts'
 import { Semaphore } from './semaphore'
 
 /** What became of one file: a caption, or an error that concerns this file alone. */
@@ -53,7 +52,7 @@ export class Captioner {
   /** What the engine waited for. @internal */
   readonly occupancy: Occupancy
   readonly #model: NativeModel
-  readonly #kvType: LoadSettings['kvType']
+  readonly #identity: CaptionerSettings
   readonly #decoder: Decoder
   readonly #defaults: CaptionOptions
   /** Bounds the files that are being decoded, wait for the engine or are in it, and so the memory they take. */
@@ -62,7 +61,7 @@ export class Captioner {
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(model: NativeModel, { decoders, kvType }: LoadSettings, defaults: CaptionOptions) {
+  constructor(model: NativeModel, decoders: number, identity: CaptionerSettings, defaults: CaptionOptions) {
     this.#decoder = new Decoder(decoders, new Semaphore(maxPictureBytes))
     const files = model.info.sequences + this.#decoder.processes + 2
     this.info = model.info
@@ -70,7 +69,7 @@ export class Captioner {
     this.window = files * 4
     this.occupancy = new Occupancy(model.info.sequences)
     this.#model = model
-    this.#kvType = kvType
+    this.#identity = identity
     this.#defaults = defaults
     this.#underWay = new Semaphore(files)
   }
@@ -161,11 +160,13 @@ export class Captioner {
   }
 
   #describe(settings: CaptionSettings): CaptionerInfo {
-    const { signal, decodeTimeout, ...decisive } = settings
+    const decisive = { ...this.#identity, ...captionSettings(settings) }
     return {
       name: this.info.name,
       summary: summary(this.info),
-      digest: digest({ version: packageVersion, model: this.info, kvType: this.#kvType, settings: decisive }),
+      digest: digestSettings(decisive),
+      settings: decisive,
+      usesText: takesText(settings.prompt),
       warnings: this.warnings,
       window: this.window,
       concurrency: this.info.sequences
@@ -258,10 +259,6 @@ function summary(model: NativeModelInfo): string {
     `${sequences} captions at once`,
     `${contextPerSequence} positions each; prompt template ${chatTemplate} (${chatTemplateReason})`
   ].join(', ')
-}
-
-function digest(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
 }
 
 /** Throws `usage` where an answer of `maxTokens` fits the context beside no picture at all. */

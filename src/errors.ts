@@ -26,6 +26,8 @@ const errors = {
   out_of_memory: exitCodes.usage,
   csv_invalid: exitCodes.usage,
   output_unwritable: exitCodes.usage,
+  run_differs: exitCodes.usage,
+  run_locked: exitCodes.usage,
   // One video or image: a row gets the code as its status, the others go on.
   missing: exitCodes.rowsFailed,
   unreadable: exitCodes.rowsFailed,
@@ -35,6 +37,7 @@ const errors = {
   // The run as a whole.
   engine_lost: exitCodes.stopped,
   decoder_lost: exitCodes.stopped,
+  too_many_failures: exitCodes.stopped,
   read_failed: exitCodes.stopped,
   write_failed: exitCodes.stopped,
   closed: exitCodes.stopped,
@@ -45,7 +48,9 @@ const errors = {
 export type ErrorCode = keyof typeof errors
 
 /** Codes that concern one row only, which are its status in the output. */
-export type RowErrorCode = 'missing' | 'unreadable' | 'no_frames' | 'context_overflow' | 'engine_error'
+export const rowErrorCodes = ['missing', 'unreadable', 'no_frames', 'context_overflow', 'engine_error'] as const
+
+export type RowErrorCode = (typeof rowErrorCodes)[number]
 
 /** Whether an error concerns one row only. */
 export function isRowError(error: VcapError): error is VcapError & { code: RowErrorCode } {

@@ -8,6 +8,7 @@ import { fittingSequences, maxTrainedContext, memoryBudget, requireMemory } from
 import { findModel, type ModelFiles } from './models'
 import type { Addon, NativeDevice } from './native/addon'
 import type { EngineHost } from './native/engine-host'
+import { modelSettings } from './identity'
 import { loadAddon } from './native/load'
 import { openEngineHost } from './native/open-engine'
 import { parseLoadOptions, pickCaptionOptions, type LoadOptions, type LoadSettings } from './options'
@@ -44,7 +45,7 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
     )
     // The signal given here ends the loading; a caption has its own.
     const { signal, ...defaults } = pickCaptionOptions(options ?? {})
-    return new Captioner(model, settings, defaults)
+    return new Captioner(model, settings.decoders, modelSettings(files, settings), defaults)
   } catch (error) {
     host?.end()
     throw asVcapError(error, 'model_invalid')

@@ -1,9 +1,17 @@
-import type { RowCaptioner } from './caption'
+import type { CaptionerSettings, RowCaptioner } from './caption'
 import { findVideoTools } from './frames/tools'
+import { captionSettings, modelSettings } from './identity'
 import { loadCaptioner } from './load'
 import { findModel } from './models'
 import { loadAddon } from './native/load'
-import type { LoadOptions, LoadSettings } from './options'
+import type { CaptionSettings, LoadOptions, LoadSettings } from './options'
+import { takesText } from './prompts'
+
+/** What a journal has to know of a captioner. */
+export interface CaptionerIdentity {
+  settings: CaptionerSettings
+  usesText: boolean
+}
 
 /*
  * Who captions the rows of a run. This is the one file that knows all who can.
@@ -14,6 +22,12 @@ export function requireCaptionerParts({ ffmpeg, model, mmproj }: LoadSettings): 
   findVideoTools(ffmpeg)
   findModel(model, mmproj)
   loadAddon()
+}
+
+/** What decides the captions of a captioner with these settings, before it is opened. */
+export function identifyCaptioner(settings: LoadSettings & CaptionSettings): CaptionerIdentity {
+  const model = modelSettings(findModel(settings.model, settings.mmproj), settings)
+  return { settings: { ...model, ...captionSettings(settings) }, usesText: takesText(settings.prompt) }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { VcapError } from './errors'
+import { rowErrorCodes, VcapError } from './errors'
 
 /*
  * Every option of the library and the command, checked once and completed here. A
@@ -7,6 +7,8 @@ import { VcapError } from './errors'
  */
 
 const positive = z.int().min(1)
+/** Statuses of rows without a caption. */
+const failedStatuses = ['empty', ...rowErrorCodes] as const
 const name = z.string().min(1)
 
 /** How frames are taken from one video or image. */
@@ -130,6 +132,20 @@ const run = z.strictObject({
   root,
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
+  /** Begin anew, also where an earlier run of this output can be continued. */
+  restart: z.boolean().default(false).describe('boolean'),
+  /** Try rows again that failed in an earlier run: `all`, or the statuses to try. What fails again stays as it was. */
+  retryFailed: z
+    .array(z.enum(['all', ...failedStatuses]))
+    .default([])
+    .describe(`list of all, ${failedStatuses.join(', ')}`),
+  /** Stop when more rows fail than this: a number, or a share of the table such as `5%`. */
+  maxFailures: z
+    .union([z.int().min(0), z.string().regex(/^\d+(\.\d+)?%?$/)])
+    .optional()
+    .describe('number of rows or percentage'),
+  /** Seconds that captions under way may take when the run is stopped; 10 when left out. */
+  grace: z.number().min(0).max(3600).default(10).describe('number of seconds between 0 and 3600'),
   /** Checked by `requireRowCaptioner`. */
   captioner: z.unknown().optional().describe('captioner'),
   onEvent: z
@@ -163,6 +179,7 @@ export type FrameSettings = z.output<typeof frames>
 export type ImageCaptionSettings = z.output<typeof imageCaption>
 export type CaptionSettings = z.output<typeof caption>
 export type LoadSettings = z.output<typeof load>
+export type RunSettings = z.output<typeof run>
 
 export const parseFrameOptions = parser(frames)
 export const parseEmbedOptions = parser(embed)

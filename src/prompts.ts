@@ -23,6 +23,16 @@ export const prompts = {
 
 export type PromptName = keyof typeof prompts
 
+/** Whether a row's text goes into this prompt. */
+export function takesText(prompt: string | undefined): boolean {
+  return prompt !== undefined && template(prompt).includes('{}')
+}
+
+/** A preset's text, or the text itself. */
+function template(prompt: string): string {
+  return Object.hasOwn(prompts, prompt) ? prompts[prompt as PromptName] : prompt
+}
+
 /**
  * The question for `images` pictures: a preset by name, a text as it is, or by the kind of
  * media (`video` from two pictures on). Every `{}` becomes `text`, to the letter; missing
@@ -30,7 +40,6 @@ export type PromptName = keyof typeof prompts
  */
 export function buildPrompt(prompt: string | undefined, images: number, text: string | undefined): string {
   const name = prompt ?? (images > 1 ? 'video' : 'image')
-  const template = Object.hasOwn(prompts, name) ? prompts[name as PromptName] : name
   const filler = text === undefined || /^\s*(nan|none|null)?\s*$/i.test(text) ? '' : text.trim()
-  return template.split('{}').join(filler)
+  return template(name).split('{}').join(filler)
 }

@@ -46,8 +46,8 @@ async function demo(folder: string, seed: number, signal: AbortSignal): Promise<
     if (event.type === 'row') captions.set(event.path, event.error ?? event.text)
     progress.show(event)
   }
-  const { failed } = await run(csv, output, { model: 'demo', gpus: 'none', onEvent, signal }).finally(() =>
-    progress.stop()
+  const { failed } = await run(csv, output, { model: 'demo', gpus: 'none', restart: true, onEvent, signal }).finally(
+    () => progress.stop()
   )
   const table = new Table({ head: ['file', 'size', 'caption', ''], style: { head: [], border: [], compact: true } })
   let right = 0

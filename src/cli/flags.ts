@@ -32,6 +32,10 @@ const flags: [option: string, flags: string, description: string][] = [
   ['ffmpeg', '--ffmpeg <file>', 'the ffmpeg command to use, instead of what is found'],
   ['root', '--root <dir>', "where relative paths start (default: the CSV's folder)"],
   ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
+  ['restart', '--restart', 'begin anew; the earlier journal is kept until this run ends'],
+  ['retryFailed', '--retry-failed <list>', 'try failed rows again: all, or statuses such as unreadable,missing'],
+  ['maxFailures', '--max-failures <n|p%>', 'stop when more rows fail than this; 0: at the first'],
+  ['grace', '--grace <s>', 'seconds that captions under way may take when the run is stopped'],
   ['clips', '--clips <n>', 'captions to make; files take turns where they are fewer (default: each once, up to 100)'],
   ['out', '--out <dir>', 'where videos and captions go']
 ]

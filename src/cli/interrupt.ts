@@ -8,14 +8,17 @@ const heeded = Object.entries(codes).filter(([name]) => !ignored.has(name))
 
 /**
  * Runs `work` with a signal that the first SIGINT, SIGTERM or SIGHUP aborts; the second ends the process at once. Those
- * that were ignored when the process was started stay ignored.
+ * that were ignored when the process was started stay ignored. `outcome` says what that leaves behind.
  */
-export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function untilInterrupted<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  outcome = 'no output was written'
+): Promise<T> {
   const controller = new AbortController()
   const handlers = heeded.map(([name, code]) => {
     const handler = () => {
       if (controller.signal.aborted) process.exit(code)
-      controller.abort(new Interrupted(name, code))
+      controller.abort(new Interrupted(name, code, outcome))
     }
     process.on(name, handler)
     return { name, handler }
@@ -31,8 +34,8 @@ export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise
 export class Interrupted extends Error {
   readonly exitCode: number
 
-  constructor(name: string, exitCode: number) {
-    super(`Stopped by ${name}`)
+  constructor(name: string, exitCode: number, outcome: string) {
+    super(`Stopped by ${name}; ${outcome}`)
     this.exitCode = exitCode
   }
 }

@@ -49,7 +49,7 @@ function report(error: unknown): number {
   if (process.env.VCAP_DEBUG) console.error(error)
   const { cause } = error as Error
   if (cause instanceof Interrupted) {
-    process.stderr.write(`\n${cause.message}; no output was written\n`)
+    process.stderr.write(`\n${cause.message}\n`)
     return cause.exitCode
   }
   const known = asVcapError(error)

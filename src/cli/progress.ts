@@ -24,6 +24,8 @@ const secondsBetweenLines = 5
 /** What both ways of showing count. */
 class Counter {
   done = 0
+  /** Rows that an earlier run has done. */
+  earlier = 0
   failed = 0
   total: number | undefined
   #started = Date.now()
@@ -31,6 +33,7 @@ class Counter {
   add(event: RunEvent): void {
     if (event.type === 'started') this.#started = Date.now()
     if (event.type === 'total') this.total = event.rows
+    if (event.type === 'resumed') this.done = this.earlier = event.rows
     if (event.type !== 'row') return
     this.done++
     if (!isCaptioned(event)) this.failed++
@@ -38,11 +41,11 @@ class Counter {
 
   /** Rows a second since the model was ready. */
   get rate(): number {
-    return this.done / Math.max(0.001, (Date.now() - this.#started) / 1000)
+    return (this.done - this.earlier) / Math.max(0.001, (Date.now() - this.#started) / 1000)
   }
 
   get eta(): string {
-    if (this.total === undefined || this.done === 0) return '?'
+    if (this.total === undefined || this.done === this.earlier) return '?'
     return duration((this.total - this.done) / this.rate)
   }
 
@@ -60,6 +63,7 @@ class BarProgress implements Progress {
     if (event.type === 'loading') process.stderr.write(`\rLoading the model ${Math.round(event.fraction * 100)} % `)
     if (event.type === 'started') process.stderr.write(`\r\x1b[K${event.captioner.summary}\n`)
     if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
+    if (event.type === 'resumed') process.stderr.write(`${resumedLine(event.rows)}\n`)
     if (event.type === 'total') this.#start(event.rows)
     if (event.type === 'row') this.#bar?.update(this.#counter.done, this.#payload())
     if (event.type === 'finished') {
@@ -103,6 +107,7 @@ class LineProgress implements Progress {
       this.#next = Date.now() + secondsBetweenLines * 1000
     }
     if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
+    if (event.type === 'resumed') process.stderr.write(`${resumedLine(event.rows)}\n`)
     if (event.type === 'row' && Date.now() >= this.#next) {
       const { done, total, rate, eta, failures } = this.#counter
       process.stderr.write(`${done}/${total ?? '?'} rows, ${rate.toFixed(1)}/s, ETA ${eta}${failures}\n`)
@@ -114,13 +119,18 @@ class LineProgress implements Progress {
   stop(): void {}
 }
 
-function summaryLine({ rows, statuses, failed, seconds, output }: RunSummary): string {
+function resumedLine(rows: number): string {
+  return `Going on: ${rows} ${rows === 1 ? 'row is' : 'rows are'} done`
+}
+
+function summaryLine({ rows, statuses, failed, captioned, seconds, output, already }: RunSummary): string {
   const counts = Object.entries(statuses)
     .map(([status, count]) => `${count} ${status}`)
     .join(', ')
-  const rate = (rows / Math.max(seconds, 0.001)).toFixed(1)
-  const captioned = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
-  return `${captioned} in ${duration(seconds)}, ${rate}/s: ${output}`
+  const rate = (captioned / Math.max(seconds, 0.001)).toFixed(1)
+  const summary = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
+  if (already) return `This run was finished before: ${summary}: ${output}. --restart begins anew`
+  return `${summary} in ${duration(seconds)}, ${rate}/s: ${output}`
 }
 
 function duration(seconds: number): string {

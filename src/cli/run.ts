@@ -12,6 +12,7 @@ export function runCommand(): Command {
     .argument('<output.csv>', 'appears when all is done; - is standard output')
     .option('--json', 'one JSON object an event on stderr instead of a bar')
   addFlags(command, 'run')
+  command.option('--fail-fast', 'stop at the first failed row: --max-failures 0')
   return command
     .addHelpText(
       'after',
@@ -20,10 +21,12 @@ export function runCommand(): Command {
     )
     .action(async (input: string, output: string, parsed: Record<string, unknown>) => {
       const options = toOptions(parsed) as RunOptions
+      if (parsed.failFast) options.maxFailures = 0
       const progress = parsed.json ? jsonProgress() : textProgress()
       try {
-        const { failed } = await untilInterrupted((signal) =>
-          run(input, output, { ...options, onEvent: progress.show, signal })
+        const { failed } = await untilInterrupted(
+          (signal) => run(input, output, { ...options, onEvent: progress.show, signal }),
+          'what was captioned is kept, and the same command goes on'
         )
         process.exitCode = failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
       } finally {

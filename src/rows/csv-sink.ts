@@ -20,6 +20,10 @@ export class CsvSink implements RowSink {
     return this.#file.path
   }
 
+  get isFile(): boolean {
+    return this.#file.isFile
+  }
+
   get warnings(): string[] {
     return this.#file.warnings
   }

@@ -52,6 +52,11 @@ export class OutputFile {
     process.once('exit', this.#discard)
   }
 
+  /** False for a stream. */
+  get isFile(): boolean {
+    return this.#temporary !== undefined
+  }
+
   /**
    * Adds to the end. Wait for it before the next call. Where it fails, as many of the first bytes as `whole` says of
    * those that were written are kept. Rejects with `write_failed`.

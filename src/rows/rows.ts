@@ -36,6 +36,8 @@ export interface RowSource {
 export interface RowSink {
   /** Where the output will be: links followed. */
   readonly path: string
+  /** False where it goes to a pipe or a device, as it comes. */
+  readonly isFile: boolean
   /** What its owner should know before the first row. */
   readonly warnings: string[]
   /** One row, in the output's columns. Wait for it before the next. Rejects with `write_failed`. */

@@ -9,7 +9,11 @@ export interface RunSummary {
   statuses: Partial<Record<RowStatus, number>>
   /** Rows without a caption. */
   failed: number
-  /** Seconds from the first row to the last, without loading. */
+  /** Rows captioned by this call; the others were before. */
+  captioned: number
+  /** True where all had been done before, and nothing was written. */
+  already: boolean
+  /** Seconds that this call took. */
   seconds: number
   /** Tokens generated. */
   tokens: number
@@ -21,6 +25,8 @@ export type RunEvent =
   | { type: 'started'; input: string; output: string; captioner: CaptionerInfo }
   | { type: 'warning'; message: string }
   | { type: 'total'; rows: number }
+  /** So many rows were done by an earlier run that this one continues. */
+  | { type: 'resumed'; rows: number }
   /** In the order rows finish. `path` is the cell as it stands in the input. */
   | ({ type: 'row'; index: number; path: string } & RowCaption)
   | ({ type: 'finished' } & RunSummary)

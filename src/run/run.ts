@@ -1,16 +1,21 @@
-import { setMaxListeners } from 'node:events'
-import type { RowCaption, RowCaptioner } from '../caption'
-import { requireRowCaption, requireRowCaptioner } from '../caption-check'
-import { abortedError, asVcapError, VcapError } from '../errors'
-import { openCaptioner, requireCaptionerParts } from '../open-captioner'
-import { parseRunOptions, pickLoadOptions, type RunOptions as RunFields } from '../options'
-import { mapInOrder } from '../ordered'
+import fs from 'node:fs'
+import type { CaptionerInfo, RowCaptioner } from '../caption'
+import { requireRowCaptioner } from '../caption-check'
+import { VcapError } from '../errors'
+import { identifyCaptioner, openCaptioner, requireCaptionerParts, type CaptionerIdentity } from '../open-captioner'
+import { parseRunOptions, pickLoadOptions, type RunOptions as RunFields, type RunSettings } from '../options'
+import { packageVersion } from '../package'
 import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, openSink, requireRoot } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
-import type { Row, RowSink, RowSource } from '../rows/rows'
+import type { RowSink, RowSource } from '../rows/rows'
+import { captionRows, pendingRows } from './caption-rows'
 import type { RunEvent, RunSummary } from './events'
+import { asideFolder, Journal } from './journal'
+import { makeJournalPlace } from './journal-place'
+import { fileState, writeRunFile, type FileState, type RunFile } from './run-file'
 import { Tally } from './tally'
+import { writeOutput } from './write-output'
 
 export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'onProgress' | 'text'> {
   /**
@@ -24,95 +29,176 @@ export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'o
 /**
  * Captions every row of the CSV `input` (`-` is standard input) and writes the CSV `output`: as many rows, in the same
  * order. The whole table is checked before the model is loaded; warnings of it come before the event `started`. Rows
- * that fail say why and the others go on. The output appears when all is done, or not at all. Throws what
- * `loadCaptioner` throws, and `csv_invalid`, `read_failed`, `output_unwritable`, `write_failed`, `engine_lost`,
- * `decoder_lost`, `aborted`.
+ * that fail say why and the others go on. The output appears when all is done, or not at all. What was captioned is
+ * kept in a journal beside the output, whatever ends the run: the same call goes on where it ended, also with a table
+ * to which rows came or that is in another order. Throws what `loadCaptioner` throws, and `csv_invalid`, `run_differs`,
+ * `run_locked`, `read_failed`, `output_unwritable`, `write_failed`, `engine_lost`, `decoder_lost`, `too_many_failures`,
+ * `aborted`.
  */
 export async function run(input: string, output: string, options: RunOptions = {}): Promise<RunSummary> {
   const settings = parseRunOptions(options)
-  const emit = options.onEvent ?? (() => undefined)
   // All that can be wrong is found before anything slow begins.
   if (options.captioner !== undefined) requireRowCaptioner(options.captioner)
   else requireCaptionerParts(settings)
   requireRoot(settings.root)
+  const identity = options.captioner ? identityOf(options.captioner.info) : identifyCaptioner(settings)
   const source = await openRows(input, { root: settings.root, signal: settings.signal })
   let sink: RowSink | undefined
-  let opened: RowCaptioner | undefined
+  let journal: Journal | undefined
+  const lost = new AbortController()
   try {
     const layout = chooseLayout(source.columns, source.pathColumn, settings)
     if (isSameFile(input === '-' ? '/dev/stdin' : input, output)) {
       throw new VcapError('usage', `Output ${output} is the input: name another file`)
     }
     sink = openSink(output, layout.columns)
-    warn(source, layout, emit)
-    for (const message of sink.warnings) emit({ type: 'warning', message })
-    const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
-    const captioner = options.captioner ?? (opened = await openCaptioner({ ...pickLoadOptions(options), onProgress }))
-    emit({ type: 'started', input, output: sink.path, captioner: captioner.info })
-    for (const message of captioner.info.warnings) emit({ type: 'warning', message })
-    emit({ type: 'total', rows: source.total })
-    const counts = await captionRows(source, layout, sink, captioner, settings.signal, emit)
-    if (source.resized) {
-      emit({ type: 'warning', message: `${input} changed during the run; the output has the rows it had at the start` })
-    }
-    const summary = { input, output: sink.path, ...counts }
-    emit({ type: 'finished', ...summary })
-    return summary
+    const onLost = ({ message }: Error) =>
+      lost.abort(new VcapError('run_locked', `Another process took over this output: ${message}`))
+    const { restart } = settings
+    journal = await Journal.open(makeJournalPlace(sink), { ...identity, rows: source.total, restart, onLost })
+    return await new Run(input, source, layout, sink, journal, options, settings).finish(lost.signal)
+  } catch (error) {
+    throw lost.signal.aborted ? lost.signal.reason : error
   } finally {
-    await opened?.close()
+    await journal?.close()
     sink?.discard()
     source.close()
   }
 }
 
-/** What becomes of the table that its owner may not expect, before anything slow begins. */
-function warn(source: RowSource, { replaced }: Layout, emit: (event: RunEvent) => void): void {
-  for (const message of source.warnings) emit({ type: 'warning', message })
-  if (replaced.length === 0) return
-  const which = `${replaced.length === 1 ? 'column' : 'columns'} ${replaced.join(', ')}`
-  const message = `The input's ${which} will be replaced by this run's own; rename what the output should keep`
-  emit({ type: 'warning', message })
+/** What a journal has to know of a stranger's captioner. */
+function identityOf({ name, digest, settings, usesText }: CaptionerInfo): CaptionerIdentity {
+  return { settings: settings ?? { captioner: name, digest }, usesText: usesText ?? true }
 }
 
-async function captionRows(
-  source: RowSource,
-  layout: Layout,
-  sink: RowSink,
-  captioner: RowCaptioner,
-  outer: AbortSignal | undefined,
-  emit: (event: RunEvent) => void
-): Promise<Omit<RunSummary, 'input' | 'output'>> {
-  /** Ends all work under way when something here fails. */
-  const failed = new AbortController()
-  const signal = outer ? AbortSignal.any([outer, failed.signal]) : failed.signal
-  setMaxListeners(0, signal) // each row under way may listen
-  /** The first failure: those after it may only be what it aborted. */
-  let fault: unknown
-  const tally = new Tally(captioner.info.concurrency)
+/** One run, of which everything is open but the captioner. */
+class Run {
+  readonly #emit: (event: RunEvent) => void
+  readonly #started = performance.now()
 
-  const work = async (row: Row): Promise<{ row: Row; caption: RowCaption }> => {
+  constructor(
+    private readonly input: string,
+    private readonly source: RowSource,
+    private readonly layout: Layout,
+    private readonly sink: RowSink,
+    private readonly journal: Journal,
+    private readonly options: RunOptions,
+    private readonly settings: RunSettings
+  ) {
+    this.#emit = options.onEvent ?? (() => undefined)
+  }
+
+  /** Captions what is not done and writes the output. `lost` is aborted where another process took over. */
+  async finish(lost: AbortSignal): Promise<RunSummary> {
+    const { source, journal } = this
+    this.#warn()
+    const pending = await this.#countPending()
+    const earlier = this.#finishedBefore()
+    if (pending === 0 && earlier) {
+      this.#emit({ type: 'finished', ...earlier, already: true })
+      return { ...earlier, already: true }
+    }
+    this.#writeRunFile()
+    if (pending < source.total) this.#emit({ type: 'resumed', rows: source.total - pending })
+    if (pending > 0) await this.#caption(lost)
+    const counts = await writeOutput(source, journal, this.layout, this.sink)
+    if (source.resized) {
+      this.#warnOf(`${this.input} changed during the run; the output has the rows it had at the start`)
+    }
+    const seconds = (performance.now() - this.#started) / 1000
+    const summary = {
+      input: this.input,
+      output: this.sink.path,
+      ...counts,
+      captioned: pending,
+      seconds,
+      already: false
+    }
+    this.#writeRunFile(summary)
+    fs.rmSync(asideFolder(journal.folder), { recursive: true, force: true })
+    this.#emit({ type: 'finished', ...summary })
+    return summary
+  }
+
+  async #countPending(): Promise<number> {
+    const { source, journal, settings } = this
+    if (journal.scan.records === 0) return source.total
+    let pending = 0
+    for await (const _ of pendingRows(source, journal, settings.retryFailed)) pending++
+    return pending
+  }
+
+  async #caption(lost: AbortSignal): Promise<void> {
+    const { source, journal, options, settings } = this
+    const emit = this.#emit
+    let opened: RowCaptioner | undefined
     try {
-      if (signal.aborted) throw abortedError(signal)
-      const caption = requireRowCaption(await captioner.captionRow(row.input, signal))
-      emit({ type: 'row', index: row.index, path: String(row.cells[source.pathColumn]), ...caption })
-      tally.add(caption, row.index)
-      return { row, caption }
-    } catch (error) {
-      fault ??= error
-      failed.abort() // what ends the run ends it now, not when this row's turn to be written has come
-      throw error
+      const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
+      const captioner = options.captioner ?? (opened = await openCaptioner({ ...pickLoadOptions(options), onProgress }))
+      emit({ type: 'started', input: this.input, output: this.sink.path, captioner: captioner.info })
+      for (const message of captioner.info.warnings) this.#warnOf(message)
+      emit({ type: 'total', rows: source.total })
+      const { retryFailed, grace, maxFailures } = settings
+      const { concurrency } = captioner.info
+      const tally = new Tally({ concurrency, rows: source.total, maxFailures })
+      const signal = settings.signal ? AbortSignal.any([settings.signal, lost]) : lost
+      await captionRows(source, journal, captioner, tally, { retryFailed, signal, grace, emit })
+    } finally {
+      await opened?.close()
     }
   }
-  try {
-    for await (const { row, caption } of mapInOrder(source.rows(), captioner.info.window, work)) {
-      await sink.write(layout.cells(row.cells, caption))
-      if (signal.aborted) throw abortedError(signal)
-    }
-    await sink.commit()
-    return tally.summary
-  } catch (error) {
-    throw outer?.aborted ? abortedError(outer) : tally.blame(asVcapError(fault ?? error))
-  } finally {
-    failed.abort()
+
+  /** What the run came to, where it was finished, and neither table nor output has changed since. */
+  #finishedBefore(): RunSummary | undefined {
+    const finished = this.journal.earlier?.finished
+    if (!finished) return undefined
+    const { input, output, columns, summary } = finished
+    const same =
+      isSameState(input, fileState(this.input)) &&
+      isSameState(output, fileState(this.sink.path)) &&
+      columns.join('\n') === this.layout.columns.join('\n')
+    return same ? summary : undefined
   }
+
+  #writeRunFile(summary?: RunSummary): void {
+    const now = new Date().toISOString()
+    const { input, sink, source, journal } = this
+    const run: Omit<RunFile, 'format'> = {
+      version: packageVersion,
+      started: journal.earlier?.started ?? now,
+      input,
+      output: sink.path,
+      rows: source.total,
+      settings: journal.settings
+    }
+    if (summary) {
+      const { columns } = this.layout
+      run.finished = { at: now, summary, columns, input: fileState(input), output: fileState(sink.path) }
+    }
+    writeRunFile(journal.folder, run)
+  }
+
+  /** What becomes of the table that its owner may not expect, before anything slow begins. */
+  #warn(): void {
+    for (const message of [...this.source.warnings, ...this.sink.warnings]) this.#warnOf(message)
+    const { damaged, torn } = this.journal.scan
+    if (damaged > 0) {
+      const which = damaged === 1 ? '1 record of the journal is' : `${damaged} records of the journal are`
+      this.#warnOf(`${which} damaged: captioned again`)
+    }
+    if (torn > 0) this.#warnOf('The journal ends within a record, as after a crash: that row is captioned again')
+    const { replaced } = this.layout
+    if (replaced.length === 0) return
+    const which = `${replaced.length === 1 ? 'column' : 'columns'} ${replaced.join(', ')}`
+    this.#warnOf(`The input's ${which} will be replaced by this run's own; rename what the output should keep`)
+  }
+
+  #warnOf(message: string): void {
+    this.#emit({ type: 'warning', message })
+  }
+}
+
+/** Where one is not there, as with a table from a pipe, nothing says that it is as it was. */
+function isSameState(before: FileState | null, now: FileState | null): boolean {
+  return before !== null && now !== null && before.size === now.size && before.time === now.time
 }

@@ -1,53 +1,70 @@
 import { isCaptioned, type RowCaption } from '../caption'
 import { VcapError } from '../errors'
-import type { RunSummary } from './events'
+import type { RowKey } from './row-key'
 
-/** Counts what became of the rows, and decides when the captioner is lost. */
+export interface TallyOptions {
+  /** Rows that the captioner has at once, which may all fail by one fault. */
+  concurrency: number
+  /** Rows of the table. */
+  rows: number
+  /** Failed rows that a run may have: a number, or a share such as `5%`. */
+  maxFailures?: number | string | undefined
+}
+
+/** Watches the rows of a run as they finish, and decides when it is over before its end. */
 export class Tally {
-  readonly #started = performance.now()
-  readonly #statuses: RunSummary['statuses'] = {}
-  readonly #concurrency: number
-  #rows = 0
+  readonly #options: TallyOptions
+  readonly #mostFailures: number
   #failed = 0
-  #tokens = 0
-  #engineErrorsInARow = 0
+  /** The last rows, as far as each of them ended in an engine's error. */
+  #inARow: RowKey[] = []
+  /** Rows that a lost engine failed, and that another may caption. */
+  lost: RowKey[] = []
+  /** Index of the first row that ended in an engine's error, and how many were captioned since. */
   #firstEngineError: number | undefined
   #captionedSince = 0
 
-  /** `concurrency`: rows that the captioner has at once, which may all fail by one fault. */
-  constructor(concurrency: number) {
-    this.#concurrency = concurrency
+  constructor(options: TallyOptions) {
+    this.#options = options
+    this.#mostFailures = countOf(options.maxFailures, options.rows)
   }
 
-  /** Throws `engine_lost` when more rows in a row end in an engine's error than were in it at once. */
-  add(caption: RowCaption, index = this.#rows): void {
-    const { status, usage, error } = caption
-    this.#rows++
+  /**
+   * Counts a row in the order in which they finish. Throws `engine_lost` when more rows in a row end in an engine's
+   * error than were in it at once; `too_many_failures` when more rows failed than may.
+   */
+  add(key: RowKey, index: number, caption: RowCaption): void {
     if (!isCaptioned(caption)) this.#failed++
-    this.#tokens += usage?.tokens ?? 0
-    this.#statuses[status] = (this.#statuses[status] ?? 0) + 1
-    if (status === 'engine_error') this.#firstEngineError ??= index
-    else if (this.#firstEngineError !== undefined && isCaptioned(caption)) this.#captionedSince++
-    this.#engineErrorsInARow = status === 'engine_error' ? this.#engineErrorsInARow + 1 : 0
-    if (this.#engineErrorsInARow > this.#concurrency) {
-      throw new VcapError('engine_lost', `The engine fails on every row: ${error}`)
+    if (caption.status === 'engine_error') {
+      this.#inARow.push(key)
+      this.#firstEngineError ??= index
+    } else {
+      this.#inARow = []
+      if (this.#firstEngineError !== undefined && isCaptioned(caption)) this.#captionedSince++
+    }
+    if (this.#inARow.length > this.#options.concurrency) {
+      this.lost = this.#inARow
+      throw new VcapError('engine_lost', `The engine fails on every row: ${caption.error}${this.#suspects()}`)
+    }
+    if (this.#failed > this.#mostFailures) {
+      throw new VcapError(
+        'too_many_failures',
+        `${this.#failed} ${this.#failed === 1 ? 'row' : 'rows'} failed, the last with ${caption.status}: ` +
+          `${caption.error ?? 'no caption'}. What was captioned is kept: the same command goes on`
+      )
     }
   }
 
-  /** The error that ends a run. Where the engine is lost, captions since its first fault are named as suspect. */
-  blame(error: VcapError): VcapError {
-    if (error.code !== 'engine_lost' || this.#captionedSince === 0) return error
-    const since = `${this.#captionedSince} rows captioned since its first fault, in row ${this.#firstEngineError! + 1},`
-    return new VcapError('engine_lost', `${error.message}. The ${since} are suspect`, { cause: error })
+  /** What was captioned since the engine's first fault is named as suspect. */
+  #suspects(): string {
+    if (this.#captionedSince === 0) return ''
+    const first = `its first fault, in row ${this.#firstEngineError! + 1}`
+    return `. Captions since ${first}, are suspect: ${this.#captionedSince} of them`
   }
+}
 
-  get summary(): Omit<RunSummary, 'input' | 'output'> {
-    return {
-      rows: this.#rows,
-      statuses: this.#statuses,
-      failed: this.#failed,
-      seconds: (performance.now() - this.#started) / 1000,
-      tokens: this.#tokens
-    }
-  }
+function countOf(most: number | string | undefined, rows: number): number {
+  if (most === undefined) return Infinity
+  if (typeof most === 'number') return most
+  return most.endsWith('%') ? (Number(most.slice(0, -1)) / 100) * rows : Number(most)
 }

@@ -124,7 +124,10 @@ test('a table from a pipe: each row once; Ctrl-C while it waits ends at once and
     await new Promise((resolve) => setTimeout(resolve, 1500))
     child.kill('SIGINT')
     const [status] = await once(child, 'exit')
-    assert.deepEqual([status, stderr], [130, '\nStopped by SIGINT; no output was written\n'])
+    assert.deepEqual(
+      [status, stderr],
+      [130, '\nStopped by SIGINT; what was captioned is kept, and the same command goes on\n']
+    )
   }
   assert.deepEqual(
     fs.readdirSync(folder).filter((name) => name.startsWith('vcap-table')),
@@ -216,7 +219,8 @@ test('--json: one object a line for each event', async () => {
     ['finished', 2, 1, { ok: 1, missing: 1 }]
   )
   const { captioner } = events.find((e) => e.type === 'started')
-  assert.deepEqual(Object.keys(captioner), ['name', 'summary', 'digest', 'warnings', 'window', 'concurrency'])
+  const known = ['name', 'summary', 'digest', 'settings', 'usesText', 'warnings', 'window', 'concurrency']
+  assert.deepEqual(Object.keys(captioner), known)
   assert.equal(captioner.concurrency, 16)
   assert.match(captioner.summary, /^vcap demo: 1\.5 M parameters on CPU, 16 captions at once, 4096 positions each; /)
   assert.match(captioner.digest, /^[0-9a-f]{64}$/)
@@ -286,13 +290,14 @@ for (const [signal, status] of [
   ['SIGINT', 130],
   ['SIGTERM', 143]
 ]) {
-  test(`${signal} leaves nothing behind`, async () => {
+  test(`${signal} leaves the output as it was, and the same command goes on`, async () => {
     const where = temporaryFolder()
     const input = path.join(where, 'many.csv')
-    fs.writeFileSync(input, ['path', ...Array(2000).fill(at(clip))].join('\n'))
-    fs.writeFileSync(path.join(where, 'out.csv'), 'what was there before\n')
+    const output = path.join(where, 'out.csv')
+    fs.writeFileSync(input, ['path', ...Array(60).fill(at(clip))].join('\n'))
+    fs.writeFileSync(output, 'what was there before\n')
     let sent = false
-    const result = await run(input, path.join(where, 'out.csv'), '--json', {
+    const result = await run(input, output, '--json', {
       onStderr: (text, child) => {
         if (sent || !text.includes('"type":"row"')) return
         sent = true
@@ -300,19 +305,29 @@ for (const [signal, status] of [
       }
     })
     assert.equal(result.status, status, result.stderr.slice(-500))
-    assert.match(result.stderr, new RegExp(`Stopped by ${signal}; no output was written`))
-    assert.deepEqual(fs.readdirSync(where).sort(), ['many.csv', 'out.csv'])
-    assert.equal(fs.readFileSync(path.join(where, 'out.csv'), 'utf8'), 'what was there before\n')
+    const message = `Stopped by ${signal}; what was captioned is kept, and the same command goes on`
+    assert.ok(result.stderr.includes(message), result.stderr.slice(-500))
+    assert.deepEqual(fs.readdirSync(where).sort(), ['many.csv', 'out.csv', 'out.csv.vcap'])
+    assert.equal(fs.readFileSync(output, 'utf8'), 'what was there before\n')
     assert.ok(
       !execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
         .split('\n')
         .some((line) => line.startsWith('ffmpeg') && line.includes(folder)),
       'no decoder is left'
     )
+    const rest = await run(input, output)
+    assert.equal(rest.status, 0, rest.stderr)
+    assert.match(rest.stderr, /Going on: \d+ rows? (is|are) done\n/)
+    assert.equal(readRows(output).length, 60)
+    const again = await run(input, output)
+    assert.match(again.stderr, /This run was finished before: 60 of 60 rows captioned \(60 ok\)/)
+    const other = await run(input, output, '--prompt', 'short')
+    assert.equal(other.status, 2)
+    assert.match(other.stderr, /prompt was not given and is "short"\. Give the options it was begun with/)
   })
 }
 
-test('a second signal ends it at once, and removes its temporary file', async () => {
+test('a second signal ends it at once, and the same command goes on', async () => {
   const where = temporaryFolder()
   fs.writeFileSync(path.join(where, 'many.csv'), ['path', ...Array(500).fill(at(clip))].join('\n'))
   let sent = false
@@ -325,7 +340,7 @@ test('a second signal ends it at once, and removes its temporary file', async ()
     }
   })
   assert.equal(result.status, 130)
-  assert.deepEqual(fs.readdirSync(where), ['many.csv'])
+  assert.deepEqual(fs.readdirSync(where), ['many.csv', 'out.csv.vcap'])
 })
 
 test('memory stays bounded over many rows, which keep their order', async () => {

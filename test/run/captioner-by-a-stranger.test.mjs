@@ -20,7 +20,16 @@ function table(rows) {
     input,
     `path,text\n${Array.from({ length: rows }, (_, i) => (i === 4 ? ',none\n' : `${i}.mp4,text ${i}\n`)).join('')}`
   )
-  return { folder, input, output: path.join(folder, 'out.csv'), names: () => fs.readdirSync(folder).sort() }
+  return {
+    folder,
+    input,
+    output: path.join(folder, 'out.csv'),
+    names: () =>
+      fs
+        .readdirSync(folder)
+        .sort()
+        .filter((name) => name !== 'out.csv.vcap')
+  }
 }
 
 /** What a stranger might write: a captioner whose work is done by a process, a plain message each way. */

@@ -122,7 +122,7 @@ test('no more rows at once than the window, and it is used', async () => {
   assert.deepEqual([most, inside], [7, 0])
 })
 
-test('an abort ends the run: the captioner hears of it, nothing is left, and the captioner stays open', async () => {
+test('an abort ends the run: the captioner hears of it, the output stays, and the captioner stays open', async () => {
   const { input, output, names } = table(1000)
   fs.writeFileSync(output, 'before\n')
   const controller = new AbortController()
@@ -130,8 +130,10 @@ test('an abort ends the run: the captioner hears of it, nothing is left, and the
   const onWarning = ({ name }) => warnings.push(name)
   process.on('warning', onWarning)
   let heard = 0
+  let waiting = 0
   const captioner = captionerOf((i, signal) => {
     if (i < 10) return {}
+    waiting++
     return new Promise((_, reject) =>
       signal.addEventListener('abort', () => {
         heard++
@@ -139,15 +141,15 @@ test('an abort ends the run: the captioner hears of it, nothing is left, and the
       })
     )
   })
-  const running = run(input, output, { captioner, signal: controller.signal })
-  await pause(50)
+  const running = run(input, output, { captioner, signal: controller.signal, grace: 0 })
+  while (waiting <= 10) await pause(5)
   const reason = new Error('of the user')
   controller.abort(reason)
   await assert.rejects(running, { name: 'VcapError', code: 'aborted', cause: reason })
   process.off('warning', onWarning)
   assert.ok(heard > 10)
   assert.deepEqual(warnings, [], 'each row may listen for the abort')
-  assert.deepEqual(names(), ['in.csv', 'out.csv'])
+  assert.deepEqual(names(), ['in.csv', 'out.csv', 'out.csv.vcap'])
   assert.equal(fs.readFileSync(output, 'utf8'), 'before\n')
   const { rows } = await run(table(1).input, output, { captioner })
   assert.equal(rows, 1)
@@ -164,7 +166,7 @@ test('a signal aborted before: nothing is captioned', async () => {
   assert.deepEqual([asked, names()], [0, ['in.csv']])
 })
 
-test('the engine is lost: the run ends with engine_lost and leaves nothing', async () => {
+test('the engine is lost: the run ends with engine_lost and makes no output', async () => {
   const { input, output, names } = table(1000)
   let asked = 0
   const captioner = captionerOf((i) => {
@@ -176,7 +178,7 @@ test('the engine is lost: the run ends with engine_lost and leaves nothing', asy
     message: /^The engine fails on every row: row \d+$/
   })
   assert.ok(asked < 100, `${asked} asked`)
-  assert.deepEqual(names(), ['in.csv'])
+  assert.deepEqual(names(), ['in.csv', 'out.csv.vcap'])
 })
 
 test('what ends the run ends it now, and with its own error, though the first row waits for ever', async () => {
@@ -217,11 +219,11 @@ test('the output is the input, or its folder is not there: refused before anythi
   assert.deepEqual(names(), ['in.csv'])
 })
 
-test('onEvent that throws ends the run with its error and leaves nothing', async () => {
+test('onEvent that throws ends the run with its error and makes no output', async () => {
   const { input, output, names } = table(50)
   const onEvent = ({ type, index }) => {
     if (type === 'row' && index === 20) throw new Error('of the listener')
   }
   await assert.rejects(run(input, output, { captioner: nullCaptioner(), onEvent }), { message: 'of the listener' })
-  assert.deepEqual(names(), ['in.csv'])
+  assert.deepEqual(names(), ['in.csv', 'out.csv.vcap'])
 })

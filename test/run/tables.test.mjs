@@ -27,7 +27,7 @@ async function captionTable(input) {
   }
   fs.rmSync(output, { force: true })
   try {
-    await run(input, output, { captioner: { ...captioner, captionRow }, onEvent })
+    await run(input, output, { captioner: { ...captioner, captionRow }, restart: true, onEvent })
   } catch (error) {
     assert.ok(!fs.existsSync(output))
     return { error, captioned }

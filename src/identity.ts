@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import type { CaptionerSettings } from './caption'
+import type { ModelFiles } from './models'
+import type { CaptionSettings, LoadSettings } from './options'
+import { packageVersion } from './package'
+
+/** Bytes at the start of a model's file that tell it from others of its size: its header, or most of it. */
+const headBytes = 1 << 18
+
+/** What decides captions besides the options of one caption: the model's files, and how they are loaded. */
+export function modelSettings(
+  { model, mmproj }: ModelFiles,
+  { kvType, contextPerSequence, chatTemplate }: LoadSettings
+): CaptionerSettings {
+  return {
+    version: packageVersion,
+    model: digestFile(model),
+    mmproj: digestFile(mmproj),
+    kvType,
+    contextPerSequence,
+    chatTemplate
+  }
+}
+
+/** The options of one caption that decide it. */
+export function captionSettings(settings: CaptionSettings): CaptionerSettings {
+  const { prompt, text, numFrames, resize, anyres, maxTokens, temperature, topP, seed, ignoreEos, allowPartial } =
+    settings
+  return {
+    prompt: prompt ?? null,
+    text: text ?? null,
+    numFrames,
+    resize: resize ?? null,
+    anyres,
+    maxTokens,
+    temperature,
+    topP,
+    seed,
+    ignoreEos,
+    allowPartial
+  }
+}
+
+/** One for each set of settings. */
+export function digestSettings(settings: CaptionerSettings): string {
+  return createHash('sha256').update(JSON.stringify(settings)).digest('hex')
+}
+
+/** Of a file's head, size and time: reading all of a model takes minutes. */
+function digestFile(file: string): string {
+  const descriptor = fs.openSync(file, 'r')
+  try {
+    const { size, mtimeMs } = fs.fstatSync(descriptor)
+    const head = Buffer.alloc(Math.min(size, headBytes))
+    fs.readSync(descriptor, head, 0, head.length, 0)
+    return createHash('sha256').update(`${size} ${mtimeMs}\n`).update(head).digest('hex').slice(0, 32)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Calls `work` for each item of `source`, up to `limit` at once; they end in any order. Nothing is pulled from the
+ * source while `limit` are under way. After a failure nothing more is begun: what is under way is waited for, then the
+ * first failure is thrown.
+ */
+export async function forEachAtOnce<T>(
+  source: AsyncIterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>
+): Promise<void> {
+  let underWay = 0
+  let wake: () => void = () => undefined
+  let fault: { error: unknown } | undefined
+  const settled = () => {
+    underWay--
+    wake()
+  }
+  const until = async (ready: () => boolean) => {
+    while (!ready()) await new Promise<void>((resolve) => (wake = resolve))
+  }
+  try {
+    for await (const item of source) {
+      underWay++
+      work(item)
+        .catch((error: unknown) => (fault ??= { error }))
+        .finally(settled)
+      await until(() => underWay < limit)
+      if (fault) break
+    }
+  } finally {
+    await until(() => underWay === 0)
+  }
+  if (fault) throw (fault as { error: unknown }).error
+}

@@ -1,0 +1,123 @@
+import { setMaxListeners } from 'node:events'
+import { isCaptioned, type RowCaption, type RowCaptioner } from '../caption'
+import { requireRowCaption } from '../caption-check'
+import { abortedError, asVcapError } from '../errors'
+import { forEachAtOnce } from '../pool'
+import type { Row, RowSource } from '../rows/rows'
+import type { RunEvent } from './events'
+import type { Journal } from './journal'
+import type { RowKey } from './row-key'
+import type { Tally } from './tally'
+
+/** Rows that may wait for the disk before the next row waits too. */
+const undurableRows = 4096
+
+export interface CaptionRowsOptions {
+  /** Statuses of failed rows to try again; `all` for each of them. */
+  retryFailed: string[]
+  /** Ends the run: no row is begun, and those under way are dropped after `grace` seconds. */
+  signal: AbortSignal | undefined
+  grace: number
+  emit: (event: RunEvent) => void
+}
+
+interface Pending {
+  row: Row
+  key: RowKey
+  /** Whether it failed in an earlier run, which stands if it fails again. */
+  isRetry: boolean
+}
+
+/** The rows that are not in the journal yet, and those to try again. */
+export async function* pendingRows(
+  source: RowSource,
+  journal: Journal,
+  retryFailed: string[]
+): AsyncGenerator<Pending> {
+  journal.restartKeys()
+  for await (const row of source.rows()) {
+    const key = journal.nextKey(row.input)
+    const isDone = journal.has(key)
+    const isRetry = isDone && retryFailed.length > 0 && (await isToRetry(journal, key, retryFailed))
+    if (!isDone || isRetry) yield { row, key, isRetry }
+  }
+}
+
+async function isToRetry(journal: Journal, key: RowKey, statuses: string[]): Promise<boolean> {
+  const caption = await journal.read(key)
+  if (!caption || isCaptioned(caption)) return false
+  return statuses.includes('all') || statuses.includes(caption.status)
+}
+
+/**
+ * Captions the rows that are not done and appends each to the journal, in the order in which they finish. A row is
+ * told and counted when its record is on the disk. Throws what ends the run, `aborted` among it; what is in the journal
+ * stays.
+ */
+export async function captionRows(
+  source: RowSource,
+  journal: Journal,
+  captioner: RowCaptioner,
+  tally: Tally,
+  { retryFailed, signal, grace, emit }: CaptionRowsOptions
+): Promise<void> {
+  const { window } = captioner.info
+  /** Drops the captions under way. */
+  const drop = new AbortController()
+  setMaxListeners(0, drop.signal) // each row under way may listen
+  let timer: NodeJS.Timeout | undefined
+  const stop = () => (timer = setTimeout(() => drop.abort(signal?.reason), grace * 1000))
+  signal?.addEventListener('abort', stop, { once: true })
+  /** The first failure: those after it may only be what it dropped. */
+  let fault: { error: unknown } | undefined
+  const fail = (error: unknown) => {
+    fault ??= { error }
+    drop.abort() // what ends the run ends it now, not when the rows under way have finished
+  }
+  /** Rows that are captioned and not on the disk yet. */
+  const writing = new Set<Promise<void>>()
+
+  const record = async ({ row, key, isRetry }: Pending, made: RowCaption): Promise<void> => {
+    if (!isRetry || isCaptioned(made)) await journal.append(key, made)
+    emit({ type: 'row', index: row.index, path: String(row.cells[source.pathColumn]), ...made })
+  }
+  const caption = async (pending: Pending): Promise<void> => {
+    try {
+      const made = requireRowCaption(await captioner.captionRow(pending.row.input, drop.signal))
+      if (fault) return
+      tally.add(pending.key, pending.row.index, made)
+      const written: Promise<void> = record(pending, made)
+        .catch(fail)
+        .finally(() => writing.delete(written))
+      writing.add(written)
+      // The captioner's next row does not wait for the disk, unless that falls far behind.
+      if (writing.size >= undurableRows) await written
+    } catch (error) {
+      fail(error)
+    }
+  }
+  const isOver = () => fault !== undefined || signal?.aborted === true
+  try {
+    if (!isOver()) await forEachAtOnce(until(isOver, pendingRows(source, journal, retryFailed)), window, caption)
+  } catch (error) {
+    fail(error)
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', stop)
+    await journal.flush()
+    await Promise.all(writing)
+    // A working engine may caption what a lost one failed.
+    const revoked = tally.lost.map((key) => journal.revoke(key).catch(fail))
+    await journal.flush()
+    await Promise.all(revoked)
+  }
+  if (signal?.aborted) throw abortedError(signal)
+  if (fault) throw asVcapError((fault as { error: unknown }).error)
+}
+
+async function* until<T>(isOver: () => boolean, source: AsyncIterable<T>): AsyncGenerator<T> {
+  for await (const item of source) {
+    if (isOver()) return
+    yield item
+  }
+}

@@ -1,0 +1,180 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { CaptionerSettings, RowCaption, RowInput } from '../caption'
+import { requireRowCaption } from '../caption-check'
+import { VcapError } from '../errors'
+import { JournalFile, type JournalScan } from './journal-file'
+import type { JournalPlace } from './journal-place'
+import { KeyTable } from './key-table'
+import { Lock } from './lock'
+import { formatKey, hashRow, parseKey, type RowKey } from './row-key'
+import { readRunFile, requireSameRun, type RunFile } from './run-file'
+
+/** Bytes of a record at least, by which the number of records of a file is guessed. */
+const leastRecordBytes = 120
+
+export interface JournalOptions {
+  settings: CaptionerSettings
+  /** Rows of the table, for which room is made. */
+  rows: number
+  /** Begin anew: what is there is kept under another name. */
+  restart: boolean
+  /** Whether a row's text goes into its prompt, and so into its key. */
+  usesText: boolean
+  /** Called where another process took the lock. */
+  onLost: (error: Error) => void
+}
+
+/**
+ * What is done of a run, durably: one record for each finished row, in the order in which they finished. It is a folder
+ * beside the output: `run.json` says which run it is, `rows.log` holds the records, `lock` and `holder.json` say who
+ * writes.
+ */
+export class Journal {
+  readonly folder: string
+  /** Of the run that is continued; undefined where this one is new. */
+  readonly earlier: RunFile | undefined
+  readonly scan: JournalScan
+  readonly settings: CaptionerSettings
+  readonly #isTemporary: boolean
+  readonly #file: JournalFile
+  readonly #lock: Lock
+  readonly #table: KeyTable
+  readonly #usesText: boolean
+
+  private constructor(
+    folder: string,
+    parts: {
+      isTemporary: boolean
+      earlier: RunFile | undefined
+      scan: JournalScan
+      file: JournalFile
+      lock: Lock
+      table: KeyTable
+    },
+    { settings, usesText }: JournalOptions
+  ) {
+    this.folder = folder
+    this.#isTemporary = parts.isTemporary
+    this.earlier = parts.earlier
+    this.scan = parts.scan
+    this.#file = parts.file
+    this.#lock = parts.lock
+    this.#table = parts.table
+    this.settings = settings
+    this.#usesText = usesText
+  }
+
+  /**
+   * Opens the journal in a folder, or makes it. Throws `run_locked`, naming who writes; `run_differs`, naming each
+   * setting that is not as before; `output_unwritable`, `write_failed`.
+   */
+  static async open({ folder, isTemporary }: JournalPlace, options: JournalOptions): Promise<Journal> {
+    const lock = await Lock.take(folder, options.onLost)
+    try {
+      if (options.restart) putAside(folder)
+      const earlier = readRunFile(folder)
+      if (earlier) requireSameRun(earlier.settings, options.settings)
+      const records = path.join(folder, 'rows.log')
+      const size = fs.statSync(records, { throwIfNoEntry: false })?.size ?? 0
+      const table = new KeyTable(Math.max(options.rows, Math.ceil(size / leastRecordBytes)))
+      const { file, scan } = await JournalFile.open(records, (record, offset) => {
+        const end = record.indexOf(0x20)
+        const key = end > 0 ? parseKey(record.toString('latin1', 0, end)) : undefined
+        if (key) table.setOffset(key, isRevoked(record, end) ? undefined : offset)
+      })
+      return new Journal(folder, { isTemporary, earlier, scan, file, lock, table }, options)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+
+  /** The key of the next row of a reading of the table. `restartKeys` begins another reading. */
+  nextKey(input: RowInput): RowKey {
+    const hash = hashRow(input, this.#usesText)
+    return { hash, occurrence: this.#table.count(hash) }
+  }
+
+  restartKeys(): void {
+    this.#table.resetCounts()
+  }
+
+  has(key: RowKey): boolean {
+    return this.#table.offset(key) !== undefined
+  }
+
+  /** What became of a row; undefined where it is not done. Throws `read_failed`. */
+  async read(key: RowKey): Promise<RowCaption | undefined> {
+    const offset = this.#table.offset(key)
+    if (offset === undefined) return undefined
+    const record = await this.#file.read(offset)
+    const end = record.indexOf(' ')
+    // Another row's record under the same 48 bits is not this row's.
+    return record.slice(0, end) === formatKey(key) ? parseCaption(record.slice(end + 1)) : undefined
+  }
+
+  /** Resolves when the record would survive a power cut. Rejects with `write_failed`. */
+  async append(key: RowKey, caption: RowCaption): Promise<void> {
+    const { status, text, numFrames, error, usage, ...rest } = caption
+    const record = JSON.stringify({ status, text, numFrames, error, usage, ...rest })
+    this.#table.setOffset(key, await this.#file.append(`${formatKey(key)} ${record}`))
+  }
+
+  /** Takes back what was appended for a row: it is not done. */
+  async revoke(key: RowKey): Promise<void> {
+    await this.#file.append(`${formatKey(key)} ${revoked}`)
+    this.#table.setOffset(key, undefined)
+  }
+
+  /** Brings all that was appended to the disk. */
+  flush(): Promise<void> {
+    return this.#file.flush()
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+    await this.#lock.release()
+    // A run that came to nothing leaves nothing.
+    const isEmpty = this.earlier === undefined && this.#file.size === 0 && !fs.existsSync(asideFolder(this.folder))
+    if (this.#isTemporary || isEmpty) fs.rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** Stands for a caption that was taken back. */
+const revoked = '-'
+
+function isRevoked(record: Buffer, end: number): boolean {
+  return record.length === end + 2 && record[end + 1] === revoked.charCodeAt(0)
+}
+
+/** Where what `restart` replaces is kept until the new run ends. */
+export function asideFolder(folder: string): string {
+  return path.join(folder, 'before')
+}
+
+function putAside(folder: string): void {
+  const aside = asideFolder(folder)
+  for (const name of ['rows.log', 'run.json']) {
+    const file = path.join(folder, name)
+    if (!fs.existsSync(file)) continue
+    // What a restart that was interrupted has made is less than what it put aside.
+    if (fs.existsSync(path.join(aside, name))) {
+      fs.rmSync(file)
+      continue
+    }
+    fs.mkdirSync(aside, { recursive: true })
+    fs.renameSync(file, path.join(aside, name))
+  }
+}
+
+/** Throws `read_failed`. */
+function parseCaption(json: string): RowCaption {
+  try {
+    return requireRowCaption(JSON.parse(json))
+  } catch (error) {
+    throw new VcapError('read_failed', `A record of the journal is damaged: ${(error as Error).message}`, {
+      cause: error
+    })
+  }
+}

@@ -1,0 +1,96 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { CaptionerSettings } from '../caption'
+import { VcapError } from '../errors'
+import type { RunSummary } from './events'
+
+/** Of the format of the journal's folder; another one is refused. */
+const format = 1
+
+/** A file as it was when a run ended. */
+export interface FileState {
+  size: number
+  /** Of the last change, in milliseconds since the Unix epoch. */
+  time: number
+}
+
+/** What a run is: `run.json` in its journal's folder. */
+export interface RunFile {
+  format: number
+  /** Of this package. */
+  version: string
+  /** ISO 8601. */
+  started: string
+  input: string
+  output: string
+  /** Rows of the table. */
+  rows: number
+  settings: CaptionerSettings
+  /** Since when it is finished and what it came to; not there while it is not. */
+  finished?: { at: string; summary: RunSummary; columns: string[]; input: FileState | null; output: FileState | null }
+}
+
+/** Undefined where there is none. Throws `run_differs` where it is no run of this version's. */
+export function readRunFile(folder: string): RunFile | undefined {
+  const file = path.join(folder, 'run.json')
+  let text: string
+  try {
+    text = fs.readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new VcapError('read_failed', `${file} cannot be read: ${(error as Error).message}`, { cause: error })
+  }
+  const found = parse(text)
+  if (found?.format === format) return found
+  throw new VcapError('run_differs', `${file} is damaged or of another version. --restart begins anew`)
+}
+
+export function writeRunFile(folder: string, run: Omit<RunFile, 'format'>): void {
+  const file = path.join(folder, 'run.json')
+  const temporary = `${file}.tmp`
+  try {
+    const descriptor = fs.openSync(temporary, 'w')
+    try {
+      fs.writeFileSync(descriptor, `${JSON.stringify({ format, ...run }, null, 2)}\n`)
+      fs.fsyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+    fs.renameSync(temporary, file)
+  } catch (error) {
+    throw new VcapError('write_failed', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Throws `run_differs`, naming each setting that is not what the run was begun with. */
+export function requireSameRun(before: CaptionerSettings, now: CaptionerSettings): void {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
+  const differences = names
+    .filter((name) => before[name] !== now[name])
+    .map((name) => `${name} was ${show(before[name])} and is ${show(now[name])}`)
+  if (differences.length === 0) return
+  throw new VcapError(
+    'run_differs',
+    `The output has a run with other options: ${differences.join('; ')}. ` +
+      'Give the options it was begun with to go on, or --restart to begin anew'
+  )
+}
+
+/** Undefined where there is no file. */
+export function fileState(file: string): FileState | null {
+  const stat = fs.statSync(file, { throwIfNoEntry: false })
+  return stat?.isFile() ? { size: stat.size, time: stat.mtimeMs } : null
+}
+
+function parse(text: string): RunFile | undefined {
+  try {
+    const value = JSON.parse(text) as RunFile
+    return typeof value === 'object' && value !== null && typeof value.settings === 'object' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function show(value: unknown): string {
+  return value === undefined || value === null ? 'not given' : JSON.stringify(value)
+}
