@@ -9,6 +9,7 @@ import { doctorCommand } from './doctor'
 import { Interrupted } from './interrupt'
 import { planCommand } from './plan'
 import { runCommand } from './run'
+import { statusCommand } from './status'
 
 outliveStandardStreams(({ message }) => {
   process.exitCode = report(new VcapError('write_failed', `stdout could not be written: ${message}`))
@@ -17,7 +18,7 @@ outliveStandardStreams(({ message }) => {
 const program = new Command('vcap-native')
   .description('Captions videos and images with LLaVA on llama.cpp')
   .version(packageVersion)
-for (const command of [runCommand(), demoCommand(), planCommand(), benchCommand(), doctorCommand()]) {
+for (const command of [runCommand(), statusCommand(), demoCommand(), planCommand(), benchCommand(), doctorCommand()]) {
   program.addCommand(command.exitOverride().helpOption('-h, --help').configureHelp({ showGlobalOptions: false }))
 }
 

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import { isCaptioned } from '../caption'
 import type { RunEvent, RunSummary } from '../run/events'
+import { duration } from './duration'
 
 /** Tells on stderr how a run goes. */
 export interface Progress {
@@ -131,11 +132,4 @@ function summaryLine({ rows, statuses, failed, captioned, seconds, output, alrea
   const summary = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
   if (already) return `This run was finished before: ${summary}: ${output}. --restart begins anew`
   return `${summary} in ${duration(seconds)}, ${rate}/s: ${output}`
-}
-
-function duration(seconds: number): string {
-  if (seconds < 60) return `${Math.round(seconds)} s`
-  const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

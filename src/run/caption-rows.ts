@@ -78,8 +78,9 @@ export async function captionRows(
   const writing = new Set<Promise<void>>()
 
   const record = async ({ row, key, isRetry }: Pending, made: RowCaption): Promise<void> => {
-    if (!isRetry || isCaptioned(made)) await journal.append(key, made)
-    emit({ type: 'row', index: row.index, path: String(row.cells[source.pathColumn]), ...made })
+    const path = String(row.cells[source.pathColumn])
+    if (!isRetry || isCaptioned(made)) await journal.append(key, path, made)
+    emit({ type: 'row', index: row.index, path, ...made })
   }
   const caption = async (pending: Pending): Promise<void> => {
     try {

@@ -171,6 +171,19 @@ function isWhole(line: Buffer): boolean {
   return line.toString('latin1', 0, checksumDigits) === checksum(line.subarray(checksumDigits + 1))
 }
 
+/** Reads a journal that another may be writing: each whole record in turn. Nothing is changed. Throws `read_failed`. */
+export async function scanJournal(path: string, onRecord: (record: Buffer) => void): Promise<JournalScan> {
+  let handle: fs.FileHandle | undefined
+  try {
+    handle = await fs.open(path, 'r')
+    return (await scanRecords(handle, onRecord)).scan
+  } catch (error) {
+    throw new VcapError('read_failed', `${path} cannot be read: ${(error as Error).message}`, { cause: error })
+  } finally {
+    await handle?.close()
+  }
+}
+
 /** Reads all lines; `end` is where the last whole line ends. */
 async function scanRecords(
   handle: fs.FileHandle,

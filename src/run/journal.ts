@@ -114,10 +114,13 @@ export class Journal {
     return record.slice(0, end) === formatKey(key) ? parseCaption(record.slice(end + 1)) : undefined
   }
 
-  /** Resolves when the record would survive a power cut. Rejects with `write_failed`. */
-  async append(key: RowKey, caption: RowCaption): Promise<void> {
-    const { status, text, numFrames, error, usage, ...rest } = caption
-    const record = JSON.stringify({ status, text, numFrames, error, usage, ...rest })
+  /**
+   * Resolves when the record would survive a power cut. `path` is for people, as the table has it. Rejects with
+   * `write_failed`.
+   */
+  async append(key: RowKey, path: string, caption: RowCaption): Promise<void> {
+    const { status, ...rest } = caption
+    const record = JSON.stringify({ status, path, ...rest })
     this.#table.setOffset(key, await this.#file.append(`${formatKey(key)} ${record}`))
   }
 

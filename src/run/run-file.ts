@@ -25,6 +25,8 @@ export interface RunFile {
   output: string
   /** Rows of the table. */
   rows: number
+  /** When this run was last begun or gone on with, and how many of its rows were done then. */
+  begun: { at: string; done: number }
   settings: CaptionerSettings
   /** Since when it is finished and what it came to; not there while it is not. */
   finished?: { at: string; summary: RunSummary; columns: string[]; input: FileState | null; output: FileState | null }

@@ -75,6 +75,7 @@ function identityOf({ name, digest, settings, usesText }: CaptionerInfo): Captio
 class Run {
   readonly #emit: (event: RunEvent) => void
   readonly #started = performance.now()
+  #begun = { at: '', done: 0 }
 
   constructor(
     private readonly input: string,
@@ -98,6 +99,7 @@ class Run {
       this.#emit({ type: 'finished', ...earlier, already: true })
       return { ...earlier, already: true }
     }
+    this.#begun = { at: new Date().toISOString(), done: source.total - pending }
     this.#writeRunFile()
     if (pending < source.total) this.#emit({ type: 'resumed', rows: source.total - pending })
     if (pending > 0) await this.#caption(lost)
@@ -169,6 +171,7 @@ class Run {
       input,
       output: sink.path,
       rows: source.total,
+      begun: this.#begun,
       settings: journal.settings
     }
     if (summary) {

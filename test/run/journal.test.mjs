@@ -8,8 +8,9 @@ import { test } from 'node:test'
 import { run } from '../../dist/index.js'
 import { JournalFile } from '../../dist/run/journal-file.js'
 import { KeyTable } from '../../dist/run/key-table.js'
+import { readStatus } from '../../dist/run/status.js'
 import { formatKey, hashRow, parseKey } from '../../dist/run/row-key.js'
-import { readRows, root } from '../helpers/cli.mjs'
+import { cli, readRows, root } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 
 const base = temporaryFolder()
@@ -335,4 +336,36 @@ test('a journal that cannot be read any more is told and captioned again, never 
   await run(input, output, { captioner, onEvent: (event) => event.type === 'warning' && warnings.push(event.message) })
   assert.equal(captioner.asked.length, 1)
   assert.match(warnings.join(), /1 record of the journal is damaged: captioned again/)
+})
+
+test('status: a run that was stopped, one that goes on, one that is finished', async () => {
+  const { input, output } = write(fresh(), names(30))
+  await assert.rejects(readStatus(output), { code: 'usage', message: /^No run of .* is known/ })
+  await stopped(input, output, 12)
+  const first = await readStatus(output)
+  assert.deepEqual([first.state, first.rows, first.holder], ['stopped', 30, null])
+  assert.equal(first.done, first.statuses.ok)
+  let during
+  const captioner = namingCaptioner(async (name) => {
+    if (name === '29.mp4') during = await readStatus(output)
+    return name === '20.mp4' ? failure() : undefined
+  })
+  await run(input, output, { captioner })
+  assert.deepEqual([during.state, during.holder.pid], ['running', process.pid])
+  const last = await readStatus(output)
+  assert.deepEqual([last.state, last.done, last.failed, last.statuses], ['finished', 30, 1, { ok: 29, unreadable: 1 }])
+  assert.deepEqual(
+    last.lastFailures.map(({ path: name, error }) => [name, error]),
+    [['20.mp4', 'it is broken']]
+  )
+  assert.equal(last.lastCaptions.length, 5)
+  await run(input, output, { captioner: namingCaptioner(), retryFailed: ['all'] })
+  assert.deepEqual((await readStatus(output)).statuses, { ok: 30 })
+  const { status, stdout } = await cli(['status', output])
+  assert.equal(status, 0)
+  assert.match(
+    stdout,
+    /out\.csv: finished .*, 30 of 30 rows \(30 ok\)\n.*last captions:\n( {2}\d+\.mp4: \d+\.mp4\n){5}/s
+  )
+  assert.equal(JSON.parse((await cli(['status', output, '--json'])).stdout).done, 30)
 })

@@ -1,0 +1,129 @@
+import path from 'node:path'
+import { isCaptioned, type RowCaption, type RowStatus } from '../caption'
+import { VcapError } from '../errors'
+import { scanJournal } from './journal-file'
+import { journalFolder } from './journal-place'
+import { KeyTable } from './key-table'
+import { findHolder, type Holder } from './lock'
+import { parseKey } from './row-key'
+import { readRunFile } from './run-file'
+
+/** Rows that are shown of the last captions, and of the last failures. */
+const shownRows = 5
+
+/** A run as its journal has it. */
+export interface RunStatus {
+  state: 'running' | 'stopped' | 'finished'
+  input: string
+  output: string
+  /** ISO 8601: when it was begun, and when it was finished. */
+  started: string
+  finished: string | null
+  /** Rows of the table when the run was last begun or gone on with. */
+  rows: number
+  /** Rows with a record; more than `rows` where the table has lost some since. */
+  done: number
+  /** Rows by status; those that did not occur are not there. */
+  statuses: Partial<Record<RowStatus, number>>
+  /** Rows without a caption. */
+  failed: number
+  /** Records that are damaged: their rows will be captioned again. */
+  damaged: number
+  /** Rows a second since it was last begun or gone on with, and seconds that are left; null while nobody writes. */
+  rate: number | null
+  secondsLeft: number | null
+  holder: Holder | null
+  lastCaptions: JournalledRow[]
+  lastFailures: JournalledRow[]
+}
+
+/** A row as its record has it: its path as in the table, and what became of it. */
+export type JournalledRow = { path: string } & RowCaption
+
+/** How a run stands, whether somebody writes it now or not. Throws `usage` where there is none, `read_failed`. */
+export async function readStatus(output: string): Promise<RunStatus> {
+  const folder = journalFolder(path.resolve(output))
+  const run = readRunFile(folder)
+  if (!run) throw new VcapError('usage', `No run of ${output} is known: there is no ${folder}`)
+  const counter = new RecordCounter(run.rows)
+  const { damaged } = await scanJournal(path.join(folder, 'rows.log'), counter.add)
+  const holder = findHolder(folder) ?? null
+  const { done, statuses } = counter
+  const seconds = (Date.now() - Date.parse(run.begun.at)) / 1000
+  const rate = holder ? (done - run.begun.done) / Math.max(seconds, 0.001) : null
+  return {
+    state: holder ? 'running' : run.finished ? 'finished' : 'stopped',
+    input: run.input,
+    output: run.output,
+    started: run.started,
+    finished: run.finished?.at ?? null,
+    rows: run.rows,
+    done,
+    statuses,
+    failed: Object.entries(statuses).reduce((sum, [status, count]) => (isFailed(status) ? sum + count : sum), 0),
+    damaged,
+    rate,
+    secondsLeft: rate ? Math.max(0, run.rows - done) / rate : null,
+    holder,
+    lastCaptions: counter.lastOf('captioned'),
+    lastFailures: counter.lastOf('failed')
+  }
+}
+
+function isFailed(status: string): boolean {
+  return !isCaptioned({ status: status as RowStatus })
+}
+
+/** Counts rows by the last record of each. */
+class RecordCounter {
+  readonly statuses: Partial<Record<RowStatus, number>> = {}
+  done = 0
+  /** Of each key the number of its status among `#names`, in place of an offset. */
+  readonly #table: KeyTable
+  readonly #names: string[] = []
+  readonly #last = { captioned: [] as string[], failed: [] as string[] }
+
+  constructor(expected: number) {
+    this.#table = new KeyTable(expected)
+  }
+
+  readonly add = (record: Buffer): void => {
+    const end = record.indexOf(0x20)
+    const key = end > 0 ? parseKey(record.toString('latin1', 0, end)) : undefined
+    if (!key) return
+    const before = this.#table.offset(key)
+    if (before !== undefined) this.#count(this.#names[before]!, -1)
+    const status = statusOf(record, end + 1)
+    this.#table.setOffset(key, status === undefined ? undefined : this.#numberOf(status))
+    if (status === undefined) return
+    this.#count(status, 1)
+    const last = isFailed(status) ? this.#last.failed : this.#last.captioned
+    last.push(record.toString('utf8', end + 1))
+    if (last.length > shownRows) last.shift()
+  }
+
+  lastOf(kind: 'captioned' | 'failed'): JournalledRow[] {
+    return this.#last[kind].map((json) => JSON.parse(json) as JournalledRow)
+  }
+
+  #count(status: string, by: number): void {
+    const name = status as RowStatus
+    this.done += by
+    this.statuses[name] = (this.statuses[name] ?? 0) + by
+    if (this.statuses[name] === 0) delete this.statuses[name]
+  }
+
+  #numberOf(status: string): number {
+    const known = this.#names.indexOf(status)
+    return known >= 0 ? known : this.#names.push(status) - 1
+  }
+}
+
+const statusField = '{"status":"'
+
+/** The status of a record's caption, which is its first field; undefined where the record takes a caption back. */
+function statusOf(record: Buffer, at: number): string | undefined {
+  if (record.toString('latin1', at, at + statusField.length) !== statusField) return undefined
+  const begin = at + statusField.length
+  return record.toString('latin1', begin, record.indexOf(0x22, begin))
+}
