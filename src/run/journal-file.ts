@@ -5,7 +5,7 @@ import { VcapError } from '../errors'
 
 /** Records that are made durable together at most, and for how many milliseconds the first of them waits. */
 const groupRecords = 256
-const groupMilliseconds = 1000
+const groupMilliseconds = 250
 /** Bytes that are read at once, when all is read and when one record is. */
 const scanBytes = 1 << 20
 const readBytes = 1 << 15
@@ -22,8 +22,8 @@ export interface JournalScan {
 
 /**
  * Records in a file that only grows, one a line: the CRC-32 of what follows in 8 hexadecimal digits, a space, the
- * record, which holds no line end. A record counts as written when it is on the disk; those of a second, or 256, are
- * brought there together.
+ * record, which holds no line end. A record counts as written when it is on the disk; those of a quarter of a second,
+ * or 256, are brought there together.
  */
 export class JournalFile {
   readonly path: string

@@ -36,7 +36,7 @@ async function findFault(table, random, input, output) {
     return { ...(await captioner.captionRow()), text }
   }
   try {
-    await run(input, output, { captioner: { ...captioner, captionRow } })
+    await run(input, output, { captioner: { ...captioner, captionRow }, restart: true })
   } catch ({ code, message }) {
     if (!table.refused) return `refused: ${message}`
     if (code !== 'csv_invalid') return `${code}: ${message}`

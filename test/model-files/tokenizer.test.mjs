@@ -261,10 +261,10 @@ test('plan prints the tokens of a prompt, and run says what is doubtful before i
   assert.equal(unknown.status, 2)
   assert.match(unknown.stderr, /one of chatml_direct, mistral_instruct, .*phi3_chat/)
   const table = path.join(folder, 'empty.csv')
-  fs.writeFileSync(table, 'path\n')
+  fs.writeFileSync(table, 'path\nno-such-file.mp4\n')
   const files = ['--model', demo, '--mmproj', demoProjector, '--chat-template', 'phi3_chat']
   const ran = await cli(['run', table, path.join(folder, 'out.csv'), ...files])
-  assert.equal(ran.status, 0, ran.stderr)
+  assert.equal(ran.status, 3, ran.stderr)
   assert.match(ran.stderr, /The vocabulary has no <\|user\|>/)
 })
 

@@ -70,7 +70,7 @@ test('a pipe gives each row once, however it is cut, and leaves nothing behind',
 test('more than a pipe holds, with a captioner that waits for the whole table', async () => {
   const file = fifo()
   feed(file, 'path,a\n', lines(0, 5000), lines(5000, 6000))
-  const { rows } = await run(file, at('pipe-out.csv'), { captioner: nullCaptioner() })
+  const { rows } = await run(file, at('pipe-out.csv'), { captioner: nullCaptioner(), restart: true })
   assert.equal(rows, 6000)
   assert.deepEqual(
     readRows(at('pipe-out.csv')).map((row) => row.path),
@@ -191,7 +191,8 @@ test('a file that is written to while its rows are read: appended rows are warne
       return captioner.captionRow(...args)
     }
     const onEvent = ({ type, message }) => type === 'warning' && warnings.push(message)
-    const { rows } = await run(file, at('changed-out.csv'), { captioner: { ...captioner, captionRow }, onEvent })
+    const given = { ...captioner, captionRow }
+    const { rows } = await run(file, at('changed-out.csv'), { captioner: given, restart: true, onEvent })
     return { rows, warnings }
   }
   const { rows, warnings } = await runWith((file) => fs.appendFileSync(file, 'late.mp4,a\n'))
