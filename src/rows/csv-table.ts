@@ -41,12 +41,20 @@ export async function openCsv(
   const facts = await scan(file, scanOptions(file.label, dialect, pathColumn, isFile), dialect.skipped, signal)
   if (!header) throw faultError(file.label, 1, `the header cannot be read in the first ${headBytes} bytes`)
   const extra = facts.long.count > 0 ? [freeName(header, 'extra_cells')] : []
+  const width = header.length
+  let isBegun = false
+  async function* records() {
+    // Rows that come once rows are read are none of this table's; those that came before would be missed.
+    if (!isBegun) await file.requireUnchanged()
+    isBegun = true
+    yield* readRecords(file, dialect, width, extra.length, facts.rows)
+  }
   return {
     columns: [...header, ...extra],
     pathColumn,
     total: facts.rows,
     warnings: tableWarnings(file.label, dialect, facts, extra[0]),
-    records: () => readRecords(file, dialect, header.length, extra.length, facts.rows)
+    records
   }
 }
 
@@ -113,7 +121,6 @@ async function* readRecords(
   extra: number,
   expected: number
 ): AsyncGenerator<string[], void, undefined> {
-  await file.requireUnchanged()
   const parser = parse({ ...parserOptions, delimiter: separator })
   // Its errors reach the loop below.
   pipeline(skip(decodeText(file.blocks()), skipped), parser, () => undefined)
