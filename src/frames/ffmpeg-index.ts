@@ -3,7 +3,7 @@ import { VcapError } from '../errors'
 import { requireReadToEnd, runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
 import { readFields } from './ffmpeg-fields'
 import { PacketIndex, type PacketFacts } from './packet-index'
-import { cannotOpen, demuxers, farProbe, untimedDemuxers, type VideoFile } from './reader'
+import { CannotOpen, demuxers, farProbe, untimedDemuxers, type VideoFile } from './reader'
 
 /** Arguments that make `file` an input of ffmpeg. The whitelists keep ffmpeg from opening any other file or address. */
 export function inputArgs(file: VideoFile, probesFar: boolean): string[] {
@@ -53,7 +53,7 @@ export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promis
   const probesFar = list.packets.length === 0 && list.description.demuxer !== undefined
   if (probesFar) list = await readPackets(file, limits, true)
   const { packets, timeBase, description, outcome } = list
-  if (!description.demuxer) throw cannotOpen(failureReason(outcome))
+  if (!description.demuxer) throw new CannotOpen(failureReason(outcome))
   if (outcome.tail.some((line) => line.includes('matches no streams'))) {
     throw new VcapError('no_frames', 'It has no video stream')
   }

@@ -12,7 +12,7 @@ import {
   type Stream
 } from './libav'
 import type { PacketFacts } from './packet-index'
-import { cannotOpen, demuxers, farProbe, tookTooLong, untimedDemuxers, type ReadLimits, type VideoFile } from './reader'
+import { CannotOpen, demuxers, farProbe, tookTooLong, untimedDemuxers, type ReadLimits, type VideoFile } from './reader'
 
 /** An open file and its first video stream that is not cover art. */
 export class LibavInput {
@@ -70,7 +70,7 @@ export class LibavInput {
       format.pb = io
       const status = format.openInputSync(url, demuxer, options)
       requireNoReadFault(libav, io)
-      if (status < 0) throw cannotOpen(lib.FFmpegError.strerror(status))
+      if (status < 0) throw new CannotOpen(lib.FFmpegError.strerror(status))
       // The status is ignored: decoding determines what this call could not. A fault of reading is looked at below.
       format.findStreamInfoSync()
       requireNoReadFault(libav, io)

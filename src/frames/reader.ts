@@ -34,10 +34,11 @@ export function tookTooLong(): VcapError {
   return new VcapError('unreadable', 'Decoding it took too long')
 }
 
-/** The error for a file that FFmpeg cannot open; `reason` is FFmpeg's. */
-export function cannotOpen(reason: string): VcapError {
-  const what = 'It is no video or image that FFmpeg knows, or its beginning is damaged'
-  return new VcapError('unreadable', `${what} (${reason})`)
+/** FFmpeg cannot open a file; `reason` is FFmpeg's. */
+export class CannotOpen extends VcapError {
+  constructor(reason: string) {
+    super('unreadable', `It is no video or image that FFmpeg knows, or its beginning is damaged (${reason})`)
+  }
 }
 
 /** Reads frames of the first video stream of one file that is not cover art. */

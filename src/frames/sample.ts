@@ -10,7 +10,7 @@ import { openVideo } from './open'
 import type { CountReason, PacketIndex } from './packet-index'
 import { findShortfall } from './promise'
 import { stillShortfall } from './promise-still'
-import type { ReadLimits, VideoFile, VideoReader } from './reader'
+import { CannotOpen, type ReadLimits, type VideoFile, type VideoReader } from './reader'
 import { countPages, decodeImage } from './still'
 import type { VideoTools } from './tools'
 import { withBytes } from './unnamed-file'
@@ -138,7 +138,8 @@ async function sampleVideo(
   file: VideoFile,
   settings: SampleSettings,
   limits: ReadLimits,
-  tools: VideoTools
+  tools: VideoTools,
+  mayRepeat = true
 ): Promise<SampledFrames> {
   try {
     return await sampleOpened(file, settings, limits, tools)
@@ -146,6 +147,8 @@ async function sampleVideo(
     if (error instanceof ReadFault || error instanceof Truncated) throw error
     // A demuxer that cannot read a part of the file often tells of the damage that it then sees, not of the fault.
     await requireReadableEnds(file.path, limits.deadline)
+    // The fault may have passed since. Opening is all that is repeated where there was none.
+    if (mayRepeat && error instanceof CannotOpen) return sampleVideo(file, settings, limits, tools, false)
     const shortfall = await findShortfall(file.path, 0, undefined)
     throw shortfall === undefined ? error : new Truncated(shortfall)
   }

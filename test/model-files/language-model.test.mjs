@@ -109,6 +109,11 @@ for (const [what, edit, field] of [
   ['many types', list('tokenizer.ggml.token_type', 'int32', [...types, 1]), /token_type has 513 values; expected 512/],
   ['another tokenizer', set('tokenizer.ggml.model', 'string', 'bert'), /tokenizer\.ggml\.model is 'bert'/],
   ['no merges', set('tokenizer.ggml.model', 'string', 'gpt2'), /merges is missing; expected the merges of a BPE/],
+  ...['whitespace', 'gemma4', 'sarvam-moe'].map((pre) => [
+    `the pre-tokenizer ${pre}, which is no byte-level BPE`,
+    (model) => bpe(['a b'])(model).set('tokenizer.ggml.pre', 'string', pre),
+    /tokenizer\.ggml\.pre is '[a-z0-9-]+', which is no byte-level BPE/
+  ]),
   ['a merge of one part', bpe(['a b', 'ab']), /merges has 'ab' as number 1; expected two parts/],
   ['eos as a list', list('tokenizer.ggml.eos_token_id', 'uint32', [7]), /eos_token_id is a list of u32; expected u32/],
   [

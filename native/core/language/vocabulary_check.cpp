@@ -197,6 +197,20 @@ void check_phi3(const GgufFile & file, const Tokens & tokens) {
     }
 }
 
+/**
+ * Refuses pre-tokenizers that hand llama.cpp's merging text as it is: it asserts that there is no space or line end in
+ * it, which only the bytes' spellings of GPT-2 guarantee.
+ */
+void check_pre(const GgufFile & file) {
+    file.require_type(KEY + "pre", GGUF_TYPE_STRING);
+    const std::string pre = file.find_string(KEY + "pre").value_or("");
+    for (const char * raw : {"gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"}) {
+        if (pre == raw) {
+            file.invalid(KEY + "pre is '" + pre + "', which is no byte-level BPE; LLaVA's language models have that");
+        }
+    }
+}
+
 }   // namespace
 
 void check_vocabulary(const GgufFile & file) {
@@ -208,7 +222,7 @@ void check_vocabulary(const GgufFile & file) {
         file.invalid(KEY + "model is '" + model +
                      "'; LLaVA's language models have llama (SentencePiece) or gpt2 (byte-level BPE)");
     }
-    file.require_type(KEY + "pre", GGUF_TYPE_STRING);
+    check_pre(file);
     const Tokens tokens(file);
     check_scores(file, tokens.count());
     const std::vector<int64_t> types = check_types(file, tokens);
