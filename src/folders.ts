@@ -24,6 +24,16 @@ function homeFolder(): string | undefined {
   }
 }
 
+/** Whether this process may make and remove files in a folder. */
+export function isWritableFolder(folder: string): boolean {
+  try {
+    fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Makes a folder of its own for temporary files, gone when the process ends. Throws `output_unwritable`. */
 export function makeTemporaryFolder(prefix: string): string {
   const folder = os.tmpdir()

@@ -3,14 +3,9 @@
 #include "core/error.h"
 #include "core/language/model_check.h"
 #include "core/language/tokenizer.h"
+#include "core/text.h"
 
 namespace vcap {
-namespace {
-
-bool contains(const std::string & text, const std::string & part) { return text.find(part) != std::string::npos; }
-
-}   // namespace
-
 ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj,
                             const std::string & chat_template) {
     ModelFacts facts;

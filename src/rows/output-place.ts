@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { VcapError } from '../errors'
+import { isWritableFolder } from '../folders'
 
 /** Where an output goes, and how it gets there. */
 export type OutputPlace =
@@ -115,16 +116,7 @@ function hasToStay(file: string, { uid, nlink }: fs.Stats): boolean {
   const user = process.geteuid?.() ?? uid
   const folder = fs.statSync(path.dirname(file))
   const sticky = (folder.mode & 0o1000) !== 0 && user !== 0 && ![uid, folder.uid].includes(user)
-  return sticky || !isWritable(path.dirname(file))
-}
-
-function isWritable(folder: string): boolean {
-  try {
-    fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+  return sticky || !isWritableFolder(path.dirname(file))
 }
 
 /** Containers are given single files that way; the system renames nothing over them. */

@@ -9,7 +9,7 @@ export interface RunSummary {
   statuses: Partial<Record<RowStatus, number>>
   /** Rows without a caption. */
   failed: number
-  /** Rows captioned by this call; the others were before. */
+  /** Rows that this call did, failed ones among them; the others were done before. */
   captioned: number
   /** True where all had been done before, and nothing was written. */
   already: boolean

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { VcapError } from '../errors'
+import { isWritableFolder } from '../folders'
 import type { RowSink } from '../rows/rows'
 
 /** The folder of a journal. */
@@ -21,7 +22,8 @@ export function makeJournalPlace({ path: output, isFile }: Pick<RowSink, 'path' 
   try {
     if (!isFile) return { folder: fs.mkdtempSync(path.join(temporary, 'vcap-journal-')), isTemporary: true }
     const beside = journalFolder(output)
-    if (canHold(path.dirname(output)) || fs.existsSync(beside)) return { folder: make(beside), isTemporary: false }
+    if (isWritableFolder(path.dirname(output)) || fs.existsSync(beside))
+      return { folder: make(beside), isTemporary: false }
     const name = createHash('sha256').update(output).digest('hex').slice(0, 32)
     return { folder: make(path.join(temporary, `vcap-journal-${name}`)), isTemporary: false }
   } catch (error) {
@@ -38,13 +40,4 @@ export function journalFolder(output: string): string {
 function make(folder: string): string {
   fs.mkdirSync(folder, { recursive: true })
   return folder
-}
-
-function canHold(folder: string): boolean {
-  try {
-    fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -7,7 +7,8 @@ import { JournalFile, type JournalScan } from './journal-file'
 import type { JournalPlace } from './journal-place'
 import { KeyTable } from './key-table'
 import { Lock } from './lock'
-import { formatKey, hashRow, parseKey, type RowKey } from './row-key'
+import { formatRecord, formatRevocation, isRevoked, splitRecord } from './record'
+import { formatKey, hashRow, type RowKey } from './row-key'
 import { readRunFile, requireSameRun, type RunFile } from './run-file'
 
 /** Bytes of a record at least, by which the number of records of a file is guessed. */
@@ -79,9 +80,8 @@ export class Journal {
       const size = fs.statSync(records, { throwIfNoEntry: false })?.size ?? 0
       const table = new KeyTable(Math.max(options.rows, Math.ceil(size / leastRecordBytes)))
       const { file, scan } = await JournalFile.open(records, (record, offset) => {
-        const end = record.indexOf(0x20)
-        const key = end > 0 ? parseKey(record.toString('latin1', 0, end)) : undefined
-        if (key) table.setOffset(key, isRevoked(record, end) ? undefined : offset)
+        const parts = splitRecord(record)
+        if (parts) table.setOffset(parts.key, isRevoked(record, parts.begin) ? undefined : offset)
       })
       return new Journal(folder, { isTemporary, earlier, scan, file, lock, table }, options)
     } catch (error) {
@@ -119,14 +119,12 @@ export class Journal {
    * `write_failed`.
    */
   async append(key: RowKey, path: string, caption: RowCaption): Promise<void> {
-    const { status, ...rest } = caption
-    const record = JSON.stringify({ status, path, ...rest })
-    this.#table.setOffset(key, await this.#file.append(`${formatKey(key)} ${record}`))
+    this.#table.setOffset(key, await this.#file.append(formatRecord(key, path, caption)))
   }
 
   /** Takes back what was appended for a row: it is not done. */
   async revoke(key: RowKey): Promise<void> {
-    await this.#file.append(`${formatKey(key)} ${revoked}`)
+    await this.#file.append(formatRevocation(key))
     this.#table.setOffset(key, undefined)
   }
 
@@ -142,13 +140,6 @@ export class Journal {
     const isEmpty = this.earlier === undefined && this.#file.size === 0 && !fs.existsSync(asideFolder(this.folder))
     if (this.#isTemporary || isEmpty) fs.rmSync(this.folder, { recursive: true, force: true })
   }
-}
-
-/** Stands for a caption that was taken back. */
-const revoked = '-'
-
-function isRevoked(record: Buffer, end: number): boolean {
-  return record.length === end + 2 && record[end + 1] === revoked.charCodeAt(0)
 }
 
 /** Where what `restart` replaces is kept until the new run ends. */

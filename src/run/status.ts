@@ -5,7 +5,7 @@ import { scanJournal } from './journal-file'
 import { journalFolder } from './journal-place'
 import { KeyTable } from './key-table'
 import { findHolder, type Holder } from './lock'
-import { parseKey } from './row-key'
+import { splitRecord, statusOf } from './record'
 import { readRunFile } from './run-file'
 
 /** Rows that are shown of the last captions, and of the last failures. */
@@ -88,17 +88,17 @@ class RecordCounter {
   }
 
   readonly add = (record: Buffer): void => {
-    const end = record.indexOf(0x20)
-    const key = end > 0 ? parseKey(record.toString('latin1', 0, end)) : undefined
-    if (!key) return
+    const parts = splitRecord(record)
+    if (!parts) return
+    const { key, begin } = parts
     const before = this.#table.offset(key)
     if (before !== undefined) this.#count(this.#names[before]!, -1)
-    const status = statusOf(record, end + 1)
+    const status = statusOf(record, begin)
     this.#table.setOffset(key, status === undefined ? undefined : this.#numberOf(status))
     if (status === undefined) return
     this.#count(status, 1)
     const last = isFailed(status) ? this.#last.failed : this.#last.captioned
-    last.push(record.toString('utf8', end + 1))
+    last.push(record.toString('utf8', begin))
     if (last.length > shownRows) last.shift()
   }
 
@@ -117,13 +117,4 @@ class RecordCounter {
     const known = this.#names.indexOf(status)
     return known >= 0 ? known : this.#names.push(status) - 1
   }
-}
-
-const statusField = '{"status":"'
-
-/** The status of a record's caption, which is its first field; undefined where the record takes a caption back. */
-function statusOf(record: Buffer, at: number): string | undefined {
-  if (record.toString('latin1', at, at + statusField.length) !== statusField) return undefined
-  const begin = at + statusField.length
-  return record.toString('latin1', begin, record.indexOf(0x22, begin))
 }

@@ -9,22 +9,10 @@ import test from 'node:test'
 import { loadAddon } from '../../dist/native/load.js'
 import { languageModel, projector, tokenTypes } from '../../tools/models/llava.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
+import { tinyModel, tinyProjector } from '../helpers/tiny-models.mjs'
 
 const addon = loadAddon()
 const folder = temporaryFolder()
-const tiny = {
-  name: 'tiny',
-  width: 64,
-  layers: 1,
-  heads: 4,
-  groups: 2,
-  feedForward: 128,
-  vocabulary: 512,
-  context: 512,
-  ropeBase: 1e4,
-  type: 'F16'
-}
-const tower = { name: 'p', image: 56, patch: 14, width: 64, layers: 2, heads: 2, feedForward: 128, projection: 64 }
 
 let count = 0
 function write(writer, name = `${count++}.gguf`) {
@@ -32,7 +20,7 @@ function write(writer, name = `${count++}.gguf`) {
   writer.write(file)
   return file
 }
-const mmproj = write(projector({ ...tower, type: 'F16' }))
+const mmproj = write(projector(tinyProjector))
 
 /** The error with which a model is refused, which names the file `named` and is one line. */
 function refusal(model, named = model) {
@@ -47,7 +35,7 @@ function refusal(model, named = model) {
   return assert.fail('accepted')
 }
 
-const plain = languageModel(tiny)
+const plain = languageModel(tinyModel)
 const tokens = []
 const types = []
 {
@@ -168,7 +156,7 @@ for (const [what, edit, field] of [
     /blk\.7\.ffn_up\.weight is none/
   ]
 ]) {
-  test(`a language model with ${what}`, () => assert.match(refusal(write(edit(languageModel(tiny)))), field))
+  test(`a language model with ${what}`, () => assert.match(refusal(write(edit(languageModel(tinyModel)))), field))
 }
 
 test('what is odd and harmless is accepted', () => {
@@ -180,13 +168,13 @@ test('what is odd and harmless is accepted', () => {
     (model) => model.tensor('rope_freqs.weight', 'F32', [8]),
     (model) => model.tensor('blk.0.attn_q.bias', 'F32', [64])
   ]) {
-    assert.equal(addon.inspect(write(edit(languageModel(tiny))), mmproj, '').vocabulary, 512)
+    assert.equal(addon.inspect(write(edit(languageModel(tinyModel))), mmproj, '').vocabulary, 512)
   }
 })
 
 /** A copy of a model with its bytes changed. */
 function changed(edit) {
-  const bytes = fs.readFileSync(write(languageModel(tiny)))
+  const bytes = fs.readFileSync(write(languageModel(tinyModel)))
   edit(bytes)
   const file = path.join(folder, `${count++}.gguf`)
   fs.writeFileSync(file, bytes)
@@ -216,7 +204,7 @@ test('a header that announces millions of keys is refused, not read', () => {
 })
 
 test('of what llama.cpp says the cause is told, without the names of its functions', async () => {
-  const model = write(bpe(['a b'])(languageModel(tiny)).set('tokenizer.ggml.pre', 'string', 'none such'))
+  const model = write(bpe(['a b'])(languageModel(tinyModel)).set('tokenizer.ggml.pre', 'string', 'none such'))
   const options = { model, mmproj, devices: [], splitMode: 'layer', sequences: 1, contextPerSequence: 256 }
   const rest = { threads: 1, kvType: 'f16', chatTemplate: '' }
   await assert.rejects(addon.loadModel({ ...options, ...rest }, () => {}).promise, (error) => {
@@ -227,7 +215,7 @@ test('of what llama.cpp says the cause is told, without the names of its functio
 })
 
 /** Writes a model in two parts: all metadata and the tensors but the last in the first; `edit` changes the second. */
-function split(name, edit = (part) => part, shape = tiny) {
+function split(name, edit = (part) => part, shape = tinyModel) {
   const names = [1, 2].map((part) => `${name}-0000${part}-of-00002.gguf`)
   const part = (model, number) =>
     model.set('split.no', 'uint16', number).set('split.count', 'uint16', 2).set('split.tensors.count', 'int32', 12)

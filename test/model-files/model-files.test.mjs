@@ -7,32 +7,10 @@ import test from 'node:test'
 import { GgufWriter } from '../../tools/models/gguf.mjs'
 import { languageModel, projector } from '../../tools/models/llava.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
+import { tinyModel, tinyProjector } from '../helpers/tiny-models.mjs'
 
 const addon = createRequire(import.meta.url)('../../dist/native/load.js').loadAddon()
 const folder = temporaryFolder()
-const text = {
-  name: 'tiny',
-  width: 64,
-  layers: 1,
-  heads: 4,
-  groups: 2,
-  feedForward: 128,
-  vocabulary: 512,
-  context: 512,
-  ropeBase: 1e4,
-  type: 'F16'
-}
-const vision = {
-  name: 'tiny projector',
-  image: 56,
-  patch: 14,
-  width: 64,
-  layers: 2,
-  heads: 2,
-  feedForward: 128,
-  projection: 64,
-  type: 'F16'
-}
 
 let count = 0
 function write(writer) {
@@ -40,8 +18,8 @@ function write(writer) {
   writer.write(file)
   return file
 }
-const model = write(languageModel(text))
-const mmproj = write(projector(vision))
+const model = write(languageModel(tinyModel))
+const mmproj = write(projector(tinyProjector))
 
 /** A copy of `file` whose metadata value of `key` is overwritten where it stands, behind the key and its type. */
 function edited(file, key, bytes) {
@@ -125,7 +103,7 @@ for (const [what, file, field] of [
     () =>
       write(
         projector({
-          ...vision,
+          ...tinyProjector,
           grid: [
             [1, 2],
             [65, 2]
@@ -192,13 +170,13 @@ test('language models: no tokenizer, no heads, another architecture, another wid
     refusal(write(new GgufWriter().set('general.architecture', 'string', 'mamba')), mmproj).message,
     /general\.architecture is 'mamba'/
   )
-  const error = refusal(write(languageModel({ ...text, width: 128 })), mmproj)
+  const error = refusal(write(languageModel({ ...tinyModel, width: 128 })), mmproj)
   assert.equal(error.code, 'model_mismatch')
   assert.match(error.message, /projects to 64 values, but .* takes 128/)
 })
 
 test('the template comes from the metadata where they leave no doubt', () => {
-  const other = (name, extra = (writer) => writer) => write(extra(languageModel({ ...text, name, chatml: false })))
+  const other = (name, extra = (writer) => writer) => write(extra(languageModel({ ...tinyModel, name, chatml: false })))
   const template = (file, asked = '') => addon.inspect(file, mmproj, asked).chatTemplate
   assert.equal(template(model), 'chatml_direct')
   assert.equal(template(other('llava-v1.6-mistral-7b')), 'mistral_instruct')

@@ -10,25 +10,13 @@ import { GgufWriter } from '../../tools/models/gguf.mjs'
 import { languageModel, languageTensors, projector, tokenTypes } from '../../tools/models/llava.mjs'
 import { cli, root } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
+import { tinyModel, tinyProjector } from '../helpers/tiny-models.mjs'
 import { demoSamples } from '../helpers/samples.mjs'
 
 const addon = loadAddon()
 const folder = temporaryFolder()
 const demo = path.join(root, 'models', 'demo', 'vcap-demo.gguf')
 const demoProjector = path.join(root, 'models', 'demo', 'vcap-demo-mmproj.gguf')
-const tiny = {
-  name: 'tiny',
-  width: 64,
-  layers: 1,
-  heads: 4,
-  groups: 2,
-  feedForward: 128,
-  vocabulary: 512,
-  context: 512,
-  ropeBase: 1e4,
-  type: 'F16'
-}
-const tower = { name: 'p', image: 56, patch: 14, width: 64, layers: 2, heads: 2, feedForward: 128, projection: 64 }
 
 let count = 0
 function write(writer) {
@@ -36,7 +24,7 @@ function write(writer) {
   writer.write(file)
   return file
 }
-const mmproj = write(projector({ ...tower, type: 'F16' }))
+const mmproj = write(projector(tinyProjector))
 const tokens = (model, question = 'Describe it.', template = '', projection = mmproj) => {
   const { before, after } = addon.promptTokens(model, projection, template, question)
   return { before: before.map(({ id }) => id), after: after.map(({ id }) => id) }
@@ -59,7 +47,7 @@ const pieces = { 600: 'sy', 601: 'sys', 602: 'syst', 603: 'syste', 10707: 'syste
 
 for (const [name, markType] of variants) {
   test(`Yi's layout, its marks typed ${name}: the ids are those of the reference`, () => {
-    const model = write(languageModel({ ...tiny, vocabulary: 64000, markType, pieces }))
+    const model = write(languageModel({ ...tinyModel, vocabulary: 64000, markType, pieces }))
     const { before, after } = tokens(model)
     assert.deepEqual(before.slice(0, 3), [6, 10707, 144])
     assert.equal(before.at(-1), 144)
@@ -92,7 +80,7 @@ test('the demo captions alike whatever type its marks have', async () => {
 test('a mark in the question stays text whatever its type, and the template keeps its own', () => {
   for (const [, markType] of variants) {
     const model = write(
-      languageModel({ ...tiny, markType, pieces: { 490: '</s>', 491: '<image>', 492: '</', 493: '</s' } })
+      languageModel({ ...tinyModel, markType, pieces: { 490: '</s>', 491: '<image>', 492: '</', 493: '</s' } })
     )
     for (const template of ['', ...chatTemplates]) {
       const marks = ({ before, after }) => [...before, ...after].filter((id) => id < 134 || id === 490 || id === 491)
@@ -111,12 +99,12 @@ test('a mark in the question stays text whatever its type, and the template keep
 })
 
 test('add_eos_token puts nothing before the images, and add_bos_token one token at the start', () => {
-  const plain = tokens(write(languageModel(tiny)))
+  const plain = tokens(write(languageModel(tinyModel)))
   // Of two entries llama.cpp would take neither: these writers leave the keys out first.
   const set = (key) => {
-    const bytes = fs.readFileSync(write(languageModel(tiny)))
+    const bytes = fs.readFileSync(write(languageModel(tinyModel)))
     const at = bytes.indexOf(key)
-    if (at < 0) return write(languageModel(tiny).set(key, 'bool', true))
+    if (at < 0) return write(languageModel(tinyModel).set(key, 'bool', true))
     bytes[at + key.length + 4] = 1
     const file = path.join(folder, `set-${count++}.gguf`)
     fs.writeFileSync(file, bytes)
@@ -127,13 +115,13 @@ test('add_eos_token puts nothing before the images, and add_bos_token one token 
 })
 
 test('a space before the text stands at its start and after each mark, where the model wants one', () => {
-  const bytes = fs.readFileSync(write(languageModel(tiny)))
+  const bytes = fs.readFileSync(write(languageModel(tinyModel)))
   const key = 'tokenizer.ggml.add_space_prefix'
   bytes[bytes.indexOf(key) + key.length + 4] = 1
   const file = path.join(folder, 'space.gguf')
   fs.writeFileSync(file, bytes)
   const space = 390 + 94
-  const [plain, spaced] = [tokens(write(languageModel(tiny))), tokens(file)]
+  const [plain, spaced] = [tokens(write(languageModel(tinyModel))), tokens(file)]
   assert.equal(spaced.before[1], space)
   assert.equal(spaced.after[0], space)
   assert.equal(spaced.before.length - plain.before.length, 2)
@@ -154,7 +142,7 @@ function bpe(architecture, specials, extra = (writer) => writer) {
   const names = [...letters.map((letter) => letter ?? String.fromCharCode(next++)), ...specials]
   return write(
     extra(
-      languageTensors(new GgufWriter(), { ...tiny, vocabulary: names.length })
+      languageTensors(new GgufWriter(), { ...tinyModel, vocabulary: names.length })
         .set('general.architecture', 'string', architecture)
         .set('general.name', 'string', 'a model')
         .set(`${architecture}.context_length`, 'uint32', 512)
@@ -181,14 +169,14 @@ const qwen = ['<|endoftext|>', '<|end|>', '<|im_start|>', '<|im_end|>']
 
 test('models outside LLaVA-1.6-34B get the template that they were trained with', () => {
   const facts = (file) => addon.inspect(file, mmproj, '')
-  const named = (title) => write(languageModel({ ...tiny, name: title, chatml: false }))
+  const named = (title) => write(languageModel({ ...tinyModel, name: title, chatml: false }))
   assert.equal(facts(bpe('llama', llama3)).chatTemplate, 'llama3_chat')
   assert.equal(facts(bpe('qwen2', qwen)).chatTemplate, 'qwen_1_5')
   assert.equal(facts(named('llava-v1.5-7b')).chatTemplate, 'llava_v1')
   const phi = { 400: '<|user|>', 401: '<|end|>', 402: '<|assistant|>' }
-  assert.equal(facts(write(languageModel({ ...tiny, chatml: false, pieces: phi }))).chatTemplate, 'phi3_chat')
+  assert.equal(facts(write(languageModel({ ...tinyModel, chatml: false, pieces: phi }))).chatTemplate, 'phi3_chat')
   // As llama.cpp's converter of 2023 called every model.
-  const shape = { ...tiny, name: 'LLaMA v2', chatml: false, vocabulary: 32000, width: 64, heads: 32 }
+  const shape = { ...tinyModel, name: 'LLaMA v2', chatml: false, vocabulary: 32000, width: 64, heads: 32 }
   const vicuna = facts(write(languageModel({ ...shape, groups: 32 })))
   assert.equal(vicuna.chatTemplate, 'llava_v1')
   assert.match(vicuna.warnings.join(), /llava_v1 is taken, since its shape is that of Vicuna/)
@@ -228,7 +216,7 @@ test('a question of any length is cut into words, whatever stack that takes', ()
 })
 
 test('a projector of LLaVA-1.6 without its grids is taken for what it is, or said aloud', () => {
-  const model = write(languageModel(tiny))
+  const model = write(languageModel(tinyModel))
   const without = (change) => {
     const bytes = fs.readFileSync(mmproj)
     for (const [from, to] of change) {

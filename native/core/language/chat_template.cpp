@@ -1,9 +1,9 @@
 #include "core/language/chat_template.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace vcap {
 namespace {
@@ -77,14 +77,6 @@ ChatTemplate named(const std::string & name, const std::string & reason) {
     }
     throw Error("usage", "There is no chat template '" + name + "'. There are: " + known_names());
 }
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
-bool contains(const std::string & text, const std::string & part) { return text.find(part) != std::string::npos; }
 
 /** What the model is called: its name and, where newer converters split that up, the parts. In lower case. */
 std::string read_title(const GgufFile & model) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/language/utf8.h"
+#include "core/text.h"
 #include "llama.h"
 
 namespace vcap {
@@ -183,10 +184,8 @@ void check_special_tokens(const GgufFile & file, const Tokens & tokens, bool bpe
 
 /** llama.cpp gives these tokens another attribute in models of that name, and fails where they are missing. */
 void check_phi3(const GgufFile & file, const Tokens & tokens) {
-    std::string name = file.find_string("general.name").value_or("");
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (name.find("phi-3") == std::string::npos && name.find("phi3") == std::string::npos) {
+    const std::string name = lower(file.find_string("general.name").value_or(""));
+    if (!contains(name, "phi-3") && !contains(name, "phi3")) {
         return;
     }
     for (const char * text : {"</s>", "<unk>", "<s>", "<|endoftext|>"}) {

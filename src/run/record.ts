@@ -1,0 +1,40 @@
+import type { RowCaption } from '../caption'
+import { formatKey, parseKey, type RowKey } from './row-key'
+
+/*
+ * A record of the journal: a row's key, a space, and the row's caption as JSON, whose first field is its status; `-` in
+ * its place takes an earlier record of the row back.
+ */
+
+const space = 0x20
+const quote = 0x22
+const revoked = '-'
+const statusField = '{"status":"'
+
+/** `path` is for people, as the table has it. */
+export function formatRecord(key: RowKey, path: string, { status, ...rest }: RowCaption): string {
+  return `${formatKey(key)} ${JSON.stringify({ status, path, ...rest })}`
+}
+
+export function formatRevocation(key: RowKey): string {
+  return `${formatKey(key)} ${revoked}`
+}
+
+/** The key of a record, and where what follows it begins; undefined for what is no record. */
+export function splitRecord(record: Buffer): { key: RowKey; begin: number } | undefined {
+  const end = record.indexOf(space)
+  const key = end > 0 ? parseKey(record.toString('latin1', 0, end)) : undefined
+  return key && { key, begin: end + 1 }
+}
+
+/** Whether what begins there takes an earlier record back. */
+export function isRevoked(record: Buffer, begin: number): boolean {
+  return record.length === begin + 1 && record[begin] === revoked.charCodeAt(0)
+}
+
+/** The status of the caption that begins there; undefined where none does. */
+export function statusOf(record: Buffer, begin: number): string | undefined {
+  const first = begin + statusField.length
+  if (record.toString('latin1', begin, first) !== statusField) return undefined
+  return record.toString('latin1', first, record.indexOf(quote, first))
+}
