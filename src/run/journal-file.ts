@@ -31,7 +31,8 @@ export class JournalFile {
   #size: number
   #waiting: Waiting[] = []
   #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> | undefined
+  /** The one that writes, group after group, while there is one. */
+  #writing: Promise<void> | undefined
   #failure: VcapError | undefined
   /** The part of the file that was read last. */
   #block = { start: 0, bytes: Buffer.alloc(0) }
@@ -83,13 +84,17 @@ export class JournalFile {
   }
 
   /** Brings what was added to the disk. Does not reject: each record's promise does. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    while (this.#waiting.length > 0 || this.#flushing) {
-      this.#flushing ??= this.#writeGroup().finally(() => (this.#flushing = undefined))
-      await this.#flushing
-    }
+    if (this.#waiting.length === 0) return this.#writing ?? Promise.resolve()
+    return (this.#writing ??= this.#writeAll())
+  }
+
+  /** Group after group until nothing waits: what is added while one is written is the next. */
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#writeGroup()
+    this.#writing = undefined
   }
 
   async #writeGroup(): Promise<void> {

@@ -155,6 +155,17 @@ test('a journal with any byte flipped keeps the other records, and tells', async
   }
 })
 
+test('a journal behind a slow disk holds no more than what waits for it', async () => {
+  const { file: journal } = await JournalFile.open(path.join(base, 'slow.log'), () => undefined)
+  const appended = Array.from({ length: 3000 }, (_, i) => journal.append(`record ${i}`))
+  // Whoever asks while groups are written waits for the one that writes, and begins nothing of its own.
+  assert.equal(journal.flush(), journal.flush())
+  const last = journal.append('the last')
+  await journal.flush()
+  await journal.close()
+  assert.equal(new Set(await Promise.all([...appended, last])).size, 3001)
+})
+
 test('a run that was stopped goes on: no row twice, and the output of an undisturbed run', async () => {
   const folder = fresh()
   const { input, output } = write(folder, names(60))
