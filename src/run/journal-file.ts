@@ -161,9 +161,8 @@ interface Waiting {
 const lineEnd = 0x0a
 const checksumDigits = 8
 
-function checksum(record: string | Buffer): string {
-  const sum = typeof record === 'string' ? crc32.str(record) : crc32.buf(record)
-  return (sum >>> 0).toString(16).padStart(checksumDigits, '0')
+function checksum(record: string): string {
+  return (crc32.str(record) >>> 0).toString(16).padStart(checksumDigits, '0')
 }
 
 /** The record of a line, without its end; undefined where the checksum is not its. */
@@ -173,7 +172,24 @@ function recordOf(line: Buffer): string | undefined {
 
 function isWhole(line: Buffer): boolean {
   if (line.length <= checksumDigits || line[checksumDigits] !== 0x20) return false
-  return line.toString('latin1', 0, checksumDigits) === checksum(line.subarray(checksumDigits + 1))
+  return writtenChecksum(line) === crc32.buf(line.subarray(checksumDigits + 1))
+}
+
+/** The checksum at the start of a line, as a signed number; null where no checksum stands there. */
+function writtenChecksum(line: Buffer): number | null {
+  let sum = 0
+  for (let i = 0; i < checksumDigits; i++) {
+    const digit = digitOf(line[i]!)
+    if (digit < 0) return null
+    sum = (sum << 4) | digit
+  }
+  return sum
+}
+
+/** What a hexadecimal digit is worth, which a checksum writes in lower case; -1 for what is none. */
+function digitOf(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  return byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : -1
 }
 
 /** Reads a journal that another may be writing: each whole record in turn. Nothing is changed. Throws `read_failed`. */

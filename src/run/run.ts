@@ -75,6 +75,7 @@ function identityOf({ name, digest, settings, usesText }: CaptionerInfo): Captio
 class Run {
   readonly #emit: (event: RunEvent) => void
   readonly #started = performance.now()
+  readonly #startedAt: string
   #begun = { at: '', done: 0 }
 
   constructor(
@@ -87,6 +88,7 @@ class Run {
     private readonly settings: RunSettings
   ) {
     this.#emit = options.onEvent ?? (() => undefined)
+    this.#startedAt = journal.earlier?.started ?? new Date().toISOString()
   }
 
   /** Captions what is not done and writes the output. `lost` is aborted where another process took over. */
@@ -163,11 +165,10 @@ class Run {
   }
 
   #writeRunFile(summary?: RunSummary): void {
-    const now = new Date().toISOString()
     const { input, sink, source, journal } = this
     const run: Omit<RunFile, 'format'> = {
       version: packageVersion,
-      started: journal.earlier?.started ?? now,
+      started: this.#startedAt,
       input,
       output: sink.path,
       rows: source.total,
@@ -176,7 +177,13 @@ class Run {
     }
     if (summary) {
       const { columns } = this.layout
-      run.finished = { at: now, summary, columns, input: fileState(input), output: fileState(sink.path) }
+      run.finished = {
+        at: new Date().toISOString(),
+        summary,
+        columns,
+        input: fileState(input),
+        output: fileState(sink.path)
+      }
     }
     writeRunFile(journal.folder, run)
   }

@@ -349,6 +349,15 @@ test('a journal that cannot be read any more is told and captioned again, never 
   assert.match(warnings.join(), /1 record of the journal is damaged: captioned again/)
 })
 
+const pause = () => new Promise((resolve) => setTimeout(resolve, 20))
+
+test('status: a run that nothing disturbed began before it was finished', async () => {
+  const { input, output } = write(fresh(), names(3))
+  await run(input, output, { captioner: namingCaptioner(pause) })
+  const { started, finished } = await readStatus(output)
+  assert.ok(started < finished, `${started} ${finished}`)
+})
+
 test('status: a run that was stopped, one that goes on, one that is finished', async () => {
   const { input, output } = write(fresh(), names(30))
   await assert.rejects(readStatus(output), { code: 'usage', message: /^No run of .* is known/ })
@@ -356,6 +365,7 @@ test('status: a run that was stopped, one that goes on, one that is finished', a
   const first = await readStatus(output)
   assert.deepEqual([first.state, first.rows, first.holder], ['stopped', 30, null])
   assert.equal(first.done, first.statuses.ok)
+  const began = first.started
   let during
   const captioner = namingCaptioner(async (name) => {
     if (name === '29.mp4') during = await readStatus(output)
@@ -364,6 +374,8 @@ test('status: a run that was stopped, one that goes on, one that is finished', a
   await run(input, output, { captioner })
   assert.deepEqual([during.state, during.holder.pid], ['running', process.pid])
   const last = await readStatus(output)
+  assert.equal(last.started, began)
+  assert.ok(last.finished > began)
   assert.deepEqual([last.state, last.done, last.failed, last.statuses], ['finished', 30, 1, { ok: 29, unreadable: 1 }])
   assert.deepEqual(
     last.lastFailures.map(({ path: name, error }) => [name, error]),
