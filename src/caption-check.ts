@@ -37,7 +37,8 @@ const caption = z.object({
   numFrames: count.nullable(),
   error: z.string().nullable(),
   usage: z.object({ imageTokens: count, promptTokens: count, tokens: count, tiles: count.optional() }).nullable(),
-  partial: z.literal(true).optional()
+  partial: z.literal(true).optional(),
+  replica: count.optional()
 })
 
 /** Throws `usage`, saying which part is missing or wrong. */

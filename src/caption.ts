@@ -93,6 +93,8 @@ export interface RowCaption {
   usage: RowUsage | null
   /** True where the file has less than its container promises (`allowPartial`). */
   partial?: true | undefined
+  /** Number of the replica that captioned it, where there are several: in events, not in the journal. */
+  replica?: number | undefined
 }
 
 /** What decides captions, each by its option's name. */
@@ -116,6 +118,27 @@ export interface CaptionerInfo {
   window: number
   /** Rows really captioned at once; a run ends when more than so many in a row end in `engine_error`. */
   concurrency: number
+}
+
+/** How a replica stands. */
+export interface ReplicaState {
+  /** Its number, from 0. */
+  replica: number
+  state: 'loading' | 'ready' | 'lost'
+  /** Of its process; null where there is none. */
+  pid: number | null
+  /** ggml's names; none: the CPU, or not known yet. */
+  devices: string[]
+  /** Rows under way in it. */
+  rows: number
+  /** Rows that it has done, in all its processes. */
+  done: number
+  /** Rows a second since its process was ready. */
+  rate: number
+  /** Bytes that are its own; mapped weights, which all share, are not counted. */
+  memory: number
+  /** Times that it was lost. */
+  losses: number
 }
 
 /**

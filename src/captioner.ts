@@ -49,6 +49,8 @@ export class Captioner {
   readonly warnings: string[]
   /** Files worth handing in at once: enough to keep the engine busy past a slow one. */
   readonly window: number
+  /** Files worked on at once: in the engine, in the decoders, and two that wait between them. @internal */
+  readonly places: number
   /** What the engine waited for. @internal */
   readonly occupancy: Occupancy
   readonly #model: NativeModel
@@ -63,15 +65,15 @@ export class Captioner {
   /** @internal */
   constructor(model: NativeModel, decoders: number, identity: CaptionerSettings, defaults: CaptionOptions) {
     this.#decoder = new Decoder(decoders, new Semaphore(maxPictureBytes))
-    const files = model.info.sequences + this.#decoder.processes + 2
+    this.places = model.info.sequences + this.#decoder.processes + 2
     this.info = model.info
     this.warnings = warnings(model.info)
-    this.window = files * 4
+    this.window = this.places * 4
     this.occupancy = new Occupancy(model.info.sequences)
     this.#model = model
     this.#identity = identity
     this.#defaults = defaults
-    this.#underWay = new Semaphore(files)
+    this.#underWay = new Semaphore(this.places)
   }
 
   /**

@@ -75,6 +75,7 @@ export class Child<Request, Answer, Event = never> {
   #resolveReady!: () => void
   #rejectReady!: (error: ChildLost) => void
   #started = false
+  #gone = false
   #nextId = 0
   /** Resolves when the child has started; rejects with `ChildLost` where it never does. */
   readonly ready = new Promise<void>((resolve, reject) => {
@@ -90,7 +91,15 @@ export class Child<Request, Answer, Event = never> {
     this.#child = forkProcess(main, env, quiet, descriptors)
     this.#child.on('message', (message) => this.#receive(message as FromChild<Answer, Event>))
     this.#child.on('error', ({ message }) => this.#lose(message))
-    this.#child.on('exit', (status, signal) => this.#lose(signal ?? `exit status ${status}`))
+    this.#child.on('exit', (status, signal) => {
+      this.#gone = true
+      this.#lose(signal ?? `exit status ${status}`)
+    })
+  }
+
+  /** Of the process; undefined where there is none. */
+  get pid(): number | undefined {
+    return this.#child.pid
   }
 
   /**
@@ -132,6 +141,14 @@ export class Child<Request, Answer, Event = never> {
     if (!this.#child.connected) return
     this.#child.disconnect()
     setTimeout(() => this.#child.kill('SIGKILL'), this.#exitGraceMs).unref()
+  }
+
+  /** Lets the child go, as `end` does, and resolves when its process is gone. */
+  stop(): Promise<void> {
+    this.end()
+    if (this.#gone || this.pid === undefined) return Promise.resolve()
+    this.#child.ref()
+    return new Promise((resolve) => this.#child.once('exit', () => resolve()))
   }
 
   #send(message: ToChild<Request>): void {

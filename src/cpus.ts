@@ -12,6 +12,16 @@ export interface Cpus {
   usable: number
   /** Threads that compute best: no more than physical cores, since a core's second hyperthread slows ggml's kernels. */
   threads: number
+  /** The physical cores among the processors that it may run on, those of one memory node together. */
+  cores: Core[]
+}
+
+/** A physical core, as far as this process may use it. */
+export interface Core {
+  /** Numbers of its logical processors; none where the system does not tell. */
+  cpus: number[]
+  /** The memory node (NUMA) that is near it. */
+  node: number
 }
 
 let known: Cpus | undefined
@@ -25,7 +35,8 @@ export function cpus(): Cpus {
 export function readCpus(allowed: number, root = '/'): Cpus {
   const quota = readQuota(root)
   const usable = Math.max(1, Math.min(allowed, Math.ceil(quota ?? allowed)))
-  return { allowed, quota, usable, threads: Math.min(usable, physicalCores(root) ?? allowed) }
+  const cores = readCores(root) ?? Array.from({ length: allowed }, () => ({ cpus: [], node: 0 }))
+  return { allowed, quota, usable, threads: Math.min(usable, cores.length), cores }
 }
 
 /** The least that a control group on the way to this process's leaves it, of version 2 and of version 1. */
@@ -77,17 +88,39 @@ function quotaOf(root: string, folder: string, isSecond: boolean): number | unde
   return time !== undefined && period !== undefined && time > 0 && period > 0 ? time / period : undefined
 }
 
-/** Cores among the processors that this process may run on; undefined where the system does not say. */
-function physicalCores(root: string): number | undefined {
+/** Of the processors that this process may run on; undefined where the system does not say. */
+function readCores(root: string): Core[] | undefined {
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read(root, '/proc/self/status'))?.[1]
   if (list === undefined) return undefined
-  const numbers = list.split(',').flatMap((range) => {
+  const nodes = readNodes(root)
+  const cores = new Map<string, Core>()
+  for (const cpu of parseList(list)) {
+    // Hyperthreads of one core have the same list. A container may hide it: the processor then counts for itself.
+    const name = read(root, `/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`) || `cpu${cpu}`
+    const core = cores.get(name)
+    if (core) core.cpus.push(cpu)
+    else cores.set(name, { cpus: [cpu], node: nodes.get(cpu) ?? 0 })
+  }
+  return [...cores.values()].sort((a, b) => a.node - b.node)
+}
+
+/** The memory node of each processor. */
+function readNodes(root: string): Map<number, number> {
+  const nodes = parseList(read(root, '/sys/devices/system/node/online').trim())
+  return new Map(
+    nodes.flatMap((node) =>
+      parseList(read(root, `/sys/devices/system/node/node${node}/cpulist`).trim()).map((cpu) => [cpu, node] as const)
+    )
+  )
+}
+
+/** The numbers of a list such as 0-3,8,10-11. */
+function parseList(list: string): number[] {
+  if (list === '') return []
+  return list.split(',').flatMap((range) => {
     const [first, last] = range.split('-').map(Number)
     return Array.from({ length: (last ?? first!) - first! + 1 }, (_, i) => first! + i)
   })
-  // Hyperthreads of one core have the same list. A container may hide it: the processor then counts for itself.
-  const siblings = (cpu: number) => read(root, `/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`)
-  return new Set(numbers.map((cpu) => siblings(cpu) || `cpu${cpu}`)).size
 }
 
 function read(root: string, file: string): string {

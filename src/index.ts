@@ -4,6 +4,7 @@ export type {
   CaptionerInfo,
   Embeddings,
   PathCaption,
+  ReplicaState,
   RowCaption,
   RowCaptioner,
   RowInput,
@@ -32,11 +33,14 @@ export type {
   FrameOptions,
   ImageCaptionOptions,
   LoadOptions,
-  PlanOptions
+  PlanOptions,
+  ReplicaOptions
 } from './options'
 export type { Picture } from './picture'
 export { plan, type Plan, type PlannedFrames } from './plan'
 export { prompts, type PromptName } from './prompts'
+export { loadReplicas } from './replicas/open'
+export type { ReplicaEvents } from './replicas/pool'
 export type { RunEvent, RunSummary } from './run/events'
 export { run, type RunOptions } from './run/run'
 export { readStatus, type JournalledRow, type RunStatus } from './run/status'

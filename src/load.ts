@@ -10,7 +10,7 @@ import type { Addon, NativeDevice } from './native/addon'
 import type { EngineHost } from './native/engine-host'
 import { modelSettings } from './identity'
 import { loadAddon } from './native/load'
-import { openEngineHost } from './native/open-engine'
+import { openEngineHere, openEngineHost } from './native/open-engine'
 import { parseLoadOptions, pickCaptionOptions, type LoadOptions, type LoadSettings } from './options'
 
 /**
@@ -18,16 +18,37 @@ import { parseLoadOptions, pickCaptionOptions, type LoadOptions, type LoadSettin
  * `model_not_found`, `model_invalid`, `model_mismatch`, `device_unavailable`,
  * `out_of_memory`, `engine_lost`, `aborted`.
  */
-export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
+export function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
+  return load(options, openEngineHost, { replicas: 1, isApart: false })
+}
+
+/** Where a replica is loaded. */
+export interface ReplicaPlace {
+  /** Replicas that share this machine's memory. */
+  replicas: number
+  /** Whether they run near different memory nodes. */
+  isApart: boolean
+}
+
+/** The same in a replica's process, which its engine may end. @internal */
+export function loadReplica(options: LoadOptions, place: ReplicaPlace): Promise<Captioner> {
+  return load(options, openEngineHere, place)
+}
+
+async function load(
+  options: LoadOptions | undefined,
+  openHost: typeof openEngineHost,
+  place: ReplicaPlace
+): Promise<Captioner> {
   const settings = parseLoadOptions(options)
   const files = findModel(settings.model, settings.mmproj)
   findVideoTools(settings.ffmpeg)
   const addon = loadAddon()
   let host: EngineHost | undefined
   try {
-    host = await openEngineHost(settings.rpc, settings.signal)
+    host = await openHost(settings.rpc, settings.signal)
     const { names, devices } = chooseDevices(addon.build, settings.gpus, host.devices)
-    const sequences = fitMemory(addon, files, devices, settings)
+    const { sequences, mmap } = fitMemory(addon, files, devices, settings, place)
     const model = await host.load(
       {
         ...files,
@@ -38,7 +59,7 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
         threads: settings.threads || cpus().threads,
         kvType: settings.kvType,
         chatTemplate: settings.chatTemplate,
-        mmap: settings.mmap
+        mmap
       },
       settings.onProgress ?? (() => undefined),
       settings.signal
@@ -54,20 +75,27 @@ export async function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
 
 /**
  * Captions at once: as many as asked for or, where nobody says how many, as fit. What is left of the memory is shared
- * out among them when the model is loaded, since each has a KV sequence of its own. Throws `out_of_memory`.
+ * out among them when the model is loaded, since each has a KV sequence of its own. Replicas near different memory
+ * nodes have a copy of the weights each, in memory that is near, where that leaves most of the room. Throws
+ * `out_of_memory`.
  */
 function fitMemory(
   addon: Addon,
   { model, mmproj }: ModelFiles,
   devices: NativeDevice[],
-  { kvType, chatTemplate, contextPerSequence, sequences }: LoadSettings
-): number {
+  settings: LoadSettings,
+  { replicas, isApart }: ReplicaPlace
+): { sequences: number; mmap: boolean } {
+  const { kvType, chatTemplate, contextPerSequence, sequences, mmap } = settings
   const facts = addon.inspect(model, mmproj, chatTemplate)
   const positions = contextPerSequence || Math.min(facts.contextTrained, maxTrainedContext)
-  const budget = memoryBudget(facts, devices, kvType)
+  const given = memoryBudget(facts, devices, kvType, { replicas, mmap })
+  const copied = isApart ? memoryBudget(facts, devices, kvType, { replicas, mmap: false }) : undefined
+  const isCopied = copied !== undefined && copied.left >= given.left / 2
+  const budget = isCopied ? copied : given
   const chosen = sequences ?? fittingSequences(budget, positions)
   requireMemory(budget, devices, chosen, positions)
-  return chosen
+  return { sequences: chosen, mmap: mmap && !isCopied }
 }
 
 /** Loads, captions one file, closes. For more than one file `loadCaptioner` loads once. */

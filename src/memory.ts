@@ -27,19 +27,25 @@ const contextStep = 256
 /** Captions at once that are chosen where nobody says how many: more gain little. */
 const maxSequences = 16
 
-/** Over all `devices` together. A device that does not say how much it has counts for nothing. */
+/**
+ * Over all `devices` together. A device that does not say how much it has counts for nothing. Where `replicas` share
+ * them, each has its part; language models mapped from one file are there once, all else for each.
+ */
 export function memoryBudget(
   { modelBytes, mmprojBytes, kvBytesPerPosition }: NativeModelFacts,
   devices: NativeDevice[],
-  kvType: KvType
+  kvType: KvType,
+  { replicas = 1, mmap = true }: { replicas?: number; mmap?: boolean } = {}
 ): MemoryBudget {
   const weights = modelBytes + mmprojBytes
   const total = devices.reduce(
     (sum, { type, memoryTotal }) =>
-      sum + Math.max(0, memoryTotal * usable - (type === 'cpu' ? buffers.cpu : buffers.gpu)),
+      sum + Math.max(0, memoryTotal * usable - replicas * (type === 'cpu' ? buffers.cpu : buffers.gpu)),
     0
   )
-  return { weights, left: Math.max(0, total - weights), kvPerPosition: kvBytesPerPosition * kvScale[kvType] }
+  const shared = mmap ? modelBytes : 0
+  const left = Math.max(0, (total - shared) / replicas - (weights - shared))
+  return { weights, left, kvPerPosition: kvBytesPerPosition * kvScale[kvType] }
 }
 
 /**

@@ -4,8 +4,10 @@ import { captionSettings, modelSettings } from './identity'
 import { loadCaptioner } from './load'
 import { findModel } from './models'
 import { loadAddon } from './native/load'
-import type { CaptionSettings, LoadOptions, LoadSettings } from './options'
+import type { CaptionSettings, LoadSettings, ReplicaOptions } from './options'
 import { takesText } from './prompts'
+import { loadReplicas } from './replicas/open'
+import type { ReplicaEvents } from './replicas/pool'
 
 /** What a journal has to know of a captioner. */
 export interface CaptionerIdentity {
@@ -31,10 +33,12 @@ export function identifyCaptioner(settings: LoadSettings & CaptionSettings): Cap
 }
 
 /**
- * Loads what these options ask for; those of captioning hold for every row. Closing it frees everything. Throws as
- * `loadCaptioner` does.
+ * Loads what these options ask for; those of captioning hold for every row: in this process where the CPU or local
+ * devices are one replica, else in processes of their own. Closing it frees everything. Throws as `loadCaptioner` does.
  */
-export async function openCaptioner(options: LoadOptions): Promise<RowCaptioner> {
-  const captioner = await loadCaptioner(options)
+export async function openCaptioner(options: ReplicaOptions, on: ReplicaEvents = {}): Promise<RowCaptioner> {
+  const { dpSize = 1, rpc = [], ...one } = options
+  if (dpSize > 1 || rpc.length > 0) return loadReplicas(options, on)
+  const captioner = await loadCaptioner(one)
   return { ...captioner.rows(), close: () => captioner.close() }
 }

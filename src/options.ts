@@ -106,11 +106,18 @@ const loadFields = {
     .describe('function')
 }
 
+/** How many models, each in a process of its own. */
+const replicaFields = {
+  /** Replicas of the model, each in a process of its own; one when left out. */
+  dpSize: positive.max(256).optional().describe('integer between 1 and 256')
+}
+
 const frames = z.strictObject(frameFields)
 const embed = z.strictObject({ anyres: answerFields.anyres, signal: frameFields.signal })
 const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signal })
 const caption = z.strictObject({ ...answerFields, ...frameFields })
 const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
+const replicas = z.strictObject({ ...load.shape, ...replicaFields })
 const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
 const { anyres, maxTokens, prompt } = answerFields
 const plan = z.strictObject({
@@ -128,7 +135,7 @@ const plan = z.strictObject({
 /** Where relative paths start; the table's folder when left out. */
 const root = name.optional().describe('folder')
 const run = z.strictObject({
-  ...load.shape,
+  ...replicas.shape,
   root,
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
@@ -171,6 +178,8 @@ export type ImageCaptionOptions = z.input<typeof imageCaption>
 export type CaptionOptions = z.input<typeof caption>
 /** Caption options given here are the defaults of every caption of the captioner. */
 export type LoadOptions = z.input<typeof load>
+/** As for one captioner; caption options are those of every row. */
+export type ReplicaOptions = z.input<typeof replicas>
 export type PlanOptions = z.input<typeof plan>
 export type RunOptions = z.input<typeof run>
 export type BenchOptions = z.input<typeof bench>
@@ -179,6 +188,7 @@ export type FrameSettings = z.output<typeof frames>
 export type ImageCaptionSettings = z.output<typeof imageCaption>
 export type CaptionSettings = z.output<typeof caption>
 export type LoadSettings = z.output<typeof load>
+export type ReplicaSettings = z.output<typeof replicas>
 export type RunSettings = z.output<typeof run>
 
 export const parseFrameOptions = parser(frames)
@@ -186,6 +196,7 @@ export const parseEmbedOptions = parser(embed)
 export const parseImageCaptionOptions = parser(imageCaption)
 export const parseCaptionOptions = parser(caption)
 export const parseLoadOptions = parser(load)
+export const parseReplicaOptions = parser(replicas)
 export const parsePlanOptions = parser(plan)
 export const parseRunOptions = parser(run)
 export const parseBenchOptions = parser(bench)
@@ -198,6 +209,11 @@ export function pickCaptionOptions(options: LoadOptions): CaptionOptions {
 /** The options among `options` that loading a captioner takes. */
 export function pickLoadOptions(options: LoadOptions): LoadOptions {
   return Object.fromEntries(Object.entries(options).filter(([key]) => key in load.shape))
+}
+
+/** The options among `options` that replicas take. */
+export function pickReplicaOptions(options: ReplicaOptions): ReplicaOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in replicas.shape))
 }
 
 /** The commands' schemas: a command has a flag for each option that it can be given as text. */

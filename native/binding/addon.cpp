@@ -7,6 +7,7 @@
 #include "binding/resampling.h"
 #include "binding/testing.h"
 #include "core/language/vocabulary.h"
+#include "core/process.h"
 
 #ifdef VCAP_RPC
 #include "ggml-rpc.h"
@@ -64,6 +65,18 @@ Napi::Value fit(const Napi::CallbackInfo & info) {
     });
 }
 
+/** endWithParent() */
+void end_with_parent(const Napi::CallbackInfo &) { vcap::end_with_parent(); }
+
+/** runOnCpus(cpus) */
+Napi::Value run_on_cpus(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        vcap::run_on_cpus(to_integers(info[0]));
+        return env.Undefined();
+    });
+}
+
 /** shutdown(): stops all models and loads of this environment and waits for their threads. */
 void shutdown(const Napi::CallbackInfo & info) {
     const std::set<Stoppable *> running = Environment::of(info.Env()).running;
@@ -110,6 +123,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("fit", Napi::Function::New(env, fit));
     exports.Set("resample", Napi::Function::New(env, resample));
     exports.Set("loadModel", Napi::Function::New(env, load_model));
+    exports.Set("endWithParent", Napi::Function::New(env, end_with_parent));
+    exports.Set("runOnCpus", Napi::Function::New(env, run_on_cpus));
     exports.Set("testing", testing(env));
     return exports;
 }

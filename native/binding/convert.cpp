@@ -109,6 +109,18 @@ std::vector<std::string> to_strings(const Napi::Value & value) {
     return strings;
 }
 
+std::vector<int> to_integers(const Napi::Value & value) {
+    if (!value.IsArray()) {
+        throw Error("usage", "Expected a list of integers");
+    }
+    const Napi::Array array = value.As<Napi::Array>();
+    std::vector<int> integers;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        integers.push_back(array.Get(i).ToNumber().Int32Value());
+    }
+    return integers;
+}
+
 EngineOptions to_engine_options(const Napi::Object & object) {
     EngineOptions options;
     options.model = text(object, "model");

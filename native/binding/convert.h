@@ -57,6 +57,7 @@ std::vector<uint8_t> to_bytes(const Napi::Value & value);
 /** Bytes that to_bytes() has copied since the process began: tests hold the cost of a row against it. */
 extern std::atomic<uint64_t> bytes_copied;
 std::vector<std::string> to_strings(const Napi::Value & value);
+std::vector<int> to_integers(const Napi::Value & value);
 EngineOptions to_engine_options(const Napi::Object & options);
 Picture to_picture(const Napi::Value & value);
 ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail);

@@ -11,6 +11,7 @@ const flags: [option: string, flags: string, description: string][] = [
   ['mmproj', '--mmproj <file>', 'projector GGUF; needed with a model file'],
   ['gpus', '--gpus <list>', '0-7, 0,2,4-5, all or none (default: all that are there)'],
   ['rpc', '--rpc <list>', 'ggml RPC servers as further devices, host:port,host:port'],
+  ['dpSize', '--dp-size <n>', 'replicas of the model, each in a process of its own (default: 1)'],
   ['splitMode', '--split-mode <mode>', 'how devices share the model: layer or tensor'],
   ['sequences', '--bs <n>', 'captions at once (default: as many as fit, up to 16)'],
   ['numFrames', '--num-frames <n>', 'frames taken from a video'],
@@ -26,7 +27,11 @@ const flags: [option: string, flags: string, description: string][] = [
   ['kvType', '--kv-type <type>', 'keys and values kept as f32, f16 or q8_0'],
   ['mmap', '--no-mmap', 'read the model into memory instead of mapping its files, which then may be changed'],
   ['threads', '--threads <n>', "the engine's CPU threads; 0: one a physical core, or what a CPU quota leaves"],
-  ['decoders', '--decoders <n>', 'videos decoded at once; 0: by the number of cores, or the CPU quota'],
+  [
+    'decoders',
+    '--decoders <n>',
+    'videos decoded at once, by all replicas; 0: by the number of cores, or the CPU quota'
+  ],
   ['decodeTimeout', '--decode-timeout <s>', 'seconds after which decoding one video is given up'],
   ['allowPartial', '--allow-partial', 'caption truncated files too; a column partial marks them'],
   ['ffmpeg', '--ffmpeg <file>', 'the ffmpeg command to use, instead of what is found'],

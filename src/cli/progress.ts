@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress'
-import { isCaptioned } from '../caption'
+import { isCaptioned, type ReplicaState } from '../caption'
 import type { RunEvent, RunSummary } from '../run/events'
 import { duration } from './duration'
 
@@ -29,12 +29,15 @@ class Counter {
   earlier = 0
   failed = 0
   total: number | undefined
+  /** How each replica stands; empty where there is one model. */
+  replicas = ''
   #started = Date.now()
 
   add(event: RunEvent): void {
     if (event.type === 'started') this.#started = Date.now()
     if (event.type === 'total') this.total = event.rows
     if (event.type === 'resumed') this.done = this.earlier = event.rows
+    if (event.type === 'replicas') this.replicas = `  (${event.replicas.map(shortly).join(' + ')})`
     if (event.type !== 'row') return
     this.done++
     if (!isCaptioned(event)) this.failed++
@@ -53,6 +56,11 @@ class Counter {
   get failures(): string {
     return this.failed === 0 ? '' : `, ${this.failed} failed`
   }
+}
+
+/** Its rows a second, or why it has none now. */
+function shortly({ state, rate }: ReplicaState): string {
+  return state === 'ready' ? rate.toFixed(1) : state
 }
 
 class BarProgress implements Progress {
@@ -80,7 +88,7 @@ class BarProgress implements Progress {
 
   #start(total: number): void {
     this.#bar = new SingleBar({
-      format: '[{bar}] {value}/{total}  {rate}/s  ETA {left}{failures}',
+      format: '[{bar}] {value}/{total}  {rate}/s{replicas}  ETA {left}{failures}',
       stream: process.stderr,
       fps: 5,
       linewrap: true, // switching it off would outlive a second Ctrl-C
@@ -93,7 +101,8 @@ class BarProgress implements Progress {
   }
 
   #payload() {
-    return { rate: this.#counter.rate.toFixed(1), left: this.#counter.eta, failures: this.#counter.failures }
+    const { rate, eta, failures, replicas } = this.#counter
+    return { rate: rate.toFixed(1), left: eta, failures, replicas }
   }
 }
 
@@ -110,8 +119,8 @@ class LineProgress implements Progress {
     if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
     if (event.type === 'resumed') process.stderr.write(`${resumedLine(event.rows)}\n`)
     if (event.type === 'row' && Date.now() >= this.#next) {
-      const { done, total, rate, eta, failures } = this.#counter
-      process.stderr.write(`${done}/${total ?? '?'} rows, ${rate.toFixed(1)}/s, ETA ${eta}${failures}\n`)
+      const { done, total, rate, eta, failures, replicas } = this.#counter
+      process.stderr.write(`${done}/${total ?? '?'} rows, ${rate.toFixed(1)}/s${replicas}, ETA ${eta}${failures}\n`)
       this.#next = Date.now() + secondsBetweenLines * 1000
     }
     if (event.type === 'finished') process.stderr.write(`${summaryLine(event)}\n`)

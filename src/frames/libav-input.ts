@@ -1,3 +1,4 @@
+import { requireParent } from '../child-main'
 import { VcapError } from '../errors'
 import { ReadFault } from './fault'
 import { H264Fields } from './h264-fields'
@@ -235,8 +236,9 @@ function noVideo(): never {
   throw new VcapError('no_frames', 'It has no video stream')
 }
 
-/** Throws `unreadable` when the deadline has passed. */
+/** Throws `unreadable` when the deadline has passed. In a decoder whose parent is gone it ends the process. */
 export function requireTimeLeft({ deadline }: ReadLimits): void {
+  requireParent()
   if (Date.now() >= deadline) throw tookTooLong()
 }
 

@@ -211,6 +211,13 @@ export interface Addon {
   /** Interleaved RGB scaled as Pillow's bicubic does it, to the bit. */
   resample(pixels: Uint8Array, width: number, height: number, newWidth: number, newHeight: number): Promise<Uint8Array>
   loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeJob<NativeModel>
+  /** Has the system end this process with the thread that started it, whatever it is doing then (Linux). */
+  endWithParent(): void
+  /**
+   * Lets this process, its threads and those that they start run on these processors alone, and so has the memory that
+   * they touch first near them (Linux; without effect elsewhere).
+   */
+  runOnCpus(cpus: number[]): void
   /** For tests alone. */
   testing: NativeTesting
 }

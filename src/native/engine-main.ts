@@ -12,7 +12,10 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 let model: NativeModel | undefined
 
 serve<EngineRequest, unknown, EngineEvent>(async (asked, signal, tell) => {
-  if (asked.what === 'devices') return loadAddon().devices(asked.rpc)
+  if (asked.what === 'devices') {
+    loadAddon().endWithParent() // while ggml connects, nothing else would tell
+    return loadAddon().devices(asked.rpc)
+  }
   if (asked.what === 'load') {
     const job = loadAddon().loadModel(asked.options, (fraction) => tell({ fraction }))
     model = await finish(job, signal)

@@ -27,6 +27,15 @@ const lookMs = 2000
 /** A process that is let go ends at once. */
 const exitGraceMs = 1000
 
+/** Asks RPC servers whether they are there and speak this protocol. Rejects with `device_unavailable`, `aborted`. */
+export async function probeRpcServers(
+  rpc: string[],
+  protocol: readonly [number, number],
+  signal: AbortSignal | undefined
+): Promise<void> {
+  await Promise.all(rpc.map((endpoint) => probeRpcServer(endpoint, protocol, answerMs, signal)))
+}
+
 /** An engine in a process of its own, with RPC servers among its devices. What ends that process ends no other. */
 export class EngineProcess implements EngineHost {
   devices: NativeDevice[] = []
@@ -52,7 +61,7 @@ export class EngineProcess implements EngineHost {
     protocol: readonly [number, number],
     signal: AbortSignal | undefined
   ): Promise<EngineProcess> {
-    await Promise.all(rpc.map((endpoint) => probeRpcServer(endpoint, protocol, answerMs, signal)))
+    await probeRpcServers(rpc, protocol, signal)
     const host = new EngineProcess(rpc, protocol)
     try {
       // ggml connects on the process's JavaScript thread.

@@ -1,6 +1,6 @@
 import { loadAddon } from './load'
 import type { EngineHost } from './engine-host'
-import { EngineProcess } from './engine-process'
+import { EngineProcess, probeRpcServers } from './engine-process'
 import { finish } from './job'
 
 /**
@@ -8,8 +8,19 @@ import { finish } from './job'
  * a server, or waits for one without end. Rejects with `device_unavailable`, `engine_lost` and `aborted`.
  */
 export async function openEngineHost(rpc: string[], signal: AbortSignal | undefined): Promise<EngineHost> {
+  const { rpcProtocol } = loadAddon().build
+  return rpc.length > 0 && rpcProtocol ? EngineProcess.open(rpc, rpcProtocol, signal) : engineHere(rpc)
+}
+
+/** The same in a process that may be ended by its engine, as a replica's: never one of its own. */
+export async function openEngineHere(rpc: string[], signal: AbortSignal | undefined): Promise<EngineHost> {
+  const { rpcProtocol } = loadAddon().build
+  if (rpcProtocol) await probeRpcServers(rpc, rpcProtocol, signal)
+  return engineHere(rpc)
+}
+
+function engineHere(rpc: string[]): EngineHost {
   const addon = loadAddon()
-  if (rpc.length > 0 && addon.build.rpcProtocol) return EngineProcess.open(rpc, addon.build.rpcProtocol, signal)
   return {
     devices: addon.devices(rpc), // a build without RPC says so here
     load: (options, onProgress, loadSignal) => finish(addon.loadModel(options, onProgress), loadSignal),

@@ -79,7 +79,8 @@ export async function captionRows(
 
   const record = async ({ row, key, isRetry }: Pending, made: RowCaption): Promise<void> => {
     const path = String(row.cells[source.pathColumn])
-    if (!isRetry || isCaptioned(made)) await journal.append(key, path, made)
+    const { replica, ...caption } = made // who captioned it is no part of what was captioned
+    if (!isRetry || isCaptioned(made)) await journal.append(key, path, caption)
     emit({ type: 'row', index: row.index, path, ...made })
   }
   const caption = async (pending: Pending): Promise<void> => {

@@ -1,4 +1,4 @@
-import type { CaptionerInfo, RowCaption, RowStatus } from '../caption'
+import type { CaptionerInfo, ReplicaState, RowCaption, RowStatus } from '../caption'
 
 /** What a run came to. */
 export interface RunSummary {
@@ -27,6 +27,8 @@ export type RunEvent =
   | { type: 'total'; rows: number }
   /** So many rows were done by an earlier run that this one continues. */
   | { type: 'resumed'; rows: number }
+  /** How each replica stands, where there are several: every second, and when one is ready or lost. */
+  | { type: 'replicas'; replicas: ReplicaState[] }
   /** In the order rows finish. `path` is the cell as it stands in the input. */
   | ({ type: 'row'; index: number; path: string } & RowCaption)
   | ({ type: 'finished' } & RunSummary)

@@ -1,9 +1,9 @@
 import fs from 'node:fs'
-import type { CaptionerInfo, RowCaptioner } from '../caption'
+import type { CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
 import { requireRowCaptioner } from '../caption-check'
 import { VcapError } from '../errors'
 import { identifyCaptioner, openCaptioner, requireCaptionerParts, type CaptionerIdentity } from '../open-captioner'
-import { parseRunOptions, pickLoadOptions, type RunOptions as RunFields, type RunSettings } from '../options'
+import { parseRunOptions, pickReplicaOptions, type RunOptions as RunFields, type RunSettings } from '../options'
 import { packageVersion } from '../package'
 import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, openSink, requireRoot } from '../rows/open'
@@ -138,7 +138,10 @@ class Run {
     let opened: RowCaptioner | undefined
     try {
       const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
-      const captioner = options.captioner ?? (opened = await openCaptioner({ ...pickLoadOptions(options), onProgress }))
+      const onReplicas = (replicas: ReplicaState[]) => emit({ type: 'replicas', replicas })
+      const told = { onReplicas, onWarning: (message: string) => this.#warnOf(message) }
+      const captioner =
+        options.captioner ?? (opened = await openCaptioner({ ...pickReplicaOptions(options), onProgress }, told))
       emit({ type: 'started', input: this.input, output: this.sink.path, captioner: captioner.info })
       for (const message of captioner.info.warnings) this.#warnOf(message)
       emit({ type: 'total', rows: source.total })

@@ -88,6 +88,26 @@ test('threads: one a physical core of those allowed, and no more than the quota'
   assert.equal(readCpus(7, system({})).threads, 7)
 })
 
+test('cores: hyperthreads together, those of one memory node together', () => {
+  const topology = (cpu) => `/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`
+  const root = system({
+    '/proc/self/status': 'Name: node\nCpus_allowed_list:\t0-3,5-7',
+    '/sys/devices/system/node/online': '0-1',
+    '/sys/devices/system/node/node0/cpulist': '0,2,4,6',
+    '/sys/devices/system/node/node1/cpulist': '1,3,5,7',
+    ...Object.fromEntries([0, 1, 2, 3, 4, 5, 6, 7].map((cpu) => [topology(cpu), `${cpu % 4},${(cpu % 4) + 4}`]))
+  })
+  const { cores, threads } = readCpus(7, root)
+  assert.deepEqual(cores, [
+    { cpus: [0], node: 0 },
+    { cpus: [2, 6], node: 0 },
+    { cpus: [1, 5], node: 1 },
+    { cpus: [3, 7], node: 1 }
+  ])
+  assert.equal(threads, 4)
+  assert.deepEqual(readCpus(2, system({})).cores, Array(2).fill({ cpus: [], node: 0 }))
+})
+
 test('here', () => {
   const here = cpus()
   assert.equal(here.allowed, os.availableParallelism())

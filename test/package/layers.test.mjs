@@ -20,6 +20,7 @@ const layers = [
   ['identity'],
   ['captioner'],
   ['load'],
+  ['replicas/'],
   ['open-captioner'],
   ['run/'],
   ['demo/'],
@@ -157,7 +158,7 @@ test('src: no layer imports from one above it', () => {
 
 test('src: rows and runs know no model: open-captioner alone does', () => {
   const graph = imports()
-  const models = /^(captioner|load|models|native\/|frames\/)/
+  const models = /^(captioner|load|models|native\/|frames\/|replicas\/)/
   for (const [file, imported] of Object.entries(graph)) {
     if (!/^(rows|run)\//.test(file)) continue
     assert.deepEqual(

@@ -1,0 +1,36 @@
+import type { CaptionerInfo, RowCaption, RowInput } from '../caption'
+import type { LoadOptions } from '../options'
+import type { CpuShare } from './cpu-share'
+
+/*
+ * What passes between a run's process and a replica's. Only paths go there and only captions come back: each replica
+ * decodes its own frames.
+ */
+
+/** Asked of a replica's process: to load, once, and then for captions. */
+export type ReplicaRequest = { what: 'load'; load: ReplicaLoad } | { what: 'caption'; row: RowInput }
+
+/** What a replica loads, as plain data. */
+export interface ReplicaLoad {
+  options: Omit<LoadOptions, 'signal' | 'onProgress'>
+  share: CpuShare
+  /** Replicas that share this machine's memory. */
+  replicas: number
+}
+
+export type ReplicaAnswer = ReplicaInfo | RowCaption
+
+/** What a replica that has loaded tells of itself. */
+export interface ReplicaInfo {
+  captioner: CaptionerInfo
+  /** ggml's names; none: the CPU. */
+  devices: string[]
+  /** Rows that it works on at once: in the engine, in its decoders, or between them. */
+  places: number
+}
+
+/** Told meanwhile: the share of the model that is loaded; that it lives, and the bytes that are its own. */
+export type ReplicaEvent = { fraction: number } | { memory: number }
+
+/** Milliseconds between two signs of life. */
+export const beatMs = 1000
