@@ -4,7 +4,8 @@
  *   node scripts/build-native.mjs            this machine's CPU
  *   VCAP_CUDA=1 node scripts/build-native.mjs   with CUDA
  *
- * Every VCAP_… option of CMakeLists.txt may be set as an environment variable (1/0, ON/OFF).
+ * Every VCAP_… option of CMakeLists.txt may be set as an environment variable (1/0, ON/OFF); so may
+ * CMAKE_CUDA_ARCHITECTURES.
  * Where all is built and no input is newer, nothing runs.
  */
 import { spawnSync } from 'node:child_process'
@@ -19,14 +20,16 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const addon = join(root, 'build', 'Release', 'vcap_native.node')
 const stamp = join(root, 'build', 'inputs.sha256')
 
-/** The CMake options of this build; `CMAKE_CUDA_ARCHITECTURES` passes through as well. */
+/** The CMake options of this build. */
 export function cmakeOptions() {
   const options = { VCAP_LLAMA_CPP_DIR: llamaCppDir() }
   for (const name of ['VCAP_CUDA', 'VCAP_RPC', 'VCAP_NATIVE']) {
     const value = process.env[name]
     if (value !== undefined) options[name] = /^(1|on|true|yes)$/i.test(value) ? 'ON' : 'OFF'
   }
-  if (process.env.CMAKE_CUDA_ARCHITECTURES) options.CMAKE_CUDA_ARCHITECTURES = process.env.CMAKE_CUDA_ARCHITECTURES
+  for (const name of ['VCAP_CUDA_WHEELS', 'CMAKE_CUDA_ARCHITECTURES']) {
+    if (process.env[name]) options[name] = process.env[name]
+  }
   return options
 }
 

@@ -61,8 +61,12 @@ export function parseGpus(list: string): number[] | 'all' {
 
 function noGpu(build: NativeBuild, devices: NativeDevice[], asked: string): VcapError {
   const there = devices.map((device) => `${device.name} (${device.description})`).join(', ')
-  const hint = build.backends.includes('CUDA')
-    ? ''
-    : '. This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`'
-  return new VcapError('device_unavailable', `GPU ${asked} was asked for; the devices here are ${there}${hint}`)
+  return new VcapError('device_unavailable', `GPU ${asked} was asked for; the devices here are ${there}${hint(build)}`)
+}
+
+/** Why there are not more GPUs, as far as the addon decides it. */
+function hint({ backends, whyNoCudaGpu }: NativeBuild): string {
+  if (!backends.includes('CUDA'))
+    return '. This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`'
+  return whyNoCudaGpu === '' ? '' : `; built with CUDA, ${whyNoCudaGpu}`
 }

@@ -6,6 +6,7 @@
 #include "binding/model.h"
 #include "binding/resampling.h"
 #include "binding/testing.h"
+#include "core/cuda_gpus.h"
 #include "core/language/vocabulary.h"
 #include "core/process.h"
 
@@ -77,6 +78,11 @@ Napi::Value run_on_cpus(const Napi::CallbackInfo & info) {
     });
 }
 
+/** NativeBuild's whyNoCudaGpu, looked up when it is read: it starts the driver. */
+Napi::Value why_no_cuda_gpu(const Napi::CallbackInfo & info) {
+    return Napi::String::New(info.Env(), vcap::why_no_cuda_gpu());
+}
+
 /** shutdown(): stops all models and loads of this environment and waits for their threads. */
 void shutdown(const Napi::CallbackInfo & info) {
     const std::set<Stoppable *> running = Environment::of(info.Env()).running;
@@ -98,6 +104,7 @@ Napi::Object build(Napi::Env env) {
     backends.Set(backends.Length(), "RPC");
 #endif
     object.Set("backends", backends);
+    object.DefineProperty(Napi::PropertyDescriptor::Accessor<why_no_cuda_gpu>("whyNoCudaGpu", napi_enumerable));
 #ifdef VCAP_RPC
     Napi::Array protocol = Napi::Array::New(env);
     protocol.Set(0u, RPC_PROTO_MAJOR_VERSION);

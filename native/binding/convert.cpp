@@ -204,6 +204,9 @@ Napi::Object to_js(Napi::Env env, const Device & device) {
     object.Set("type", device.type);
     object.Set("memoryFree", static_cast<double>(device.memory_free));
     object.Set("memoryTotal", static_cast<double>(device.memory_total));
+    if (!device.problem.empty()) {
+        object.Set("problem", device.problem);
+    }
     return object;
 }
 

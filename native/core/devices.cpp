@@ -3,6 +3,7 @@
 #include <mutex>
 #include <set>
 
+#include "core/cuda_gpus.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "kernels/backend.h"
@@ -77,8 +78,8 @@ std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
         size_t free = 0;
         size_t total = 0;
         ggml_backend_dev_memory(device, &free, &total);
-        devices.push_back(
-            {ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_name(device), free, total});
+        devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device), type_name(device), free,
+                           total, cuda_device_problem(device)});
     }
     return devices;
 }
@@ -99,6 +100,10 @@ std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & na
                 names_there += (i > 0 ? ", " : "") + std::string(ggml_backend_dev_name(ggml_backend_dev_get(i)));
             }
             throw Error("device_unavailable", "There is no device " + name + ". There are: " + names_there);
+        }
+        const std::string problem = cuda_device_problem(device);
+        if (!problem.empty()) {
+            throw Error("device_unavailable", problem);
         }
         found.push_back(device);
     }

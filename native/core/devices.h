@@ -15,6 +15,7 @@ struct Device {
     std::string type;          // cpu, gpu, igpu (a GPU that shares the CPU's memory) or accel (a CPU accelerator)
     uint64_t memory_free;      // bytes; 0 where the backend does not say
     uint64_t memory_total;     // bytes; 0 where the backend does not say
+    std::string problem;       // why it cannot compute here, a sentence; empty: it can
 };
 
 /**
@@ -33,7 +34,7 @@ void serve_cpu(const std::string & endpoint);
 
 /**
  * The handles of the devices with these names, in the names' order; ggml owns them. Throws device_unavailable for a
- * name that no device has; its message lists the names that there are.
+ * name that no device has, listing the names that there are, and for a GPU that this build has no code for.
  */
 std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & names);
 

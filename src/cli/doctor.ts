@@ -6,6 +6,7 @@ import { asVcapError, exitCodes } from '../errors'
 import { loadLibav } from '../frames/libav'
 import { findFfmpeg, hasNodeAv } from '../frames/tools'
 import { listedFiles, models, type ListedModel, type ModelFiles } from '../models'
+import type { NativeBuild, NativeDevice } from '../native/addon'
 import { loadAddon } from '../native/load'
 import { nodeTooOld } from '../package'
 import { loadSharp } from '../sharp'
@@ -60,18 +61,25 @@ function processors(): Finding {
 function addonAndDevices(): Finding[] {
   try {
     const { build, devices } = loadAddon()
-    const found = devices([]).map(({ name, description, memoryTotal }) => ({
-      name,
-      state: 'ok' as const,
-      detail: memoryTotal > 0 ? `${description}, ${(memoryTotal / 2 ** 30).toFixed(1)} GiB` : description
-    }))
     return [
       { name: 'addon', state: 'ok', detail: `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}` },
-      ...found
+      ...withoutGpu(build),
+      ...devices([]).map(device)
     ]
   } catch (error) {
     return [{ name: 'addon', state: 'broken', detail: asVcapError(error).message }]
   }
+}
+
+/** An addon with CUDA that finds no GPU: the CPU serves. */
+function withoutGpu({ whyNoCudaGpu }: NativeBuild): Finding[] {
+  return whyNoCudaGpu === '' ? [] : [{ name: 'CUDA', state: 'absent', detail: `built with CUDA, ${whyNoCudaGpu}` }]
+}
+
+function device({ name, description, memoryTotal, problem }: NativeDevice): Finding {
+  if (problem !== undefined) return { name, state: 'broken', detail: problem }
+  const memory = memoryTotal > 0 ? `, ${(memoryTotal / 2 ** 30).toFixed(1)} GiB` : ''
+  return { name, state: 'ok', detail: `${description}${memory}` }
 }
 
 function images(): Finding {

@@ -17,12 +17,19 @@ export interface NativeDevice {
   /** Bytes; 0 where the backend does not say. */
   memoryFree: number
   memoryTotal: number
+  /** Why it cannot compute here, such as a GPU that this build has no code for: a sentence. */
+  problem?: string
 }
 
 export interface NativeBuild {
   llamaCpp: string
   /** Backends compiled in: `CPU`, `CUDA`, `RPC`. */
   backends: string[]
+  /**
+   * Why CUDA offers no GPU in this process, as words that go on from "built with CUDA, "; empty where it offers one, or
+   * where this build has no CUDA. Reading it starts the driver.
+   */
+  readonly whyNoCudaGpu: string
   /** Major and minor version of ggml's RPC protocol, where that backend is compiled in. */
   rpcProtocol?: [number, number]
   sanitized: boolean

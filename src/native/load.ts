@@ -55,17 +55,22 @@ function findAddon(): string {
   }
 }
 
+/** Where one of CUDA's libraries comes from: NVIDIA's repository for the system's packages, or a wheel. */
+function cudaLibrary(system: string, wheel: string, wheelOf12: string): string {
+  return (
+    `install ${system} of this CUDA version from NVIDIA's package repository, or pip install ${wheel} ` +
+    `(for CUDA 12 ${wheelOf12}); where it is installed already, name its folder in LD_LIBRARY_PATH`
+  )
+}
+
 /** Debian's packages of the libraries that the addon is linked to, and where else they come from. */
 const libraryPackages: [library: RegExp, where: string][] = [
   [/^libgomp\.so/, 'install the package libgomp1 (apt install libgomp1), elsewhere libgomp'],
   [/^libstdc\+\+\.so/, 'install the package libstdc++6 (apt install libstdc++6), elsewhere libstdc++'],
   [/^libgcc_s\.so/, 'install the package libgcc-s1 (apt install libgcc-s1), elsewhere libgcc'],
-  [/^libcuda\.so/, "install the NVIDIA driver, or in a container let its runtime pass the driver's libraries in"],
-  [
-    /^lib(cudart|cublas|cublasLt)\.so/,
-    'install the CUDA runtime, of the version in the name, or name its folder in LD_LIBRARY_PATH'
-  ],
-  [/^libnccl\.so/, 'install the package libnccl2 of the CUDA repository']
+  [/^libcudart\.so/, cudaLibrary('cuda-cudart', 'nvidia-cuda-runtime', 'nvidia-cuda-runtime-cu12')],
+  [/^libcublas(Lt)?\.so/, cudaLibrary('libcublas', 'nvidia-cublas', 'nvidia-cublas-cu12')],
+  [/^libnccl\.so/, cudaLibrary('libnccl2', 'nvidia-nccl-cu13', 'nvidia-nccl-cu12')]
 ]
 
 /** What helps, for the dynamic linker's words. */

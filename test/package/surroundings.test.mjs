@@ -1,6 +1,6 @@
 /** What a machine may lack or have in another way: folders, libraries, packages, a newer Node, a place of our own. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -137,6 +137,33 @@ test('a library that the addon needs is missing: its name and its package', linu
   const gomp = doctor(addonWith('gomp', 'libgomp.so.1\0', 'libgomp.so.7\0')).addon
   assert.match(gomp.detail, /the library libgomp\.so\.7 is missing on this system: .*apt install libgomp1/)
   assert.doesNotMatch(gomp.detail, /install it again/)
+})
+
+/** An addon that is linked to a library of this name, which is not there any more: of a version that no system has. */
+function addonNeeding(library) {
+  const place = at(`needs-${library}`, 'build', 'Release')
+  fs.mkdirSync(place, { recursive: true })
+  const compile = (...args) =>
+    execFileSync('cc', ['-shared', '-fPIC', '-x', 'c', '-', ...args], { cwd: place, input: 'int vcap_nothing;' })
+  compile(`-Wl,-soname,${library}`, '-o', library)
+  compile('-x', 'none', '-Wl,--no-as-needed', library, '-o', 'vcap_native.node')
+  fs.rmSync(path.join(place, library))
+  return { env: { VCAP_NATIVE_PREBUILD: at(`needs-${library}`) } }
+}
+
+test("each of CUDA's libraries that is missing: its name, package and wheel", linux, () => {
+  const places = [
+    ['libcudart.so.99', /cuda-cudart.*pip install nvidia-cuda-runtime .*LD_LIBRARY_PATH/],
+    ['libcublas.so.99', /libcublas .*pip install nvidia-cublas .*LD_LIBRARY_PATH/],
+    ['libcublasLt.so.98', /libcublas .*for CUDA 12 nvidia-cublas-cu12.*LD_LIBRARY_PATH/],
+    ['libnccl.so.99', /libnccl2 .*pip install nvidia-nccl-cu13 .*LD_LIBRARY_PATH/]
+  ]
+  for (const [library, where] of places) {
+    const { state, detail } = doctor(addonNeeding(library)).addon
+    assert.equal(state, 'broken')
+    assert.ok(detail.includes(`the library ${library} is missing on this system: install `), detail)
+    assert.match(detail, where)
+  }
 })
 
 test('an addon that is cut short, and one that is not there', linux, () => {
