@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isRowErrorCode, VcapError } from './errors'
-import type { RowCaption, RowCaptioner } from './caption'
+import type { EngineTime, RowCaption, RowCaptioner } from './caption'
 
 /*
  * What strangers hand in is checked here: a captioner when a run begins, and each record that it answers.
@@ -22,6 +22,7 @@ const captioner = z.object({
     concurrency: atLeastOne
   }),
   captionRow: called,
+  engineTime: called.optional(),
   close: called
 })
 
@@ -41,6 +42,8 @@ const caption = z.object({
   replica: count.optional()
 })
 
+const engineTime = z.object({ engines: atLeastOne, busy: z.number().min(0), filled: z.number().min(0) })
+
 /** Throws `usage`, saying which part is missing or wrong. */
 export function requireRowCaptioner(value: unknown): asserts value is RowCaptioner {
   const { success, error } = captioner.safeParse(value)
@@ -55,6 +58,13 @@ export function requireRowCaption(value: unknown): RowCaption {
   const { success, data, error } = caption.safeParse(value)
   if (success) return data
   throw new VcapError('usage', `The captioner did not answer with a RowCaption: ${fault(error)}`)
+}
+
+/** What a captioner answered of its engines. Throws `usage`, saying which part is missing or wrong. */
+export function requireEngineTime(value: unknown): EngineTime {
+  const { success, data, error } = engineTime.safeParse(value)
+  if (success) return data
+  throw new VcapError('usage', `The captioner did not answer engineTime with an EngineTime: ${fault(error)}`)
 }
 
 function fault(error: z.ZodError): string {

@@ -69,7 +69,9 @@ export interface RowInput {
 
 /** What a caption took. */
 export interface RowUsage {
+  /** Tokens that the images are for the language model. */
   imageTokens: number
+  /** Text tokens of the prompt, its chat template included. */
   promptTokens: number
   /** Tokens generated. */
   tokens: number
@@ -82,6 +84,7 @@ export interface RowUsage {
  * event and a captioner's answer in another process are this record.
  */
 export interface RowCaption {
+  /** As in the output's column status. */
   status: RowStatus
   /** Empty where there is none. */
   text: string
@@ -124,6 +127,7 @@ export interface CaptionerInfo {
 export interface ReplicaState {
   /** Its number, from 0. */
   replica: number
+  /** Whether it loads, captions, or is to be started again. */
   state: 'loading' | 'ready' | 'lost'
   /** Of its process; null where there is none. */
   pid: number | null
@@ -139,6 +143,19 @@ export interface ReplicaState {
   memory: number
   /** Times that it was lost. */
   losses: number
+}
+
+/**
+ * What engines have done since their captioner was made. That of several captioners that work side by side may be added
+ * up, field by field.
+ */
+export interface EngineTime {
+  /** Engines that work side by side. */
+  engines: number
+  /** Seconds in which they computed, of all of them together. */
+  busy: number
+  /** The same seconds, each times the share of its engine's sequences for which there were captions. */
+  filled: number
 }
 
 /**
@@ -160,8 +177,15 @@ export interface ReplicaState {
  */
 export interface RowCaptioner {
   readonly info: CaptionerInfo
-  /** Resolves for whatever concerns this row alone; rejects with what ends the run, `aborted` among it. */
-  captionRow(row: RowInput, signal: AbortSignal): Promise<RowCaption>
+  /**
+   * Resolves for whatever concerns this row alone; rejects with what ends the run, `aborted` among it. An abort of
+   * `signal` drops the row whatever its state. `recall` is aborted when the run is stopped, while captions under way
+   * may still finish: a row that waits here and was not begun then rejects with `aborted` at once. It is never aborted
+   * later than `signal`. A captioner that begins each row when it is handed in can leave it out.
+   */
+  captionRow(row: RowInput, signal: AbortSignal, recall: AbortSignal): Promise<RowCaption>
+  /** What its engines have done; may be left out. The end of a run then does not say which share of them was used. */
+  engineTime?(): Promise<EngineTime>
   close(): Promise<void>
 }
 

@@ -126,8 +126,9 @@ export class Captioner {
     requireRoom(this.info, settings)
     return {
       info: this.#describe(settings),
-      captionRow: async ({ path, text }: RowInput, signal: AbortSignal) =>
-        toRowCaption(await this.#captionFile(path, { ...settings, text: text ?? settings.text, signal })),
+      captionRow: async ({ path, text }: RowInput, signal: AbortSignal, recall?: AbortSignal) =>
+        toRowCaption(await this.#captionFile(path, { ...settings, text: text ?? settings.text, signal }, recall)),
+      engineTime: async () => ({ engines: 1, ...(await this.#model.time()) }),
       close: async () => undefined
     }
   }
@@ -175,12 +176,12 @@ export class Captioner {
     }
   }
 
-  /** Throws what concerns more than this file. */
-  async #captionFile(path: string, settings: CaptionSettings): Promise<FileOutcome> {
+  /** `recall` takes it back as long as its decoding has not begun. Throws what concerns more than this file. */
+  async #captionFile(path: string, settings: CaptionSettings, recall = settings.signal): Promise<FileOutcome> {
     let length: number | null = null
     try {
-      const caption = await this.#track(settings.signal, async () => {
-        const { job, framesTime, ...sampled } = await this.#submitFile(path, settings)
+      const caption = await this.#track(recall, async () => {
+        const { job, framesTime, ...sampled } = await this.#submitFile(path, settings, recall)
         length = sampled.length
         const caption = await this.#finishCaption(job, settings.signal, framesTime)
         return { ...caption, length, ...(sampled.partial && { partial: sampled.partial }) }
@@ -194,10 +195,10 @@ export class Captioner {
   }
 
   /** A function of its own, which ends long before the caption does: nothing holds the pictures then. */
-  async #submitFile(path: string, settings: CaptionSettings) {
+  async #submitFile(path: string, settings: CaptionSettings, recall: AbortSignal | undefined) {
     const started = performance.now()
     const { frames, release, length, partial } = await this.occupancy.preparing(() =>
-      this.#decoder.sample(path, settings, this.#active.size)
+      this.#decoder.sample(path, settings, { underWay: this.#active.size, recall })
     )
     try {
       const job = this.#submit(frames, settings)

@@ -3,6 +3,7 @@ export type {
   Caption,
   CaptionerInfo,
   Embeddings,
+  EngineTime,
   PathCaption,
   ReplicaState,
   RowCaption,
@@ -41,6 +42,20 @@ export { plan, type Plan, type PlannedFrames } from './plan'
 export { prompts, type PromptName } from './prompts'
 export { loadReplicas } from './replicas/open'
 export type { ReplicaEvents } from './replicas/pool'
-export type { RunEvent, RunSummary } from './run/events'
+export type {
+  BegunEvent,
+  FinishedEvent,
+  LoadingEvent,
+  ReplicasEvent,
+  ResumedEvent,
+  RowEvent,
+  RunEvent,
+  RunSummary,
+  StartedEvent,
+  StoppedEvent,
+  StoppingEvent,
+  TotalEvent,
+  WarningEvent
+} from './run/events'
 export { run, type RunOptions } from './run/run'
 export { readStatus, type JournalledRow, type RunStatus } from './run/status'

@@ -23,6 +23,7 @@ Napi::Function Model::define(Napi::Env env) {
                        {
                            InstanceMethod<&Model::caption>("caption"),
                            InstanceMethod<&Model::embed>("embed"),
+                           InstanceMethod<&Model::time>("time"),
                            InstanceMethod<&Model::close>("close"),
                        });
 }
@@ -127,6 +128,16 @@ Napi::Value Model::embed(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
         ImageRequest images = to_image_request(info[0], info[1]);
         return start<Embedding>(info.Env(), [&](auto answer) { return engine().embed(std::move(images), answer); });
+    });
+}
+
+Napi::Value Model::time(const Napi::CallbackInfo & info) {
+    return guarded(info.Env(), [&] {
+        const EngineTime time = engine().time();
+        Napi::Object object = Napi::Object::New(info.Env());
+        object.Set("busy", time.busy);
+        object.Set("filled", time.filled);
+        return object;
     });
 }
 

@@ -26,6 +26,7 @@ public:
 private:
     Napi::Value caption(const Napi::CallbackInfo & info);
     Napi::Value embed(const Napi::CallbackInfo & info);
+    Napi::Value time(const Napi::CallbackInfo & info);
     Napi::Value close(const Napi::CallbackInfo & info);
 
     Engine & engine() const;

@@ -1,4 +1,4 @@
-import { exitCodes } from '../errors'
+import { asVcapError, exitCodes } from '../errors'
 import { ignoreAgain } from './ignored-signals'
 
 const codes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated, SIGHUP: exitCodes.hangup } as const
@@ -38,4 +38,10 @@ export class Interrupted extends Error {
     super(`Stopped by ${name}; ${outcome}`)
     this.exitCode = exitCode
   }
+}
+
+/** Of the command that this error ends. */
+export function exitCodeOf(error: unknown): number {
+  const { cause } = error as Error
+  return cause instanceof Interrupted ? cause.exitCode : asVcapError(error).exitCode
 }

@@ -6,7 +6,7 @@ import { outliveStandardStreams } from '../standard-streams'
 import { benchCommand } from './bench'
 import { demoCommand } from './demo'
 import { doctorCommand } from './doctor'
-import { Interrupted } from './interrupt'
+import { exitCodeOf, Interrupted } from './interrupt'
 import { planCommand } from './plan'
 import { runCommand } from './run'
 import { statusCommand } from './status'
@@ -49,11 +49,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   if (process.env.VCAP_DEBUG) console.error(error)
   const { cause } = error as Error
-  if (cause instanceof Interrupted) {
-    process.stderr.write(`\n${cause.message}\n`)
-    return cause.exitCode
-  }
-  const known = asVcapError(error)
-  process.stderr.write(`vcap-native: ${known.message}\n`)
-  return known.exitCode
+  const message = cause instanceof Interrupted ? `\n${cause.message}` : `vcap-native: ${asVcapError(error).message}`
+  process.stderr.write(`${message}\n`)
+  return exitCodeOf(error)
 }

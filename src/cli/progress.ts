@@ -1,18 +1,29 @@
 import { SingleBar } from 'cli-progress'
-import { isCaptioned, type ReplicaState } from '../caption'
-import type { RunEvent, RunSummary } from '../run/events'
+import { isCaptioned, type ReplicaState, type RowStatus } from '../caption'
+import type { RowEvent, RunEvent, StartedEvent } from '../run/events'
 import { duration } from './duration'
+import { failureLine, leftOutLine, oneLine, resumedLine, stoppingLine, summaryLines } from './run-lines'
 
 /** Tells on stderr how a run goes. */
 export interface Progress {
   readonly show: (event: RunEvent) => void
+  /** Whether the end of the run was told, also of one that ended before its end. */
+  readonly endTold: boolean
   /** Leaves the terminal as it was, whatever ended the run. */
   stop(): void
 }
 
 /** One JSON object a line for each event. */
 export function jsonProgress(): Progress {
-  return { show: (event) => void process.stderr.write(`${JSON.stringify(event)}\n`), stop: () => undefined }
+  const progress = {
+    endTold: false,
+    show: (event: RunEvent) => {
+      process.stderr.write(`${JSON.stringify(event)}\n`)
+      progress.endTold ||= event.type === 'stopped'
+    },
+    stop: () => undefined
+  }
+  return progress
 }
 
 /** A bar on a terminal, a line every few seconds elsewhere. */
@@ -20,7 +31,9 @@ export function textProgress(): Progress {
   return process.stderr.isTTY ? new BarProgress() : new LineProgress()
 }
 
-const secondsBetweenLines = 5
+const millisecondsBetweenLines = 5000
+/** Failed rows of each status that are told in a line each. Ten million of them must not fill a log. */
+const failuresTold = 20
 
 /** What both ways of showing count. */
 class Counter {
@@ -31,10 +44,14 @@ class Counter {
   total: number | undefined
   /** How each replica stands; empty where there is one model. */
   replicas = ''
-  #started = Date.now()
+  started: StartedEvent | undefined
+  #since = performance.now() // not the time of day, which may be set back
 
   add(event: RunEvent): void {
-    if (event.type === 'started') this.#started = Date.now()
+    if (event.type === 'started') {
+      this.#since = performance.now()
+      this.started = event
+    }
     if (event.type === 'total') this.total = event.rows
     if (event.type === 'resumed') this.done = this.earlier = event.rows
     if (event.type === 'replicas') this.replicas = `  (${event.replicas.map(shortly).join(' + ')})`
@@ -45,12 +62,13 @@ class Counter {
 
   /** Rows a second since the model was ready. */
   get rate(): number {
-    return (this.done - this.earlier) / Math.max(0.001, (Date.now() - this.#started) / 1000)
+    return (this.done - this.earlier) / Math.max(0.001, (performance.now() - this.#since) / 1000)
   }
 
   get eta(): string {
     if (this.total === undefined || this.done === this.earlier) return '?'
-    return duration((this.total - this.done) / this.rate)
+    // Rows that are tried again were done before.
+    return duration(Math.max(0, this.total - this.done) / this.rate)
   }
 
   get failures(): string {
@@ -63,27 +81,56 @@ function shortly({ state, rate }: ReplicaState): string {
   return state === 'ready' ? rate.toFixed(1) : state
 }
 
-class BarProgress implements Progress {
-  readonly #counter = new Counter()
-  #bar: SingleBar | undefined
+/** Progress for people. */
+abstract class TextProgress implements Progress {
+  /** The command tells the error that ends it. */
+  readonly endTold = false
+  protected readonly counter = new Counter()
+  readonly #failuresOf = new Map<RowStatus, number>()
 
   readonly show = (event: RunEvent): void => {
-    this.#counter.add(event)
-    if (event.type === 'loading') process.stderr.write(`\rLoading the model ${Math.round(event.fraction * 100)} % `)
-    if (event.type === 'started') process.stderr.write(`\r\x1b[K${event.captioner.summary}\n`)
-    if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
-    if (event.type === 'resumed') process.stderr.write(`${resumedLine(event.rows)}\n`)
-    if (event.type === 'total') this.#start(event.rows)
-    if (event.type === 'row') this.#bar?.update(this.#counter.done, this.#payload())
-    if (event.type === 'finished') {
-      this.stop()
-      process.stderr.write(`${summaryLine(event)}\n`)
-    }
+    this.counter.add(event)
+    if (event.type === 'warning') this.line(oneLine(`Warning: ${event.message}`))
+    if (event.type === 'resumed') this.line(resumedLine(event.rows))
+    if (event.type === 'started') this.line(event.captioner.summary)
+    if (event.type === 'row' && !isCaptioned(event)) this.#tellFailure(event)
+    if (event.type === 'stopping') this.line(stoppingLine(event.grace))
+    this.move(event)
+    if (event.type !== 'finished') return
+    this.stop()
+    for (const line of summaryLines(event, this.counter.started?.captioner.concurrency)) this.line(line)
   }
+
+  abstract stop(): void
+  /** Writes a line above what moves. */
+  protected abstract line(text: string): void
+  protected abstract move(event: RunEvent): void
+
+  #tellFailure(event: RowEvent): void {
+    const told = this.#failuresOf.get(event.status) ?? 0
+    this.#failuresOf.set(event.status, told + 1)
+    if (told < failuresTold) this.line(failureLine(event))
+    if (told === failuresTold) this.line(leftOutLine(event.status, failuresTold))
+  }
+}
+
+class BarProgress extends TextProgress {
+  #bar: SingleBar | undefined
 
   stop(): void {
     this.#bar?.stop()
     this.#bar = undefined
+  }
+
+  protected line(text: string): void {
+    process.stderr.write(`\r\x1b[K${text}\n`)
+    this.#bar?.render()
+  }
+
+  protected move(event: RunEvent): void {
+    if (event.type === 'loading') process.stderr.write(`\rLoading the model ${Math.round(event.fraction * 100)} % `)
+    if (event.type === 'total') this.#start(event.rows)
+    if (event.type === 'row') this.#bar?.update(this.counter.done, this.#payload())
   }
 
   #start(total: number): void {
@@ -92,53 +139,36 @@ class BarProgress implements Progress {
       stream: process.stderr,
       fps: 5,
       linewrap: true, // switching it off would outlive a second Ctrl-C
+      forceRedraw: true, // after a line above it
       barsize: 30,
       barCompleteChar: '=',
       barIncompleteChar: ' ',
       gracefulExit: false // signals are the command's
     })
-    this.#bar.start(total, this.#counter.done, this.#payload())
+    this.#bar.start(total, this.counter.done, this.#payload())
   }
 
   #payload() {
-    const { rate, eta, failures, replicas } = this.#counter
+    const { rate, eta, failures, replicas } = this.counter
     return { rate: rate.toFixed(1), left: eta, failures, replicas }
   }
 }
 
-class LineProgress implements Progress {
-  readonly #counter = new Counter()
+class LineProgress extends TextProgress {
   #next = 0
 
-  readonly show = (event: RunEvent): void => {
-    this.#counter.add(event)
-    if (event.type === 'started') {
-      process.stderr.write(`${event.captioner.summary}\n`)
-      this.#next = Date.now() + secondsBetweenLines * 1000
-    }
-    if (event.type === 'warning') process.stderr.write(`Warning: ${event.message}\n`)
-    if (event.type === 'resumed') process.stderr.write(`${resumedLine(event.rows)}\n`)
-    if (event.type === 'row' && Date.now() >= this.#next) {
-      const { done, total, rate, eta, failures, replicas } = this.#counter
-      process.stderr.write(`${done}/${total ?? '?'} rows, ${rate.toFixed(1)}/s${replicas}, ETA ${eta}${failures}\n`)
-      this.#next = Date.now() + secondsBetweenLines * 1000
-    }
-    if (event.type === 'finished') process.stderr.write(`${summaryLine(event)}\n`)
+  stop(): void {}
+
+  protected line(text: string): void {
+    process.stderr.write(`${text}\n`)
   }
 
-  stop(): void {}
-}
-
-function resumedLine(rows: number): string {
-  return `Going on: ${rows} ${rows === 1 ? 'row is' : 'rows are'} done`
-}
-
-function summaryLine({ rows, statuses, failed, captioned, seconds, output, already }: RunSummary): string {
-  const counts = Object.entries(statuses)
-    .map(([status, count]) => `${count} ${status}`)
-    .join(', ')
-  const rate = (captioned / Math.max(seconds, 0.001)).toFixed(1)
-  const summary = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
-  if (already) return `This run was finished before: ${summary}: ${output}. --restart begins anew`
-  return `${summary} in ${duration(seconds)}, ${rate}/s: ${output}`
+  protected move(event: RunEvent): void {
+    const now = performance.now()
+    if (event.type === 'started') this.#next = now + millisecondsBetweenLines
+    if (event.type !== 'row' || now < this.#next) return
+    const { done, total, rate, eta, failures, replicas } = this.counter
+    this.line(`${done}/${total ?? '?'} rows, ${rate.toFixed(1)}/s${replicas}, ETA ${eta}${failures}`)
+    this.#next = now + millisecondsBetweenLines
+  }
 }

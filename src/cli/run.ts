@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { exitCodes } from '../errors'
 import { run, type RunOptions } from '../run/run'
 import { addFlags, toOptions } from './flags'
-import { untilInterrupted } from './interrupt'
+import { exitCodeOf, untilInterrupted } from './interrupt'
 import { jsonProgress, textProgress } from './progress'
 
 export function runCommand(): Command {
@@ -10,7 +10,7 @@ export function runCommand(): Command {
     .description('caption the videos and images of a CSV with a path column')
     .argument('<input.csv>', 'the table; - is standard input')
     .argument('<output.csv>', 'appears when all is done; - is standard output')
-    .option('--json', 'one JSON object an event on stderr instead of a bar')
+    .option('--json', 'one JSON object an event on stderr instead of a bar (docs/events.md)')
   addFlags(command, 'run')
   command.option('--fail-fast', 'stop at the first failed row: --max-failures 0')
   return command
@@ -29,6 +29,9 @@ export function runCommand(): Command {
           'what was captioned is kept, and the same command goes on'
         )
         process.exitCode = failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
+      } catch (error) {
+        if (!progress.endTold || process.env.VCAP_DEBUG) throw error
+        process.exitCode = exitCodeOf(error)
       } finally {
         progress.stop()
       }

@@ -78,12 +78,13 @@ export class Decoder {
 
   /**
    * Frames of one file, as `sampleFrames` gives them. `underWay` is the number of files that share the cores now, this
-   * one among them. Rejects with what `sampleFrames` throws, `decoder_lost` and `aborted`.
+   * one among them; `recall` aborts as long as the file waits for its turn. Rejects with what `sampleFrames` throws,
+   * `decoder_lost` and `aborted`.
    */
   async sample(
     file: string,
     { signal, ...settings }: FrameSettings,
-    underWay = this.#underWay + 1
+    { underWay = this.#underWay + 1, recall = signal }: { underWay?: number; recall?: AbortSignal | undefined } = {}
   ): Promise<HeldFrames> {
     const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
     this.#tools.set(settings.ffmpeg, tools)
@@ -93,7 +94,7 @@ export class Decoder {
     const request = { path: file && path.resolve(file), settings, threads, tools }
     this.#underWay++
     try {
-      return await this.#free.run(signal, () => this.#sampleTwice(request, signal))
+      return await this.#free.run(recall, () => this.#sampleTwice(request, signal))
     } finally {
       this.#underWay--
     }

@@ -185,11 +185,20 @@ export interface NativeCaptionJob extends NativeJob<NativeCaption> {
   cut: Promise<void>
 }
 
+/** Seconds of an engine's thread since it was started. */
+export interface NativeEngineTime {
+  /** In which it computed. */
+  busy: number
+  /** The same, each second times the share of its sequences for which it had captions. */
+  filled: number
+}
+
 export interface NativeModel {
   readonly info: NativeModelInfo
   caption(request: NativeRequest): NativeCaptionJob
   /** Features of the pictures, each at the detail asked for. */
   embed(pictures: Picture[], detail: Detail): NativeJob<NativeEmbedding>
+  time(): NativeEngineTime | Promise<NativeEngineTime>
   /** Finishes what was submitted, then frees the model. Idempotent. */
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@ import { VcapError } from '../errors'
 import { packageFile } from '../package'
 import type { Picture } from '../picture'
 import type { Detail, NativeDevice, NativeJob, NativeLoadOptions, NativeModel, NativeModelInfo } from './addon'
-import type { NativeCaption, NativeEmbedding, NativeRequest } from './addon'
+import type { NativeCaption, NativeEmbedding, NativeEngineTime, NativeRequest } from './addon'
 import type { EngineHost } from './engine-host'
 import { probeRpcServer } from './rpc-probe'
 
@@ -13,6 +13,7 @@ export type EngineRequest =
   | { what: 'load'; options: NativeLoadOptions }
   | { what: 'caption'; request: NativeRequest }
   | { what: 'embed'; pictures: Picture[]; detail: Detail }
+  | { what: 'time' }
   | { what: 'close' }
 
 /** What an engine's process tells meanwhile: the share of the model that is loaded. */
@@ -89,6 +90,7 @@ export class EngineProcess implements EngineHost {
         return { ...job, cut: job.promise.then(over, over) }
       },
       embed: (pictures, detail) => this.#job<NativeEmbedding>({ what: 'embed', pictures, detail }),
+      time: () => this.#ask({ what: 'time' }, {}) as Promise<NativeEngineTime>,
       close: () => this.#close()
     }
   }

@@ -1,4 +1,4 @@
-import type { CaptionerInfo, ReplicaState, RowCaption, RowCaptioner, RowInput } from '../caption'
+import type { CaptionerInfo, EngineTime, ReplicaState, RowCaption, RowCaptioner, RowInput } from '../caption'
 import { abortedError, VcapError } from '../errors'
 import { beatMs, type ReplicaLoad } from './protocol'
 import { RowQueue, type Job } from './queue'
@@ -90,25 +90,42 @@ export class ReplicaPool implements RowCaptioner {
     return this.#info!
   }
 
-  captionRow(row: RowInput, signal: AbortSignal): Promise<RowCaption> {
+  captionRow(row: RowInput, signal: AbortSignal, recall = signal): Promise<RowCaption> {
     if (this.#fault) return Promise.reject(this.#fault)
-    if (signal.aborted) return Promise.reject(abortedError(signal))
+    if (recall.aborted) return Promise.reject(abortedError(recall))
     return new Promise<RowCaption>((resolve, reject) => {
       const job: Job = { row, signal, losses: [], resolve: settle(resolve), reject: settle(reject) }
       const onAbort = () => {
         this.#queue.remove(job)
         job.reject(abortedError(signal))
       }
+      const onRecall = () => {
+        if (!this.#queue.has(job)) return
+        this.#queue.remove(job)
+        job.reject(abortedError(recall))
+      }
       function settle<T>(how: (value: T) => void) {
         return (value: T) => {
           signal.removeEventListener('abort', onAbort)
+          recall.removeEventListener('abort', onRecall)
           how(value)
         }
       }
       signal.addEventListener('abort', onAbort, { once: true })
+      recall.addEventListener('abort', onRecall, { once: true })
       this.#queue.add(job)
       this.#handOut()
     })
+  }
+
+  async engineTime(): Promise<EngineTime> {
+    const times = this.#seats.map(({ time }) => time)
+    const sum = (of: (time: EngineTime) => number) => times.reduce((total, time) => total + of(time), 0)
+    return {
+      engines: sum(({ engines }) => engines),
+      busy: sum(({ busy }) => busy),
+      filled: sum(({ filled }) => filled)
+    }
   }
 
   /** Ends every replica and resolves when their processes are gone. */

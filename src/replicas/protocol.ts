@@ -1,4 +1,4 @@
-import type { CaptionerInfo, RowCaption, RowInput } from '../caption'
+import type { CaptionerInfo, EngineTime, RowCaption, RowInput } from '../caption'
 import type { LoadOptions } from '../options'
 import type { CpuShare } from './cpu-share'
 
@@ -29,8 +29,11 @@ export interface ReplicaInfo {
   places: number
 }
 
-/** Told meanwhile: the share of the model that is loaded; that it lives, and the bytes that are its own. */
-export type ReplicaEvent = { fraction: number } | { memory: number }
+/**
+ * Told meanwhile: the share of the model that is loaded; that it lives, the bytes that are its own, and what its engine
+ * has done, once there is one.
+ */
+export type ReplicaEvent = { fraction: number } | { memory: number; time: EngineTime | undefined }
 
 /** Milliseconds between two signs of life. */
 export const beatMs = 1000

@@ -37,6 +37,10 @@ export class RowQueue {
     this.#shared.push(job)
   }
 
+  has(job: Job): boolean {
+    return this.#shared.includes(job) || this.#alone.includes(job)
+  }
+
   remove(job: Job): void {
     this.#shared = this.#shared.filter((other) => other !== job)
     this.#alone = this.#alone.filter((other) => other !== job)

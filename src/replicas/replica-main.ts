@@ -16,7 +16,7 @@ let captioner: RowCaptioner | undefined
 serve<ReplicaRequest, ReplicaAnswer, ReplicaEvent>(async (asked, signal, tell) => {
   if (asked.what === 'load') return load(asked.load, signal, tell)
   if (!captioner) throw new VcapError('closed', 'No model is loaded in this process')
-  return captioner.captionRow(asked.row, signal)
+  return captioner.captionRow(asked.row, signal, signal)
 })
 
 async function load(
@@ -24,7 +24,8 @@ async function load(
   signal: AbortSignal,
   tell: (event: ReplicaEvent) => void
 ) {
-  setInterval(() => tell({ memory: ownMemory() }), beatMs).unref()
+  const beat = async () => tell({ memory: ownMemory(), time: await captioner?.engineTime?.() })
+  setInterval(() => void beat(), beatMs).unref()
   const addon = loadAddon()
   addon.endWithParent()
   addon.runOnCpus(share.cpus)

@@ -1,4 +1,4 @@
-import type { RowCaption, RowInput } from '../caption'
+import type { EngineTime, RowCaption, RowInput } from '../caption'
 import { Child, ChildLost } from '../child'
 import { VcapError } from '../errors'
 import { packageFile } from '../package'
@@ -16,6 +16,8 @@ export class Replica {
   fraction = 0
   /** Bytes that are its own, as last heard. */
   memory = 0
+  /** What its engine has done, as last heard. */
+  time: EngineTime = { engines: 1, busy: 0, filled: 0 }
   info: ReplicaInfo | undefined
   readonly #child: Child<ReplicaRequest, ReplicaAnswer, ReplicaEvent>
   #heard = performance.now()
@@ -30,8 +32,10 @@ export class Replica {
     this.#child = new Child(packageFile('dist', 'replicas', 'replica-main.js'), {
       onEvent: (event) => {
         this.#heard = performance.now()
-        if ('memory' in event) this.memory = event.memory
-        else {
+        if ('memory' in event) {
+          this.memory = event.memory
+          this.time = event.time ?? this.time
+        } else {
           this.fraction = event.fraction
           onLoading()
         }

@@ -1,4 +1,4 @@
-import type { ReplicaState, RowCaption } from '../caption'
+import type { EngineTime, ReplicaState, RowCaption } from '../caption'
 import { ChildLost } from '../child'
 import { asVcapError, exitCodes, type VcapError } from '../errors'
 import type { ReplicaLoad } from './protocol'
@@ -39,6 +39,8 @@ export class Seat {
   #doneBefore = 0
   #readySince = 0
   #losses = 0
+  /** What the engines of processes that are gone had done. */
+  #timeBefore = { busy: 0, filled: 0 }
   #timer: NodeJS.Timeout | undefined
   #closed = false
   /** Resolves when the processes that were lost or let go are gone. */
@@ -74,6 +76,12 @@ export class Seat {
       memory: replica?.memory ?? 0,
       losses: this.#losses
     }
+  }
+
+  /** What its engines have done, those of processes that are gone among them, up to a second ago. */
+  get time(): EngineTime {
+    const { busy = 0, filled = 0 } = this.replica?.time ?? {}
+    return { engines: 1, busy: this.#timeBefore.busy + busy, filled: this.#timeBefore.filled + filled }
   }
 
   /**
@@ -132,6 +140,8 @@ export class Seat {
   }
 
   #leaveProcess(replica: Replica | undefined): void {
+    const { busy, filled } = this.time
+    this.#timeBefore = { busy, filled }
     this.replica = undefined
     if (replica) this.#gone = Promise.all([this.#gone, replica.stop()])
   }

@@ -6,6 +6,7 @@ import { forEachAtOnce } from '../pool'
 import type { Row, RowSource } from '../rows/rows'
 import type { RunEvent } from './events'
 import type { Journal } from './journal'
+import type { Pace } from './pace'
 import type { RowKey } from './row-key'
 import type { Tally } from './tally'
 
@@ -15,10 +16,13 @@ const undurableRows = 4096
 export interface CaptionRowsOptions {
   /** Statuses of failed rows to try again; `all` for each of them. */
   retryFailed: string[]
-  /** Ends the run: no row is begun, and those under way are dropped after `grace` seconds. */
+  /** Ends the run: no row is begun any more, and those under way are dropped after `grace` seconds. */
   signal: AbortSignal | undefined
   grace: number
+  /** Ends the run at once: another process writes. */
+  lost: AbortSignal
   emit: (event: RunEvent) => void
+  pace: Pace
 }
 
 interface Pending {
@@ -59,21 +63,34 @@ export async function captionRows(
   journal: Journal,
   captioner: RowCaptioner,
   tally: Tally,
-  { retryFailed, signal, grace, emit }: CaptionRowsOptions
+  { retryFailed, signal, lost, grace, emit, pace }: CaptionRowsOptions
 ): Promise<void> {
   const { window } = captioner.info
+  /** Takes back the rows that the captioner has not begun. */
+  const recall = new AbortController()
   /** Drops the captions under way. */
   const drop = new AbortController()
-  setMaxListeners(0, drop.signal) // each row under way may listen
-  let timer: NodeJS.Timeout | undefined
-  const stop = () => (timer = setTimeout(() => drop.abort(signal?.reason), grace * 1000))
-  signal?.addEventListener('abort', stop, { once: true })
+  setMaxListeners(0, recall.signal, drop.signal) // each row under way may listen
   /** The first failure: those after it may only be what it dropped. */
   let fault: { error: unknown } | undefined
   const fail = (error: unknown) => {
     fault ??= { error }
-    drop.abort() // what ends the run ends it now, not when the rows under way have finished
+    recall.abort(error)
+    drop.abort(error) // what ends the run ends it now, not when the rows under way have finished
   }
+  let timer: NodeJS.Timeout | undefined
+  const stop = () => {
+    timer = setTimeout(() => drop.abort(signal?.reason), grace * 1000)
+    recall.abort(signal?.reason)
+    try {
+      emit({ type: 'stopping', grace })
+    } catch (error) {
+      fail(error)
+    }
+  }
+  const lose = () => fail(lost.reason)
+  signal?.addEventListener('abort', stop, { once: true })
+  lost.addEventListener('abort', lose, { once: true })
   /** Rows that are captioned and not on the disk yet. */
   const writing = new Set<Promise<void>>()
 
@@ -85,8 +102,9 @@ export async function captionRows(
   }
   const caption = async (pending: Pending): Promise<void> => {
     try {
-      const made = requireRowCaption(await captioner.captionRow(pending.row.input, drop.signal))
+      const made = requireRowCaption(await captioner.captionRow(pending.row.input, drop.signal, recall.signal))
       if (fault) return
+      pace.add(made)
       tally.add(pending.key, pending.row.index, made)
       const written: Promise<void> = record(pending, made)
         .catch(fail)
@@ -95,10 +113,10 @@ export async function captionRows(
       // The captioner's next row does not wait for the disk, unless that falls far behind.
       if (writing.size >= undurableRows) await written
     } catch (error) {
-      fail(error)
+      if (!isRecalled(error, recall.signal)) fail(error)
     }
   }
-  const isOver = () => fault !== undefined || signal?.aborted === true
+  const isOver = () => fault !== undefined || signal?.aborted === true || lost.aborted
   try {
     if (!isOver()) await forEachAtOnce(until(isOver, pendingRows(source, journal, retryFailed)), window, caption)
   } catch (error) {
@@ -106,6 +124,7 @@ export async function captionRows(
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', stop)
+    lost.removeEventListener('abort', lose)
     await journal.flush()
     await Promise.all(writing)
     // A working engine may caption what a lost one failed.
@@ -114,7 +133,13 @@ export async function captionRows(
     await Promise.all(revoked)
   }
   if (signal?.aborted) throw abortedError(signal)
+  if (lost.aborted) throw lost.reason
   if (fault) throw asVcapError((fault as { error: unknown }).error)
+}
+
+/** Whether a row came back because the run is over: its captioner rejects with `aborted`, or the signal's reason. */
+function isRecalled(error: unknown, recall: AbortSignal): boolean {
+  return recall.aborted && (error === recall.reason || asVcapError(error).code === 'aborted')
 }
 
 async function* until<T>(isOver: () => boolean, source: AsyncIterable<T>): AsyncGenerator<T> {

@@ -1,9 +1,22 @@
 import type { CaptionerInfo, ReplicaState, RowCaption, RowStatus } from '../caption'
+import type { ErrorCode } from '../errors'
+
+/*
+ * What a run tells. docs/events.md and docs/events.schema.json are made of these types and their docstrings
+ * (`npm run api`). New events and new fields may come at any time; a change that a reader can trip over raises the
+ * version.
+ */
+
+/** Of the events' form; the first event of each run has it. */
+export const eventsVersion = 1
 
 /** What a run came to. */
 export interface RunSummary {
+  /** The table as it was named. */
   input: string
+  /** The output's absolute path. */
   output: string
+  /** Rows of the table. */
   rows: number
   /** Rows by status; those that did not occur are not there. */
   statuses: Partial<Record<RowStatus, number>>
@@ -15,20 +28,120 @@ export interface RunSummary {
   already: boolean
   /** Seconds that this call took. */
   seconds: number
-  /** Tokens generated. */
+  /** Tokens generated for all rows. */
   tokens: number
+  /** Seconds from the first row handed in to the last one's record: without loading, and without writing the output. */
+  captioningSeconds: number
+  /** Tokens that this call generated; divided by `captioningSeconds` it is the output tokens a second. */
+  tokensMade: number
+  /**
+   * Share of `captioningSeconds` in which the engine computed, from 0 to 1, on average over several engines: the run's
+   * output tokens a second over those of the engine alone. Null where the captioner does not tell.
+   */
+  engineShare: number | null
+  /** Share of the engine's captions at once that it had work for while it computed, from 0 to 1. Null as above. */
+  filledShare: number | null
 }
 
-/** What a run tells while it goes. */
+/** The first event of every run. */
+export interface BegunEvent {
+  type: 'begun'
+  /** The version of these events' form. */
+  version: number
+  /** The version of vcap-native. */
+  package: string
+  /** The table as it was named; `-` is standard input. */
+  input: string
+  /** The output as it was named; `-` is standard output. */
+  output: string
+}
+
+/** Something that the user should know: of the table, the output, the journal, the model. */
+export interface WarningEvent {
+  type: 'warning'
+  /** A sentence for people. */
+  message: string
+}
+
+/** Before the captioner is opened, where an earlier run of this output is continued. */
+export interface ResumedEvent {
+  type: 'resumed'
+  /** Rows that are done. */
+  rows: number
+}
+
+/** While the model is loaded. */
+export interface LoadingEvent {
+  type: 'loading'
+  /** Share of it that is loaded, from 0 to 1. */
+  fraction: number
+}
+
+/** The captioner is ready. Not there where no row is left to caption. */
+export interface StartedEvent {
+  type: 'started'
+  /** The table as it was named. */
+  input: string
+  /** The output's absolute path. */
+  output: string
+  /** What captions. */
+  captioner: CaptionerInfo
+}
+
+/** After `started`. */
+export interface TotalEvent {
+  type: 'total'
+  /** Rows of the table, those that are done among them. */
+  rows: number
+}
+
+/** How each replica stands, where there are several: every second, and when one is ready or lost. */
+export interface ReplicasEvent {
+  type: 'replicas'
+  /** Each of them, by its number. */
+  replicas: ReplicaState[]
+}
+
+/** One row is done and its record is on the disk; in the order in which rows finish. */
+export interface RowEvent extends RowCaption {
+  type: 'row'
+  /** The row's number in the table, from 0. */
+  index: number
+  /** The cell as it stands in the table. */
+  path: string
+}
+
+/** The run was asked to stop: no row is begun any more. */
+export interface StoppingEvent {
+  type: 'stopping'
+  /** Seconds that the captions under way may take. */
+  grace: number
+}
+
+/** The last event of a run that ended before its end. What was captioned is kept. */
+export interface StoppedEvent {
+  type: 'stopped'
+  /** As of the error that `run` throws; `aborted` where it was asked to stop. */
+  code: ErrorCode
+  /** A sentence for people. */
+  message: string
+}
+
+/** The last event of a run that came to its end: the output is there. */
+export interface FinishedEvent extends RunSummary {
+  type: 'finished'
+}
+
+/** What a run tells while it goes. The first event is `begun`, the last `finished` or `stopped`. */
 export type RunEvent =
-  | { type: 'loading'; fraction: number }
-  | { type: 'started'; input: string; output: string; captioner: CaptionerInfo }
-  | { type: 'warning'; message: string }
-  | { type: 'total'; rows: number }
-  /** So many rows were done by an earlier run that this one continues. */
-  | { type: 'resumed'; rows: number }
-  /** How each replica stands, where there are several: every second, and when one is ready or lost. */
-  | { type: 'replicas'; replicas: ReplicaState[] }
-  /** In the order rows finish. `path` is the cell as it stands in the input. */
-  | ({ type: 'row'; index: number; path: string } & RowCaption)
-  | ({ type: 'finished' } & RunSummary)
+  | BegunEvent
+  | WarningEvent
+  | ResumedEvent
+  | LoadingEvent
+  | StartedEvent
+  | TotalEvent
+  | ReplicasEvent
+  | RowEvent
+  | StoppingEvent
+  | StoppedEvent
+  | FinishedEvent

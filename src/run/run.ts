@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import type { CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
 import { requireRowCaptioner } from '../caption-check'
-import { VcapError } from '../errors'
+import { asVcapError, VcapError } from '../errors'
 import { identifyCaptioner, openCaptioner, requireCaptionerParts, type CaptionerIdentity } from '../open-captioner'
 import { parseRunOptions, pickReplicaOptions, type RunOptions as RunFields, type RunSettings } from '../options'
 import { packageVersion } from '../package'
@@ -10,9 +10,10 @@ import { openRows, openSink, requireRoot } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
 import type { RowSink, RowSource } from '../rows/rows'
 import { captionRows, pendingRows } from './caption-rows'
-import type { RunEvent, RunSummary } from './events'
+import { eventsVersion, type RunEvent, type RunSummary } from './events'
 import { asideFolder, Journal } from './journal'
 import { makeJournalPlace } from './journal-place'
+import { noPace, Pace, type PaceSummary } from './pace'
 import { fileState, writeRunFile, type FileState, type RunFile } from './run-file'
 import { Tally } from './tally'
 import { writeOutput } from './write-output'
@@ -37,6 +38,22 @@ export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'o
  */
 export async function run(input: string, output: string, options: RunOptions = {}): Promise<RunSummary> {
   const settings = parseRunOptions(options)
+  const emit = options.onEvent ?? (() => undefined)
+  emit({ type: 'begun', version: eventsVersion, package: packageVersion, input, output })
+  try {
+    return await openAndFinish(input, output, options, settings)
+  } catch (error) {
+    tellEnd(error, emit)
+    throw error
+  }
+}
+
+async function openAndFinish(
+  input: string,
+  output: string,
+  options: RunOptions,
+  settings: RunSettings
+): Promise<RunSummary> {
   // All that can be wrong is found before anything slow begins.
   if (options.captioner !== undefined) requireRowCaptioner(options.captioner)
   else requireCaptionerParts(settings)
@@ -63,6 +80,17 @@ export async function run(input: string, output: string, options: RunOptions = {
     await journal?.close()
     sink?.discard()
     source.close()
+  }
+}
+
+/** The last event of a run that ended before its end. */
+function tellEnd(error: unknown, emit: (event: RunEvent) => void): void {
+  const { code, message, cause } = asVcapError(error)
+  try {
+    // An abort's own message says nothing; its reason may.
+    emit({ type: 'stopped', code, message: code === 'aborted' && cause instanceof Error ? cause.message : message })
+  } catch {
+    // The error that ended the run is the one to throw.
   }
 }
 
@@ -104,7 +132,7 @@ class Run {
     this.#begun = { at: new Date().toISOString(), done: source.total - pending }
     this.#writeRunFile()
     if (pending < source.total) this.#emit({ type: 'resumed', rows: source.total - pending })
-    if (pending > 0) await this.#caption(lost)
+    const pace = pending > 0 ? await this.#caption(lost) : noPace
     const counts = await writeOutput(source, journal, this.layout, this.sink)
     if (source.resized) {
       this.#warnOf(`${this.input} changed during the run; the output has the rows it had at the start`)
@@ -115,8 +143,9 @@ class Run {
       output: this.sink.path,
       ...counts,
       captioned: pending,
+      already: false,
       seconds,
-      already: false
+      ...pace
     }
     this.#writeRunFile(summary)
     fs.rmSync(asideFolder(journal.folder), { recursive: true, force: true })
@@ -132,7 +161,7 @@ class Run {
     return pending
   }
 
-  async #caption(lost: AbortSignal): Promise<void> {
+  async #caption(lost: AbortSignal): Promise<PaceSummary> {
     const { source, journal, options, settings } = this
     const emit = this.#emit
     let opened: RowCaptioner | undefined
@@ -148,8 +177,10 @@ class Run {
       const { retryFailed, grace, maxFailures } = settings
       const { concurrency } = captioner.info
       const tally = new Tally({ concurrency, rows: source.total, maxFailures })
-      const signal = settings.signal ? AbortSignal.any([settings.signal, lost]) : lost
-      await captionRows(source, journal, captioner, tally, { retryFailed, signal, grace, emit })
+      const pace = await Pace.begin(captioner)
+      const { signal } = settings
+      await captionRows(source, journal, captioner, tally, { retryFailed, signal, lost, grace, emit, pace })
+      return await pace.end()
     } finally {
       await opened?.close()
     }

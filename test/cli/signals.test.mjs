@@ -58,9 +58,12 @@ for (const [signal, status] of [
   test(`SIG${signal} to the whole process group ends a run with ${status}`, async () => {
     const result = await signalled(`SIG${signal}`, start)
     assert.deepEqual([result.status, result.rows], [status, 0], result.stderr.slice(-500))
-    assert.match(
-      result.stderr,
-      new RegExp(`Stopped by SIG${signal}; what was captioned is kept, and the same command goes on\n$`)
+    const message = `Stopped by SIG${signal}; what was captioned is kept, and the same command goes on`
+    const events = result.stderr.trim().split('\n').map(JSON.parse)
+    assert.deepEqual(events.at(-1), { type: 'stopped', code: 'aborted', message })
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'stopping'),
+      [{ type: 'stopping', grace: 0 }]
     )
   })
 }

@@ -182,7 +182,7 @@ test('objects that are no models are refused, and the process lives', async () =
   assert.throws(() => new Own({}), TypeError)
   const prototype = Object.getPrototypeOf(model)
   for (const foreign of [{}, undefined, 7, prototype, Object.create(model), addon, new Proxy(model, {})]) {
-    for (const method of ['caption', 'embed', 'close']) {
+    for (const method of ['caption', 'embed', 'time', 'close']) {
       assert.throws(() => prototype[method].call(foreign, {}, 'off'), TypeError, method)
     }
   }

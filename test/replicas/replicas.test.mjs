@@ -48,7 +48,8 @@ async function command(input, name, { dpSize = 2, onEvent = () => undefined, env
     }
   })
   const [status, signal] = await once(child, 'close')
-  return { status, signal, events, text: events.flatMap(({ line }) => line ?? []).join('\n') + rest }
+  const told = events.flatMap(({ type, line, message }) => line ?? (type === 'stopped' ? message : []))
+  return { status, signal, events, text: told.join('\n') + rest }
 }
 
 /** Not one of ffmpeg. */
@@ -197,7 +198,7 @@ test('what is wrong with the model is told once, and not tried again', async () 
   ]) {
     const { status, text, events } = await command(csv, 'wrong', { dpSize: 3, more })
     assert.equal(status, 2, text)
-    assert.equal(text.match(/vcap-native: /g).length, 1, text)
+    assert.equal(events.filter(({ type }) => type === 'stopped' || type === 'text').length, 1, text)
     assert.ok(!events.some(({ type }) => type === 'warning'))
   }
 })

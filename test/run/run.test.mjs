@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../dist/index.js'
+import { packageVersion } from '../../dist/package.js'
 import { readRows } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 import { nullCaptioner } from '../helpers/null-captioner.mjs'
@@ -73,7 +74,7 @@ test('thousands of rows through a captioner that answers at once, out of order',
   assert.ok(written.every(({ id, path: name, text }) => name === `clip "${id}".mp4` && text === name))
 })
 
-test('events: started first with what the captioner says of itself, each row once, finished last', async () => {
+test('events: begun first, started with what the captioner says of itself, each row once, finished last', async () => {
   const { input, output } = table(20)
   const captioner = captionerOf(async (i) => {
     await pause((i * 7) % 5)
@@ -82,7 +83,8 @@ test('events: started first with what the captioner says of itself, each row onc
   captioner.info.warnings = ['mind the gap', 'and the other']
   const events = []
   const summary = await run(input, output, { captioner, onEvent: (event) => events.push(event) })
-  assert.deepEqual(events.slice(0, 3), [
+  assert.deepEqual(events.slice(0, 4), [
+    { type: 'begun', version: 1, package: packageVersion, input, output },
     { type: 'started', input, output: fs.realpathSync(output), captioner: captioner.info },
     { type: 'warning', message: 'mind the gap' },
     { type: 'warning', message: 'and the other' }
@@ -153,6 +155,73 @@ test('an abort ends the run: the captioner hears of it, the output stays, and th
   assert.equal(fs.readFileSync(output, 'utf8'), 'before\n')
   const { rows } = await run(table(1).input, output, { captioner })
   assert.equal(rows, 1)
+})
+
+test('an abort takes back the rows that the captioner has not begun, and lets the others finish', async () => {
+  const { input, output } = table(500)
+  const controller = new AbortController()
+  const { info, captionRow, close } = nullCaptioner(2)
+  const asked = []
+  const begun = []
+  let underWay = 0
+  // Two at once; the others wait for their turn, and listen to `recall`.
+  const turn = async (recall) => {
+    while (underWay === 2) {
+      recall.throwIfAborted()
+      await pause(1)
+    }
+    underWay++
+  }
+  const captioner = {
+    info,
+    close,
+    captionRow: async ({ path: file }, signal, recall) => {
+      asked.push(file)
+      await turn(recall)
+      begun.push(file)
+      if (begun.length === 11) controller.abort()
+      await pause(30)
+      underWay--
+      assert.ok(!signal.aborted)
+      return captionRow()
+    }
+  }
+  const events = []
+  const onEvent = (event) => events.push(event)
+  const reason = controller.signal
+  await assert.rejects(run(input, output, { captioner, signal: reason, grace: 30, onEvent }), { code: 'aborted' })
+  const done = events.filter(({ type }) => type === 'row').length
+  assert.ok(begun.length <= 12, `${begun.length} begun`)
+  assert.equal(done, begun.length, 'each that was begun was kept')
+  assert.ok(asked.length > begun.length + 2, 'others waited in the captioner')
+  assert.deepEqual(events.slice(-1), [{ type: 'stopped', code: 'aborted', message: 'This operation was aborted' }])
+  assert.equal(events.filter(({ type }) => type === 'stopping').length, 1)
+  const { captioned } = await run(input, output, { captioner: nullCaptioner() })
+  assert.equal(captioned, 500 - done)
+})
+
+test("the share of its engines' time that a run used; a captioner may leave it out", async () => {
+  const { input, output } = table(30)
+  const time = { engines: 2, busy: 100, filled: 50 }
+  const captioner = captionerOf(async () => {
+    await pause(10)
+    time.busy += 0.0002
+    time.filled += 0.00005
+    return {}
+  })
+  const seen = await run(input, output, { captioner: { ...captioner, engineTime: async () => ({ ...time }) } })
+  assert.deepEqual([seen.tokens, seen.tokensMade], [30 * 24, 30 * 24])
+  assert.ok(Math.abs(seen.engineShare - (30 * 0.0002) / (2 * seen.captioningSeconds)) < 1e-9, seen.engineShare)
+  assert.ok(Math.abs(seen.filledShare - 0.25) < 1e-9, seen.filledShare)
+  const again = await run(input, output, { captioner, restart: true })
+  assert.deepEqual([again.engineShare, again.filledShare], [null, null])
+  const broken = { ...captioner, engineTime: () => Promise.reject(new Error('gone')) }
+  assert.equal((await run(input, output, { captioner: broken, restart: true })).engineShare, null)
+  const wrong = { ...captioner, engineTime: async () => ({ engines: 0 }) }
+  await assert.rejects(run(input, output, { captioner: wrong, restart: true }), {
+    code: 'usage',
+    message: /did not answer engineTime with an EngineTime: engines is wrong/
+  })
 })
 
 test('a signal aborted before: nothing is captioned', async () => {

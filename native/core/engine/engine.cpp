@@ -244,7 +244,9 @@ void Engine::close(std::function<void()> closed) {
 
 void Engine::run() {
     while (take_submissions()) {
+        const Clock::time_point began = Clock::now();
         drop_cancelled();
+        const double share = filled_share();
         try {
             encode();
             decode();
@@ -253,6 +255,7 @@ void Engine::run() {
         } catch (const std::exception & error) {
             fail_all(Error("engine_error", std::string("The engine failed: ") + error.what()));
         }
+        count(milliseconds(began, Clock::now()) / 1000, share);
     }
     fail_all(Error("aborted", "The work was cancelled"));
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -260,6 +263,23 @@ void Engine::run() {
     for (const std::function<void()> & closed : on_closed_) {
         closed();
     }
+}
+
+/** The share of the slots for which there are captions, running or waiting for one. */
+double Engine::filled_share() const {
+    const double captions = scheduler_.running() + static_cast<double>(ready_.size() + waiting_.size());
+    return std::min(1.0, captions / scheduler_.slots());
+}
+
+void Engine::count(double seconds, double share) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    time_.busy += seconds;
+    time_.filled += seconds * share;
+}
+
+EngineTime Engine::time() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return time_;
 }
 
 /** Waits until there is work for the engine's thread. False when the thread is to end. */

@@ -34,6 +34,12 @@ struct EngineOptions {
     bool map = true;                     // whether weights stay in their file, mapped, where the device allows it
 };
 
+/** Seconds of an engine's thread since it was started, the step that it is in not counted. */
+struct EngineTime {
+    double busy = 0;     // in which it computed
+    double filled = 0;   // the same, each second times the share of its slots for which it had captions
+};
+
 /**
  * A loaded pair of models, the threads that prepare requests and the one thread that runs the models. Requests come
  * from any thread; their callbacks are called on a thread of the engine's.
@@ -55,6 +61,8 @@ public:
     const std::vector<std::string> & devices() const { return device_names_; }
     /** Tokens of the least prompt there is: one picture at the least detail, and no question. */
     int least_tokens() const;
+    /** From any thread. */
+    EngineTime time();
 
     /**
      * Takes a request and returns its number, for cancel(). Throws usage and closed at once; everything else, such as
@@ -77,6 +85,8 @@ private:
     void lay_out(Job & job) const;
     void run();
     bool take_submissions();
+    double filled_share() const;
+    void count(double seconds, double share);
     void drop_cancelled();
     void encode();
     void decode();
@@ -113,6 +123,7 @@ private:
     bool aborting_ = false;
     bool some_cancelled_ = false;
     bool ended_ = false;
+    EngineTime time_;
     std::vector<std::function<void()>> on_closed_;
 
     std::thread thread_;

@@ -20,7 +20,8 @@ public:
         int rows;
     };
 
-    int free_slots() const { return static_cast<int>(slots_.size()) - running(); }
+    int slots() const { return static_cast<int>(slots_.size()); }
+    int free_slots() const { return slots() - running(); }
     /** Jobs that have a slot. */
     int running() const { return running_; }
     /** Gives the job a free slot. What the slot's KV stream has cached of the prompt's first text is not prefilled

@@ -1,0 +1,67 @@
+import type { RowStatus } from '../caption'
+import type { RowEvent, RunSummary } from '../run/events'
+import { duration } from './duration'
+
+/*
+ * What is told of a run in words, a line each.
+ */
+
+/** Share of the engine's time below which it is said what would help, where a run took so many seconds. */
+const lowShare = 0.8
+const secondsWorthAdvice = 30
+
+export function resumedLine(rows: number): string {
+  return `Going on: ${rows} ${rows === 1 ? 'row is' : 'rows are'} done`
+}
+
+export function stoppingLine(grace: number): string {
+  return `Stopping: no row is begun any more, those under way may take ${duration(grace)}; once more ends it at once`
+}
+
+export function failureLine({ path, status, error }: RowEvent): string {
+  return oneLine(`${path || '(no path)'}: ${status}: ${error ?? 'the model answered nothing'}`)
+}
+
+export function leftOutLine(status: RowStatus, told: number): string {
+  return `More than ${told} rows are ${status}: from here on they are only counted; the output has each with its error`
+}
+
+/** What a run came to. `concurrency`: captions at once of its captioner. */
+export function summaryLines(summary: RunSummary, concurrency: number | undefined): string[] {
+  const { rows, statuses, failed, captioned, seconds, output, already } = summary
+  const counts = Object.entries(statuses)
+    .map(([status, count]) => `${count} ${status}`)
+    .join(', ')
+  const what = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
+  if (already) return [`This run was finished before: ${what}: ${output}. --restart begins anew`]
+  const rate = (captioned / Math.max(seconds, 0.001)).toFixed(1)
+  return [
+    `${what} in ${duration(seconds)}, ${rate}/s: ${output}`,
+    ...(captioned > 0 ? [engineLine(summary, concurrency)] : [])
+  ]
+}
+
+/** How much of the engine's time the run used, and what to do about it. */
+function engineLine(
+  { tokensMade, captioningSeconds, engineShare, filledShare }: RunSummary,
+  concurrency: number | undefined
+): string {
+  const speed = `${tokensMade} tokens, ${(tokensMade / Math.max(captioningSeconds, 0.001)).toFixed(1)}/s`
+  if (engineShare === null || filledShare === null) return speed
+  const atOnce = concurrency
+    ? `, with work for ${(filledShare * concurrency).toFixed(1)} of ${concurrency} captions`
+    : ''
+  const busy = `${speed}; the engine was busy ${percent(engineShare)} of the time${atOnce}`
+  if (engineShare * filledShare >= lowShare || captioningSeconds < secondsWorthAdvice) return busy
+  return `${busy}; otherwise it waited for frames: more of --decoders, or of processors, would help (docs/running.md)`
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
+/** Control characters, which a path may have, as escapes: they would break the line, or steer the terminal. */
+export function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
