@@ -24,13 +24,38 @@ function homeFolder(): string | undefined {
   }
 }
 
-/** Whether this process may make and remove files in a folder. */
+/** Whether this process may make and remove files in a folder. Throws Node's errors where the disk does not say. */
 export function isWritableFolder(folder: string): boolean {
   try {
     fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK)
     return true
-  } catch {
+  } catch (error) {
+    if (isPassing(error)) throw error
     return false
+  }
+}
+
+/** Errors of a disk that space, a quota, or another try may mend: nothing was asked for that cannot be. */
+const passing = ['ENOSPC', 'EDQUOT', 'EIO', 'ESTALE', 'ETIMEDOUT']
+
+/** Whether a rerun may pass what the system refused. */
+export function isPassing(error: unknown): boolean {
+  return passing.includes((error as NodeJS.ErrnoException | undefined)?.code ?? '')
+}
+
+/**
+ * Brings the names in a folder to the disk: a file that was synced is lost by a power cut where its name was not.
+ * Throws Node's errors where the disk fails; a file system that cannot sync folders is let be.
+ */
+export function syncFolder(folder: string): void {
+  let descriptor: number | undefined
+  try {
+    descriptor = fs.openSync(folder, 'r')
+    fs.fsyncSync(descriptor)
+  } catch (error) {
+    if (isPassing(error)) throw error
+  } finally {
+    if (descriptor !== undefined) fs.closeSync(descriptor)
   }
 }
 

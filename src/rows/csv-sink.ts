@@ -24,8 +24,8 @@ export class CsvSink implements RowSink {
     return this.#file.isFile
   }
 
-  get warnings(): string[] {
-    return this.#file.warnings
+  begin(folder: string): void {
+    this.#file.begin(folder)
   }
 
   async write(cells: Cell[]): Promise<void> {
@@ -45,18 +45,6 @@ export class CsvSink implements RowSink {
   async #flush(): Promise<void> {
     const records = this.#records
     this.#records = []
-    await this.#file.write(stringify(records), wholeRecords)
+    await this.#file.write(stringify(records))
   }
-}
-
-/** Bytes of the whole records at the start of what was written: a record ends at a line end outside of quotes. */
-function wholeRecords(written: Buffer): number {
-  const [quote, lineEnd] = [0x22, 0x0a]
-  let inQuotes = false
-  let whole = 0
-  for (const [i, byte] of written.entries()) {
-    if (byte === quote) inQuotes = !inQuotes // a quote in a cell is doubled
-    if (byte === lineEnd && !inQuotes) whole = i + 1
-  }
-  return whole
 }

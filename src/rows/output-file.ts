@@ -1,12 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { VcapError } from '../errors'
+import { syncFolder } from '../folders'
 import { findPlace, unwritable, type OutputPlace } from './output-place'
-import { openTemporary, removeAbandoned } from './temporary-file'
 
 const writeSome = promisify(fs.write)
 
@@ -16,59 +14,54 @@ const fullPipePauseMs = 5
 /** Bytes that are copied at once. */
 const blockBytes = 1024 * 1024
 
+/** The file in which an output is made, in a folder that belongs to it. */
+const temporaryName = 'output.tmp'
+
 /**
- * A file that appears whole or not at all: written beside its place under another name, flushed to the disk, then
- * renamed. A file that has to stay the same file is filled from it instead. What is no file, such as a pipe, gets the
- * text as it comes.
+ * A file that appears whole or not at all: made under another name, flushed to the disk, then renamed. A file that has
+ * to stay the same file is filled from it instead. What is no file, such as a pipe, gets the text as it comes.
  */
 export class OutputFile {
   /** Where the file will be: links followed. */
   readonly path: string
-  /** What its owner should know, such as temporary files of others. */
-  readonly warnings: string[] = []
+  /** False for a stream. */
+  readonly isFile: boolean
   #place: OutputPlace
-  /** Undefined for a stream. */
+  /** Undefined for a stream, and where nothing is begun. */
   #temporary: string | undefined
   /** -1: closed. */
-  #descriptor: number
-  /** Bytes written. */
-  #length = 0
-  #open = true
+  #descriptor = -1
 
-  /** Throws `output_unwritable` when the folder is not there or not to be written, or the place cannot take a file. */
+  /** Throws `output_unwritable` when the folder is not there or the place cannot take a file; `write_failed`. */
   constructor(file: string) {
     this.#place = findPlace(file)
     this.path = this.#place.path
-    if (this.#place.kind === 'descriptor') {
-      this.#descriptor = this.#place.descriptor
-    } else if (this.#place.kind === 'stream') {
-      this.#descriptor = openStream(file, this.path)
-    } else {
-      const { path: temporary, descriptor } = this.#openTemporary(file, this.#place)
-      this.#temporary = temporary
-      this.#descriptor = descriptor
-      this.#takeOwner(descriptor)
-    }
-    process.once('exit', this.#discard)
-  }
-
-  /** False for a stream. */
-  get isFile(): boolean {
-    return this.#temporary !== undefined
+    this.isFile = this.#place.kind === 'replace' || this.#place.kind === 'fill'
+    if (this.#place.kind === 'descriptor') this.#descriptor = this.#place.descriptor
+    if (this.#place.kind === 'stream') this.#descriptor = openStream(file, this.path)
   }
 
   /**
-   * Adds to the end. Wait for it before the next call. Where it fails, as many of the first bytes as `whole` says of
-   * those that were written are kept. Rejects with `write_failed`.
+   * Begins a file, in a folder of its own on the same file system, in which nobody else writes: what a killed run left
+   * there is overwritten. Does nothing for a stream. Throws `write_failed`.
    */
-  async write(text: string, whole: (written: Buffer) => number = () => 0): Promise<void> {
-    const bytes = Buffer.from(text)
-    const before = this.#length
+  begin(folder: string): void {
+    if (!this.isFile) return
+    this.#temporary = path.join(folder, temporaryName)
     try {
-      await this.#writeAll(bytes)
+      this.#descriptor = fs.openSync(this.#temporary, 'w+')
     } catch (cause) {
-      this.#length = before + whole(bytes.subarray(0, this.#length - before))
-      throw new VcapError('write_failed', `Output could not be written: ${this.#keep(cause as Error)}`, { cause })
+      throw this.#failure(cause as Error)
+    }
+    this.#takeOwner(this.#descriptor)
+  }
+
+  /** Adds to the end. Wait for it before the next call. Rejects with `write_failed`. */
+  async write(text: string): Promise<void> {
+    try {
+      await this.#writeAll(Buffer.from(text))
+    } catch (cause) {
+      throw this.#failure(cause as Error)
     }
   }
 
@@ -77,37 +70,22 @@ export class OutputFile {
     try {
       if (this.#temporary !== undefined) this.#putInPlace(this.#temporary)
     } catch (cause) {
-      const message = `Output ${this.path} could not be finished: ${this.#keep(cause as Error)}`
-      throw new VcapError('write_failed', message, { cause })
+      throw this.#failure(cause as Error)
     }
+    this.#temporary = undefined
     this.#close()
-    this.#open = false
-    process.removeListener('exit', this.#discard)
   }
 
   /** Removes what was written. Does nothing after `commit`. */
   discard(): void {
-    process.removeListener('exit', this.#discard)
-    this.#discard()
-  }
-
-  readonly #discard = (): void => {
-    if (!this.#open) return
-    this.#open = false
-    if (this.#temporary !== undefined) fs.rmSync(this.#temporary, { force: true })
     this.#close()
-  }
-
-  /** Beside its place, else among temporary files where it only has to be copied. */
-  #openTemporary(file: string, { kind }: OutputPlace): { path: string; descriptor: number } {
-    const folder = path.dirname(this.path)
-    this.warnings.push(...removeAbandoned(folder).map((other) => `${other} is of a run on another machine`))
+    if (this.#temporary === undefined) return
     try {
-      return openTemporary(folder)
-    } catch (cause) {
-      if (kind === 'fill') return openElsewhere(file)
-      throw unwritable(file, (cause as Error).message, cause)
+      fs.rmSync(this.#temporary, { force: true })
+    } catch {
+      // A disk that fails keeps it until the next run begins it anew.
     }
+    this.#temporary = undefined
   }
 
   /** The new file is the old one's equal from the start on; where that is refused, the old one stays and is filled. */
@@ -124,9 +102,7 @@ export class OutputFile {
   async #writeAll(bytes: Buffer): Promise<void> {
     for (let written = 0; written < bytes.length; ) {
       try {
-        const { bytesWritten } = await writeSome(this.#descriptor, bytes, written)
-        written += bytesWritten
-        this.#length += bytesWritten
+        written += (await writeSome(this.#descriptor, bytes, written)).bytesWritten
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
         await pause(fullPipePauseMs) // somebody made the pipe one that does not wait
@@ -140,59 +116,26 @@ export class OutputFile {
       fs.fsyncSync(this.#descriptor)
       fs.renameSync(temporary, file)
     } else {
-      // What a later run would take for a killed one's and remove is all there is, while the file is half full.
-      const kept = this.#setAside(temporary)
       fill(file, this.#descriptor)
-      fs.rmSync(kept, { force: true })
+      fs.rmSync(temporary, { force: true })
     }
-    flushFolder(path.dirname(file))
+    syncFolder(path.dirname(file))
   }
 
-  /** Keeps the rows that were written whole where they can be found; returns what happened, and where they are. */
-  #keep({ message }: Error): string {
-    if (this.#temporary === undefined || this.#length === 0) return message
-    try {
-      fs.ftruncateSync(this.#descriptor, this.#length)
-    } catch {
-      // half a row may then stand at its end
-    }
-    const kept = this.#setAside(this.#temporary)
-    this.#open = false
-    this.#close()
-    process.removeListener('exit', this.#discard)
-    return `${message}; what was written is kept in ${kept}`
-  }
-
-  /** Gives the temporary file a name that people see and no later run removes, where that can be; returns its path. */
-  #setAside(temporary: string): string {
-    const name = `${path.basename(this.path)}.kept-${randomBytes(4).toString('hex')}`
-    const kept = path.join(path.dirname(temporary), name)
-    try {
-      fs.renameSync(temporary, kept)
-      this.#temporary = kept
-      return kept
-    } catch {
-      return temporary // such a name may be too long
-    }
+  #failure(cause: Error): VcapError {
+    const kept = this.isFile ? '. What was captioned is kept: run the same command again' : ''
+    return new VcapError('write_failed', `Output ${this.path} cannot be written: ${cause.message}${kept}`, { cause })
   }
 
   #close(): void {
     const descriptor = this.#descriptor
     if (descriptor === -1 || this.#place.kind === 'descriptor') return
     this.#descriptor = -1
-    fs.closeSync(descriptor)
-  }
-}
-
-function openElsewhere(file: string): { path: string; descriptor: number } {
-  try {
-    removeAbandoned(os.tmpdir())
-    return openTemporary(os.tmpdir())
-  } catch (cause) {
-    throw unwritable(
-      file,
-      `neither its folder nor that for temporary files can be written: ${(cause as Error).message}`
-    )
+    try {
+      fs.closeSync(descriptor)
+    } catch {
+      // What had to be on the disk was synced before.
+    }
   }
 }
 
@@ -234,19 +177,5 @@ function fill(file: string, source: number): void {
     fs.fsyncSync(target)
   } finally {
     fs.closeSync(target)
-  }
-}
-
-/** The new name itself has to reach the disk. */
-function flushFolder(folder: string): void {
-  try {
-    const descriptor = fs.openSync(folder, 'r')
-    try {
-      fs.fsyncSync(descriptor)
-    } finally {
-      fs.closeSync(descriptor)
-    }
-  } catch {
-    // Some file systems cannot, and some folders may not be opened. The file is in its place.
   }
 }

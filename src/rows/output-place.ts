@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { VcapError } from '../errors'
-import { isWritableFolder } from '../folders'
+import { isPassing, isWritableFolder } from '../folders'
 
 /** Where an output goes, and how it gets there. */
 export type OutputPlace =
@@ -26,10 +26,7 @@ export function findPlace(file: string): OutputPlace {
     if (file.endsWith(path.sep)) throw unwritable(file, 'it is the name of a folder')
     const real = followLinks(file)
     const stat = fs.statSync(real, { throwIfNoEntry: false })
-    if (!stat) {
-      requireName(real)
-      return { kind: 'replace', path: real, stat }
-    }
+    if (!stat) return { kind: 'replace', path: real, stat }
     if (stat.isDirectory()) throw new VcapError('output_unwritable', `Output ${file} is not a file`)
     requireWritable(file, real, stat)
     if (!stat.isFile()) return { kind: 'stream', path: real }
@@ -43,8 +40,10 @@ export function findPlace(file: string): OutputPlace {
   }
 }
 
+/** `write_failed` where the disk fails or is full, else `output_unwritable`. */
 export function unwritable(file: string, why: string, cause?: unknown): VcapError {
-  return new VcapError('output_unwritable', `Output ${file} cannot be written: ${why}`, { cause })
+  const code = isPassing(cause) ? 'write_failed' : 'output_unwritable'
+  return new VcapError(code, `Output ${file} cannot be written: ${why}`, { cause })
 }
 
 /** True where both names lead to one file. */
@@ -88,12 +87,6 @@ function followLinks(file: string): string {
 
 function linkTarget(name: string): string | undefined {
   return fs.lstatSync(name, { throwIfNoEntry: false })?.isSymbolicLink() ? fs.readlinkSync(name) : undefined
-}
-
-/** Tries the name itself, which a file system may refuse when all else is done. */
-function requireName(name: string): void {
-  fs.closeSync(fs.openSync(name, 'wx'))
-  fs.unlinkSync(name)
 }
 
 function requireWritable(file: string, real: string, { mode }: fs.Stats): void {

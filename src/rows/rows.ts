@@ -38,8 +38,8 @@ export interface RowSink {
   readonly path: string
   /** False where it goes to a pipe or a device, as it comes. */
   readonly isFile: boolean
-  /** What its owner should know before the first row. */
-  readonly warnings: string[]
+  /** Comes before the first row: in `folder`, which nobody else uses, a file is made until it is whole. */
+  begin(folder: string): void
   /** One row, in the output's columns. Wait for it before the next. Rejects with `write_failed`. */
   write(cells: Cell[]): Promise<void>
   /** Makes the output appear. Rejects with `write_failed`. */

@@ -7,6 +7,7 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import tty from 'node:tty'
 import { promisify } from 'node:util'
 import { abortedError, VcapError } from '../errors'
+import { isPassing } from '../folders'
 
 const readInto = promisify(fs.read)
 /** Given a descriptor, it writes on from where the file stands, until all is written. */
@@ -29,9 +30,9 @@ export class TableFile {
   readonly #digests: string[] = []
 
   private constructor(label: string, descriptor: number) {
-    const { size, mtimeNs } = fs.fstatSync(descriptor, { bigint: true })
     this.label = label
     this.#descriptor = descriptor
+    const { size, mtimeNs } = this.#stat()
     this.#size = Number(size)
     this.#modified = mtimeNs
   }
@@ -42,8 +43,7 @@ export class TableFile {
    */
   static async open(input: string, signal: AbortSignal | undefined): Promise<TableFile> {
     if (isStandardInput(input)) return new TableFile('Standard input', await copyStream(input, process.stdin, signal))
-    const descriptor = openInput(input)
-    const stat = fs.fstatSync(descriptor)
+    const { descriptor, stat } = openInput(input)
     if (stat.isFile()) return new TableFile(input, descriptor)
     // The stream closes the descriptor, whatever becomes of it.
     if (!stat.isDirectory()) return new TableFile(input, await copyStream(input, openStream(descriptor, stat), signal))
@@ -73,17 +73,25 @@ export class TableFile {
   /** Throws `read_failed` where it is not what the first reading saw. A new time alone is no change. */
   async requireUnchanged(): Promise<void> {
     if (this.resized) throw this.#failure('changed since it was opened: run again when nothing writes to it')
-    if (fs.fstatSync(this.#descriptor, { bigint: true }).mtimeNs === this.#modified) return
+    if (this.#stat().mtimeNs === this.#modified) return
     for await (const _ of this.blocks({ passing: true }));
   }
 
   /** True where it is longer or shorter than when it was opened. */
   get resized(): boolean {
-    return fs.fstatSync(this.#descriptor).size !== this.#size
+    return Number(this.#stat().size) !== this.#size
   }
 
   close(): void {
-    fs.closeSync(this.#descriptor)
+    closeQuietly(this.#descriptor)
+  }
+
+  #stat(): fs.BigIntStats {
+    try {
+      return fs.fstatSync(this.#descriptor, { bigint: true })
+    } catch (error) {
+      throw this.#failure(`cannot be read: ${(error as Error).message}`, error as Error)
+    }
   }
 
   /** Fills a block: a short read is no end. */
@@ -114,6 +122,15 @@ export function isStream(input: string): boolean {
   return stat !== undefined && !stat.isFile() && !stat.isDirectory()
 }
 
+/** What was read from it was checked: nothing depends on its end. */
+function closeQuietly(descriptor: number): void {
+  try {
+    fs.closeSync(descriptor)
+  } catch {
+    // closed by the system, which says why
+  }
+}
+
 /** A read that fails is tried once more; one that was interrupted, again and again. */
 async function readSome(descriptor: number, block: Buffer, offset: number, position: number): Promise<number> {
   for (let failed = 0; ; ) {
@@ -125,14 +142,17 @@ async function readSome(descriptor: number, block: Buffer, offset: number, posit
   }
 }
 
-function openInput(input: string): number {
+function openInput(input: string): { descriptor: number; stat: fs.Stats } {
+  let descriptor: number | undefined
   try {
     // Not blocking: a pipe without a writer would hold a thread of libuv's, and with it the end of the process.
-    return fs.openSync(input, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+    descriptor = fs.openSync(input, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+    return { descriptor, stat: fs.fstatSync(descriptor) }
   } catch (error) {
+    if (descriptor !== undefined) closeQuietly(descriptor)
     const { code, message } = error as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? 'not found' : `cannot be opened: ${message}`
-    throw new VcapError('usage', `Input ${input} ${why}`, { cause: error })
+    throw new VcapError(isPassing(error) ? 'read_failed' : 'usage', `Input ${input} ${why}`, { cause: error })
   }
 }
 

@@ -1,7 +1,9 @@
 import fs from 'node:fs/promises'
 import { constants } from 'node:fs'
+import path from 'node:path'
 import crc32 from 'crc-32'
 import { VcapError } from '../errors'
+import { syncFolder } from '../folders'
 
 /** Records that are made durable together at most, and for how many milliseconds the first of them waits. */
 const groupRecords = 256
@@ -9,6 +11,8 @@ const groupMilliseconds = 250
 /** Bytes that are read at once, when all is read and when one record is. */
 const scanBytes = 1 << 20
 const readBytes = 1 << 15
+/** More bytes than records that are written together have: some thousand rows at most. */
+const mostGroupBytes = 16 << 20
 
 /** What a file was found to hold. */
 export interface JournalScan {
@@ -48,19 +52,21 @@ export class JournalFile {
    * where the system does not let it be read and written.
    */
   static async open(
-    path: string,
+    file: string,
     onRecord: (record: Buffer, offset: number) => void
   ): Promise<{ file: JournalFile; scan: JournalScan }> {
     let handle: fs.FileHandle | undefined
     try {
-      handle = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o666)
+      handle = await fs.open(file, constants.O_RDWR | constants.O_CREAT, 0o666)
       const { scan, end } = await scanRecords(handle, onRecord)
       if (scan.torn > 0) await handle.truncate(end)
-      return { file: new JournalFile(path, handle, end), scan }
+      await bringToDisk(handle, end)
+      syncFolder(path.dirname(file))
+      return { file: new JournalFile(file, handle, end), scan }
     } catch (error) {
       await handle?.close()
       if (error instanceof VcapError) throw error
-      throw unusable(path, error as Error)
+      throw unusable(file, error as Error)
     }
   }
 
@@ -148,7 +154,7 @@ export class JournalFile {
 
   async close(): Promise<void> {
     await this.flush()
-    await this.#handle.close()
+    await this.#handle.close().catch(() => undefined) // what counts as done is on the disk
   }
 }
 
@@ -236,6 +242,20 @@ async function scanRecords(
   }
   scan.torn = rest.length
   return { scan, end: start }
+}
+
+/**
+ * A killed process may have left records that are not on the disk yet, and one to which the disk failed such as never
+ * will be, though all can read them: the system takes what it could not write for written. They are written once more,
+ * as far from the end as that can be.
+ */
+async function bringToDisk(handle: fs.FileHandle, end: number): Promise<void> {
+  for (let start = Math.max(0, end - mostGroupBytes); start < end; start += scanBytes) {
+    const block = Buffer.allocUnsafe(Math.min(scanBytes, end - start))
+    const { bytesRead } = await handle.read(block, 0, block.length, start)
+    await writeAll(handle, block.subarray(0, bytesRead), start)
+  }
+  await handle.datasync()
 }
 
 /** Writes all bytes: a short write is no end. */

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { VcapError } from '../errors'
-import { isWritableFolder } from '../folders'
+import { isPassing, isWritableFolder, syncFolder } from '../folders'
 import type { RowSink } from '../rows/rows'
 
 /** The folder of a journal. */
@@ -15,29 +15,45 @@ export interface JournalPlace {
 
 /**
  * Makes the folder of an output's journal: beside the output; among temporary files, by the output's name, where its
- * folder takes no other; for a stream among them under a name of its own. Throws `output_unwritable`.
+ * folder takes no other; for a stream among them under a name of its own. One that is there is taken, wherever it is.
+ * Throws `output_unwritable`, `write_failed`.
  */
 export function makeJournalPlace({ path: output, isFile }: Pick<RowSink, 'path' | 'isFile'>): JournalPlace {
   const temporary = os.tmpdir()
   try {
     if (!isFile) return { folder: fs.mkdtempSync(path.join(temporary, 'vcap-journal-')), isTemporary: true }
-    const beside = journalFolder(output)
-    if (isWritableFolder(path.dirname(output)) || fs.existsSync(beside))
-      return { folder: make(beside), isTemporary: false }
-    const name = createHash('sha256').update(output).digest('hex').slice(0, 32)
-    return { folder: make(path.join(temporary, `vcap-journal-${name}`)), isTemporary: false }
+    const [beside, elsewhere] = journalFolders(output)
+    const isBeside = isThere(beside) || (!isOwn(elsewhere) && isWritableFolder(path.dirname(output)))
+    const folder = make(isBeside ? beside : elsewhere)
+    if (!isBeside && !isOwn(folder)) throw new Error(`${folder} is another user's`)
+    return { folder, isTemporary: false }
   } catch (error) {
     const { message } = error as Error
-    throw new VcapError('output_unwritable', `The journal of ${output} cannot be made: ${message}`, { cause: error })
+    const code = isPassing(error) ? 'write_failed' : 'output_unwritable'
+    throw new VcapError(code, `The journal of ${output} cannot be made: ${message}`, { cause: error })
   }
 }
 
-/** The folder of an output's journal beside it. */
-export function journalFolder(output: string): string {
-  return `${output}.vcap`
+/** The folders in which an output's journal may be: beside it, else among temporary files. */
+export function journalFolders(output: string): [beside: string, elsewhere: string] {
+  const name = createHash('sha256').update(output).digest('hex').slice(0, 32)
+  return [`${output}.vcap`, path.join(os.tmpdir(), `vcap-journal-${name}`)]
 }
 
+/** Whether a folder is there that this user made: the folder for temporary files is everybody's. */
+function isOwn(folder: string): boolean {
+  const stat = fs.lstatSync(folder, { throwIfNoEntry: false })
+  return stat?.isDirectory() === true && stat.uid === (process.geteuid?.() ?? stat.uid)
+}
+
+/** Unlike `existsSync`, which takes a disk that fails for one that has nothing. */
+function isThere(folder: string): boolean {
+  return fs.statSync(folder, { throwIfNoEntry: false }) !== undefined
+}
+
+/** A folder that a power cut does not take away. */
 function make(folder: string): string {
   fs.mkdirSync(folder, { recursive: true })
+  syncFolder(path.dirname(folder))
   return folder
 }

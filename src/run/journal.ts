@@ -3,13 +3,14 @@ import path from 'node:path'
 import type { CaptionerSettings, RowCaption, RowInput } from '../caption'
 import { requireRowCaption } from '../caption-check'
 import { VcapError } from '../errors'
+import { syncFolder } from '../folders'
 import { JournalFile, type JournalScan } from './journal-file'
 import type { JournalPlace } from './journal-place'
 import { KeyTable } from './key-table'
 import { Lock } from './lock'
 import { formatRecord, formatRevocation, isRevoked, splitRecord } from './record'
 import { formatKey, hashRow, type RowKey } from './row-key'
-import { readRunFile, requireSameRun, type RunFile } from './run-file'
+import { fileState, readRunFile, requireSameRun, type RunFile } from './run-file'
 
 /** Bytes of a record at least, by which the number of records of a file is guessed. */
 const leastRecordBytes = 120
@@ -77,7 +78,7 @@ export class Journal {
       const earlier = readRunFile(folder)
       if (earlier) requireSameRun(earlier.settings, options.settings)
       const records = path.join(folder, 'rows.log')
-      const size = fs.statSync(records, { throwIfNoEntry: false })?.size ?? 0
+      const size = fileState(records)?.size ?? 0
       const table = new KeyTable(Math.max(options.rows, Math.ceil(size / leastRecordBytes)))
       const { file, scan } = await JournalFile.open(records, (record, offset) => {
         const parts = splitRecord(record)
@@ -133,33 +134,64 @@ export class Journal {
     return this.#file.flush()
   }
 
+  /** Removes what `restart` put aside: this run is finished. */
+  forgetEarlier(): void {
+    const aside = asideFolder(this.folder)
+    try {
+      if (!isThere(aside)) return
+      fs.rmSync(aside, { recursive: true, force: true })
+      syncFolder(this.folder)
+    } catch {
+      // The next call of the finished run removes it.
+    }
+  }
+
   async close(): Promise<void> {
     await this.#file.close()
     await this.#lock.release()
     // A run that came to nothing leaves nothing.
     const isEmpty = this.earlier === undefined && this.#file.size === 0 && !fs.existsSync(asideFolder(this.folder))
-    if (this.#isTemporary || isEmpty) fs.rmSync(this.folder, { recursive: true, force: true })
+    if (!this.#isTemporary && !isEmpty) return
+    try {
+      fs.rmSync(this.folder, { recursive: true, force: true })
+    } catch {
+      // A disk that fails keeps it: the next run begins with it.
+    }
   }
 }
 
 /** Where what `restart` replaces is kept until the new run ends. */
-export function asideFolder(folder: string): string {
+function asideFolder(folder: string): string {
   return path.join(folder, 'before')
 }
 
+/** Throws `write_failed`. */
 function putAside(folder: string): void {
   const aside = asideFolder(folder)
-  for (const name of ['rows.log', 'run.json']) {
-    const file = path.join(folder, name)
-    if (!fs.existsSync(file)) continue
-    // What a restart that was interrupted has made is less than what it put aside.
-    if (fs.existsSync(path.join(aside, name))) {
-      fs.rmSync(file)
-      continue
+  try {
+    // The records go before what says of which run they are: never are they taken for another's.
+    for (const name of ['rows.log', 'run.json']) {
+      const file = path.join(folder, name)
+      if (!isThere(file)) continue
+      // What a restart that was interrupted has made is less than what it put aside.
+      if (isThere(path.join(aside, name))) {
+        fs.rmSync(file)
+      } else {
+        fs.mkdirSync(aside, { recursive: true })
+        fs.renameSync(file, path.join(aside, name))
+        syncFolder(aside)
+      }
+      syncFolder(folder)
     }
-    fs.mkdirSync(aside, { recursive: true })
-    fs.renameSync(file, path.join(aside, name))
+  } catch (error) {
+    const { message } = error as Error
+    throw new VcapError('write_failed', `${folder} cannot be put aside: ${message}`, { cause: error })
   }
+}
+
+/** Unlike `existsSync`, which takes a disk that fails for one that has nothing. Throws Node's errors. */
+function isThere(file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false }) !== undefined
 }
 
 /** Throws `read_failed`. */

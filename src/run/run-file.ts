@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { CaptionerSettings } from '../caption'
 import { VcapError } from '../errors'
+import { syncFolder } from '../folders'
 import type { RunSummary } from './events'
 
 /** Of the format of the journal's folder; another one is refused. */
@@ -59,6 +60,7 @@ export function writeRunFile(folder: string, run: Omit<RunFile, 'format'>): void
       fs.closeSync(descriptor)
     }
     fs.renameSync(temporary, file)
+    syncFolder(folder)
   } catch (error) {
     throw new VcapError('write_failed', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
   }
@@ -78,10 +80,14 @@ export function requireSameRun(before: CaptionerSettings, now: CaptionerSettings
   )
 }
 
-/** Undefined where there is no file. */
+/** Null where there is no file, and where the disk does not say. */
 export function fileState(file: string): FileState | null {
-  const stat = fs.statSync(file, { throwIfNoEntry: false })
-  return stat?.isFile() ? { size: stat.size, time: stat.mtimeMs } : null
+  try {
+    const stat = fs.statSync(file)
+    return stat.isFile() ? { size: stat.size, time: stat.mtimeMs } : null
+  } catch {
+    return null
+  }
 }
 
 function parse(text: string): RunFile | undefined {

@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import type { CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
 import { requireRowCaptioner } from '../caption-check'
 import { asVcapError, VcapError } from '../errors'
@@ -11,7 +10,7 @@ import { isSameFile } from '../rows/output-place'
 import type { RowSink, RowSource } from '../rows/rows'
 import { captionRows, pendingRows } from './caption-rows'
 import { eventsVersion, type RunEvent, type RunSummary } from './events'
-import { asideFolder, Journal } from './journal'
+import { Journal } from './journal'
 import { makeJournalPlace } from './journal-place'
 import { noPace, Pace, type PaceSummary } from './pace'
 import { fileState, writeRunFile, type FileState, type RunFile } from './run-file'
@@ -126,6 +125,7 @@ class Run {
     const pending = await this.#countPending()
     const earlier = this.#finishedBefore()
     if (pending === 0 && earlier) {
+      journal.forgetEarlier()
       this.#emit({ type: 'finished', ...earlier, already: true })
       return { ...earlier, already: true }
     }
@@ -148,7 +148,7 @@ class Run {
       ...pace
     }
     this.#writeRunFile(summary)
-    fs.rmSync(asideFolder(journal.folder), { recursive: true, force: true })
+    journal.forgetEarlier()
     this.#emit({ type: 'finished', ...summary })
     return summary
   }
@@ -224,7 +224,7 @@ class Run {
 
   /** What becomes of the table that its owner may not expect, before anything slow begins. */
   #warn(): void {
-    for (const message of [...this.source.warnings, ...this.sink.warnings]) this.#warnOf(message)
+    for (const message of this.source.warnings) this.#warnOf(message)
     const { damaged, torn } = this.journal.scan
     if (damaged > 0) {
       const which = damaged === 1 ? '1 record of the journal is' : `${damaged} records of the journal are`

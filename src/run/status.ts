@@ -1,12 +1,13 @@
+import fs from 'node:fs'
 import path from 'node:path'
 import { isCaptioned, type RowCaption, type RowStatus } from '../caption'
 import { VcapError } from '../errors'
 import { scanJournal } from './journal-file'
-import { journalFolder } from './journal-place'
+import { journalFolders } from './journal-place'
 import { KeyTable } from './key-table'
 import { findHolder, type Holder } from './lock'
 import { splitRecord, statusOf } from './record'
-import { readRunFile } from './run-file'
+import { readRunFile, type RunFile } from './run-file'
 
 /** Rows that are shown of the last captions, and of the last failures. */
 const shownRows = 5
@@ -42,9 +43,7 @@ export type JournalledRow = { path: string } & RowCaption
 
 /** How a run stands, whether somebody writes it now or not. Throws `usage` where there is none, `read_failed`. */
 export async function readStatus(output: string): Promise<RunStatus> {
-  const folder = journalFolder(path.resolve(output))
-  const run = readRunFile(folder)
-  if (!run) throw new VcapError('usage', `No run of ${output} is known: there is no ${folder}`)
+  const { folder, run } = findRun(output)
   const counter = new RecordCounter(run.rows)
   const { damaged } = await scanJournal(path.join(folder, 'rows.log'), counter.add)
   const holder = findHolder(folder) ?? null
@@ -67,6 +66,30 @@ export async function readStatus(output: string): Promise<RunStatus> {
     holder,
     lastCaptions: counter.lastOf('captioned'),
     lastFailures: counter.lastOf('failed')
+  }
+}
+
+/** Throws `usage` where there is none. */
+function findRun(output: string): { folder: string; run: RunFile } {
+  const folders = journalFolders(realName(path.resolve(output)))
+  for (const folder of folders) {
+    const run = readRunFile(folder)
+    if (run) return { folder, run }
+  }
+  throw new VcapError('usage', `No run of ${output} is known: there is neither ${folders.join(' nor ')}`)
+}
+
+/** A file that is named by a link has its journal where it is; one that is not there yet, in its real folder. */
+function realName(output: string): string {
+  try {
+    return fs.realpathSync(output)
+  } catch {
+    // not finished yet
+  }
+  try {
+    return path.join(fs.realpathSync(path.dirname(output)), path.basename(output))
+  } catch {
+    return output
   }
 }
 

@@ -17,6 +17,7 @@ export async function writeOutput(
 ): Promise<Pick<RunSummary, 'rows' | 'statuses' | 'failed' | 'tokens'>> {
   const counts = { rows: 0, statuses: {} as RunSummary['statuses'], failed: 0, tokens: 0 }
   journal.restartKeys()
+  sink.begin(journal.folder)
   for await (const row of source.rows()) {
     const caption = await journal.read(journal.nextKey(row.input))
     if (!caption) throw new VcapError('internal', `The journal ${journal.folder} lacks row ${row.index + 1}`)

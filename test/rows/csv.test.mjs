@@ -479,6 +479,7 @@ test('what is a table and what is to be captioned itself', () => {
 test('writing: what is written is read again as it was, whatever its number', async () => {
   for (const rows of [0, 1, 127, 128, 129, 1000]) {
     const sink = new CsvSink(at('out.csv'), ['a', 'b', 'c'])
+    sink.begin(folder)
     for (let i = 0; i < rows; i++) await sink.write([`${i}, "quoted"\n`, i, null])
     await sink.commit()
     assert.equal(sink.path, fs.realpathSync(at('out.csv')))
@@ -492,11 +493,12 @@ test('writing: what is written is read again as it was, whatever its number', as
 
 test('writing: discarded, it never was', async () => {
   const sink = new CsvSink(at('out.csv'), ['a'])
+  sink.begin(folder)
   for (let i = 0; i < 300; i++) await sink.write(['x'])
   sink.discard()
   assert.ok(!fs.existsSync(at('out.csv')))
   assert.deepEqual(
-    fs.readdirSync(folder).filter((name) => name.startsWith('.')),
+    fs.readdirSync(folder).filter((name) => name.endsWith('.tmp')),
     []
   )
 })
