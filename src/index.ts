@@ -19,7 +19,7 @@ export { VcapError, type ErrorCode, type RowErrorCode } from './errors'
 export { extractFrames } from './frames/extract'
 export type { Frame } from './frames/sample'
 export { captionVideo, loadCaptioner } from './load'
-export type { MemoryBudget } from './memory'
+export type { MemoryBudget } from './devices/memory'
 export { models, type ListedModel } from './models'
 export type {
   NativeDevice as Device,

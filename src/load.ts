@@ -1,10 +1,12 @@
 import type { VideoCaption } from './caption'
 import { Captioner } from './captioner'
 import { cpus } from './cpus'
-import { chooseDevices } from './devices'
 import { asVcapError } from './errors'
 import { findVideoTools } from './frames/tools'
-import { fittingSequences, maxTrainedContext, memoryBudget, requireMemory } from './memory'
+import { namedDevices } from './devices/find'
+import { findDeviceSets } from './devices/find-sets'
+import { fittingSequences, maxTrainedContext, memoryBudget, requireMemory } from './devices/memory'
+import type { DeviceSet } from './devices/sets'
 import { findModel, type ModelFiles } from './models'
 import type { Addon, NativeDevice } from './native/addon'
 import type { EngineHost } from './native/engine-host'
@@ -24,10 +26,17 @@ export function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
 
 /** Where a replica is loaded. */
 export interface ReplicaPlace {
+  /** Its devices; all that are asked for when left out. */
+  set?: DeviceSet
   /** Replicas that share this machine's memory. */
   replicas: number
   /** Whether they run near different memory nodes. */
   isApart: boolean
+}
+
+/** The same on devices that were chosen before. @internal */
+export function loadOnDevices(options: LoadOptions, set: DeviceSet): Promise<Captioner> {
+  return load(options, openEngineHost, { set, replicas: 1, isApart: false })
 }
 
 /** The same in a replica's process, which its engine may end. @internal */
@@ -46,14 +55,16 @@ async function load(
   const addon = loadAddon()
   let host: EngineHost | undefined
   try {
-    host = await openHost(settings.rpc, settings.signal)
-    const { names, devices } = chooseDevices(addon.build, settings.gpus, host.devices)
+    const set = place.set ?? (await findDeviceSets({ ...settings, dpSize: 1 }))[0]!
+    host = await openHost(set.rpc, settings.signal)
+    const { names, devices } = namedDevices(set, host.devices)
     const { sequences, mmap } = fitMemory(addon, files, devices, settings, place)
     const model = await host.load(
       {
         ...files,
         devices: names,
-        splitMode: settings.splitMode,
+        splitMode: set.splitMode,
+        tensorSplit: set.tensorSplit ?? [],
         sequences,
         contextPerSequence: settings.contextPerSequence,
         threads: settings.threads || cpus().threads,

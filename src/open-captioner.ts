@@ -1,12 +1,13 @@
 import type { CaptionerSettings, RowCaptioner } from './caption'
+import { findDeviceSets } from './devices/find-sets'
 import { findVideoTools } from './frames/tools'
 import { captionSettings, modelSettings } from './identity'
-import { loadCaptioner } from './load'
+import { loadOnDevices } from './load'
 import { findModel } from './models'
 import { loadAddon } from './native/load'
-import type { CaptionSettings, LoadSettings, ReplicaOptions } from './options'
+import { parseReplicaOptions, type CaptionSettings, type LoadSettings, type ReplicaOptions } from './options'
 import { takesText } from './prompts'
-import { loadReplicas } from './replicas/open'
+import { openReplicas } from './replicas/open'
 import type { ReplicaEvents } from './replicas/pool'
 
 /** What a journal has to know of a captioner. */
@@ -37,8 +38,10 @@ export function identifyCaptioner(settings: LoadSettings & CaptionSettings): Cap
  * devices are one replica, else in processes of their own. Closing it frees everything. Throws as `loadCaptioner` does.
  */
 export async function openCaptioner(options: ReplicaOptions, on: ReplicaEvents = {}): Promise<RowCaptioner> {
-  const { dpSize = 1, rpc = [], ...one } = options
-  if (dpSize > 1 || rpc.length > 0) return loadReplicas(options, on)
-  const captioner = await loadCaptioner(one)
+  const sets = await findDeviceSets(parseReplicaOptions(options))
+  const [set] = sets
+  if (!set || sets.length > 1 || set.rpc.length > 0) return openReplicas(sets, options, on)
+  const { dpSize, ...one } = options
+  const captioner = await loadOnDevices(one, set)
   return { ...captioner.rows(), close: () => captioner.close() }
 }

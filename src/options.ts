@@ -77,8 +77,12 @@ const loadFields = {
     .array(z.string().regex(/^[^\s,]+:\d+$/))
     .default([])
     .describe('list of host:port'),
+  /** Devices that hold one model together; all that there are, or as few as it fits where `dpSize` leaves a choice. */
+  tpSize: positive.max(256).optional().describe('integer between 1 and 256'),
   /** How several devices share the model: whole layers (`layer`, the default) or a part of each tensor. */
   splitMode: z.enum(['layer', 'tensor']).default('layer').describe('one of layer, tensor'),
+  /** How much each of a model's devices gets of it, in any unit; by their memory when left out. */
+  tensorSplit: z.array(z.number().positive().max(1e15)).optional().describe('list of numbers above 0'),
   /** Captions at once, each with a KV sequence of its own; as many as fit, up to 16, when left out. */
   sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
   /** Positions of each caption: prompt, images and answer; 0, the default: what the model was trained on. */
@@ -226,7 +230,7 @@ export interface OptionField {
   /** Of the option where it is left out; undefined where it has none. */
   initial: unknown
   /** How its text is read. */
-  kind: 'text' | 'number' | 'list' | 'flag'
+  kind: 'text' | 'number' | 'list' | 'numbers' | 'flag'
   /** The value, checked; throws `usage`, saying what was expected. */
   check: (value: unknown) => unknown
 }
@@ -248,7 +252,7 @@ export function optionField(command: CommandName, option: string): OptionField |
 
 function kindOf(field: z.ZodType): OptionField['kind'] {
   if (field instanceof z.ZodOptional || field instanceof z.ZodDefault) return kindOf(field.unwrap() as z.ZodType)
-  if (field instanceof z.ZodArray) return 'list'
+  if (field instanceof z.ZodArray) return field.element instanceof z.ZodNumber ? 'numbers' : 'list'
   if (field instanceof z.ZodBoolean) return 'flag'
   return field instanceof z.ZodNumber ? 'number' : 'text'
 }

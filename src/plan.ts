@@ -1,9 +1,9 @@
-import { chooseDevices } from './devices'
-import { memoryBudget, type MemoryBudget } from './memory'
+import { chooseGpus } from './devices/choose'
+import { findDevices } from './devices/find'
+import { memoryBudget, type MemoryBudget } from './devices/memory'
 import { findModel } from './models'
 import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
 import { loadAddon } from './native/load'
-import { openEngineHost } from './native/open-engine'
 import { parsePlanOptions, type PlanOptions } from './options'
 import { buildPrompt } from './prompts'
 
@@ -56,9 +56,9 @@ export async function plan(options?: PlanOptions): Promise<Plan> {
   const files = findModel(settings.model, settings.mmproj)
   const addon = loadAddon()
   const model = addon.inspect(files.model, files.mmproj, settings.chatTemplate)
-  const host = await openEngineHost(settings.rpc, undefined)
-  host.end()
-  const { devices } = chooseDevices(addon.build, settings.gpus, host.devices)
+  const { local, servers } = await findDevices(settings.rpc, undefined)
+  const chosen = [...chooseGpus(addon.build, settings.gpus, local), ...servers.flatMap(({ devices: remote }) => remote)]
+  const devices = chosen.length > 0 ? chosen : local.filter(({ type }) => type === 'cpu')
   const memory = memoryBudget(model, devices, settings.kvType)
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
   const room = contextPerSequence - promptTokens - settings.maxTokens

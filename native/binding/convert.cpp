@@ -76,6 +76,28 @@ Napi::Object describe_vision(Napi::Env env, const VisionFacts & vision) {
     return object;
 }
 
+/** How much each of so many devices gets, in any unit; empty where nobody says. */
+std::vector<float> to_shares(const Napi::Value & value, size_t devices) {
+    if (!value.IsArray()) {
+        throw Error("usage", "Expected a list of numbers for tensorSplit");
+    }
+    const Napi::Array array = value.As<Napi::Array>();
+    if (array.Length() > 0 && array.Length() != devices) {
+        throw Error("usage", "Expected a share for each of " + std::to_string(devices) + " devices but received " +
+                                 std::to_string(array.Length()));
+    }
+    std::vector<float> shares;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        const Napi::Value share = array.Get(i);
+        const float number = share.IsNumber() ? share.As<Napi::Number>().FloatValue() : 0;
+        if (!(number > 0)) {
+            throw Error("usage", "Expected shares above 0 for tensorSplit");
+        }
+        shares.push_back(number);
+    }
+    return shares;
+}
+
 }   // namespace
 
 std::atomic<uint64_t> bytes_copied{0};
@@ -127,6 +149,7 @@ EngineOptions to_engine_options(const Napi::Object & object) {
     options.mmproj = text(object, "mmproj");
     options.devices = to_strings(field(object, "devices"));
     options.split_tensors = text(object, "splitMode") == "tensor";
+    options.shares = to_shares(field(object, "tensorSplit"), options.devices.size());
     options.sequences = integer(object, "sequences", 1);
     if (options.sequences > static_cast<int>(llama_max_parallel_sequences())) {
         throw Error("usage", "llama.cpp runs at most " + std::to_string(llama_max_parallel_sequences()) +

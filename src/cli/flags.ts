@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { VcapError } from '../errors'
-import { chatTemplates, optionField, type CommandName } from '../options'
+import { chatTemplates, optionField, type CommandName, type OptionField } from '../options'
 
 /**
  * How each option is written as a flag, and what it does. Which of them a command has, their checks and their defaults
@@ -11,8 +11,10 @@ const flags: [option: string, flags: string, description: string][] = [
   ['mmproj', '--mmproj <file>', 'projector GGUF; needed with a model file'],
   ['gpus', '--gpus <list>', '0-7, 0,2,4-5, all or none (default: all that are there)'],
   ['rpc', '--rpc <list>', 'ggml RPC servers as further devices, host:port,host:port'],
-  ['dpSize', '--dp-size <n>', 'replicas of the model, each in a process of its own (default: 1)'],
-  ['splitMode', '--split-mode <mode>', 'how devices share the model: layer or tensor'],
+  ['tpSize', '--tp-size <n>', 'devices that hold one model together (default: as few as it fits)'],
+  ['dpSize', '--dp-size <n>', 'replicas of the model (default: as many as there are devices for)'],
+  ['splitMode', '--split-mode <mode>', 'how the devices of a model share it: layer or tensor'],
+  ['tensorSplit', '--tensor-split <list>', 'how much each of them gets, such as 3,1 (default: by their memory)'],
   ['sequences', '--bs <n>', 'captions at once (default: as many as fit, up to 16)'],
   ['numFrames', '--num-frames <n>', 'frames taken from a video'],
   ['anyres', '--anyres <mode>', 'tiles a frame: auto, full or off'],
@@ -57,7 +59,7 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
     }
     flag.argParser((text) => {
       try {
-        return field.check(field.kind === 'list' ? text.split(',') : field.kind === 'number' ? toNumber(text) : text)
+        return field.check(readAs(field.kind, text))
       } catch (error) {
         if (error instanceof VcapError) throw new InvalidArgumentError(error.message)
         throw error
@@ -66,6 +68,12 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
     const shown = field.initial !== undefined && field.initial !== '' && field.kind !== 'list'
     command.addOption(shown ? flag.default(field.initial) : flag)
   }
+}
+
+function readAs(kind: OptionField['kind'], text: string): unknown {
+  if (kind === 'list') return text.split(',')
+  if (kind === 'numbers') return text.split(',').map(toNumber)
+  return kind === 'number' ? toNumber(text) : text
 }
 
 /** Text that is no decimal number stays text, for the check's message. */

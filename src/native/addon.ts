@@ -119,6 +119,8 @@ export interface NativeLoadOptions {
   /** Names from `devices()`; empty: the CPU. */
   devices: string[]
   splitMode: 'layer' | 'tensor'
+  /** How much each device gets, in any unit; empty: llama.cpp's choice. */
+  tensorSplit: number[]
   /** Captions at once, each with a KV sequence of its own. */
   sequences: number
   /** Positions a sequence; 0: what the model was trained on. */

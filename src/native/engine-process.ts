@@ -5,7 +5,7 @@ import type { Picture } from '../picture'
 import type { Detail, NativeDevice, NativeJob, NativeLoadOptions, NativeModel, NativeModelInfo } from './addon'
 import type { NativeCaption, NativeEmbedding, NativeEngineTime, NativeRequest } from './addon'
 import type { EngineHost } from './engine-host'
-import { probeRpcServer } from './rpc-probe'
+import { answerMs, probeRpcServer, probeRpcServers } from './rpc-probe'
 
 /** What an engine's process is asked: of the addon, and then of the one model that it loads. */
 export type EngineRequest =
@@ -21,21 +21,10 @@ export interface EngineEvent {
   fraction: number
 }
 
-/** Milliseconds in which an RPC server answers what it is asked first. One that serves another client does not. */
-const answerMs = 10_000
-/** The same where the engine's process has ended and the reason is looked for. */
+/** Milliseconds in which a server answers where the engine's process has ended and the reason is looked for. */
 const lookMs = 2000
 /** A process that is let go ends at once. */
 const exitGraceMs = 1000
-
-/** Asks RPC servers whether they are there and speak this protocol. Rejects with `device_unavailable`, `aborted`. */
-export async function probeRpcServers(
-  rpc: string[],
-  protocol: readonly [number, number],
-  signal: AbortSignal | undefined
-): Promise<void> {
-  await Promise.all(rpc.map((endpoint) => probeRpcServer(endpoint, protocol, answerMs, signal)))
-}
 
 /** An engine in a process of its own, with RPC servers among its devices. What ends that process ends no other. */
 export class EngineProcess implements EngineHost {

@@ -1,7 +1,8 @@
 import { loadAddon } from './load'
 import type { EngineHost } from './engine-host'
-import { EngineProcess, probeRpcServers } from './engine-process'
+import { EngineProcess } from './engine-process'
 import { finish } from './job'
+import { probeRpcServers } from './rpc-probe'
 
 /**
  * This process, or one of its own where RPC servers (`host:port`) are to compute: ggml ends the process that loses such

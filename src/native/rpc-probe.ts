@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { abortedError, VcapError } from '../errors'
+import type { NativeDevice } from './addon'
 
 /*
  * A ggml RPC server is asked what ggml itself asks it first, before ggml gets its address: ggml waits for every answer
@@ -15,6 +16,26 @@ const capabilityBytes = 24
 /** More devices than this no server has. */
 const maxDevices = 256
 
+/** Milliseconds in which a server answers. One that serves another client does not. */
+export const answerMs = 10_000
+
+/** A server, and the devices that it offers. */
+export interface RpcServer {
+  /** `host:port`. */
+  endpoint: string
+  /** Named by the endpoint; its second one is `host:port/1`. */
+  devices: NativeDevice[]
+}
+
+/** Asks several at once. Rejects with `device_unavailable`, `aborted`. */
+export function probeRpcServers(
+  endpoints: string[],
+  version: readonly [number, number],
+  signal: AbortSignal | undefined
+): Promise<RpcServer[]> {
+  return Promise.all(endpoints.map((endpoint) => probeRpcServer(endpoint, version, answerMs, signal)))
+}
+
 /**
  * Connects to a ggml RPC server, `host:port`, and asks for its protocol, its devices and their memory. Rejects with
  * `device_unavailable` where that is not answered within `deadlineMs` milliseconds, or not as a server of the protocol
@@ -25,7 +46,7 @@ export async function probeRpcServer(
   version: readonly [number, number],
   deadlineMs: number,
   signal?: AbortSignal
-): Promise<void> {
+): Promise<RpcServer> {
   if (signal?.aborted) throw abortedError(signal)
   const connection = new Connection(endpoint)
   const timer = setTimeout(() => connection.fail(`it does not answer within ${deadlineMs / 1000} s`), deadlineMs)
@@ -37,13 +58,11 @@ export async function probeRpcServer(
     if (major !== version[0] || minor > version[1]) {
       throw new Error(`it speaks version ${major}.${minor} of the protocol, not ${version.join('.')}`)
     }
-    const devices = (await connection.ask(command.deviceCount, Buffer.alloc(0), 4)).readUInt32LE()
-    if (devices === 0 || devices > maxDevices) throw new Error(`it offers ${devices} devices`)
-    for (let device = 0; device < devices; device++) {
-      const body = Buffer.alloc(4)
-      body.writeUInt32LE(device)
-      await connection.ask(command.deviceMemory, body, 16)
-    }
+    const count = (await connection.ask(command.deviceCount, Buffer.alloc(0), 4)).readUInt32LE()
+    if (count === 0 || count > maxDevices) throw new Error(`it offers ${count} devices`)
+    const devices: NativeDevice[] = []
+    for (let number = 0; number < count; number++) devices.push(await askDevice(connection, endpoint, number))
+    return { endpoint, devices }
   } catch (error) {
     if (signal?.aborted) throw abortedError(signal)
     throw new VcapError(
@@ -55,6 +74,19 @@ export async function probeRpcServer(
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
     connection.close()
+  }
+}
+
+async function askDevice(connection: Connection, endpoint: string, number: number): Promise<NativeDevice> {
+  const body = Buffer.alloc(4)
+  body.writeUInt32LE(number)
+  const memory = await connection.ask(command.deviceMemory, body, 16)
+  return {
+    name: number === 0 ? endpoint : `${endpoint}/${number}`,
+    description: 'RPC server',
+    type: 'gpu',
+    memoryFree: Number(memory.readBigUInt64LE(0)),
+    memoryTotal: Number(memory.readBigUInt64LE(8))
   }
 }
 

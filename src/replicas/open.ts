@@ -1,5 +1,7 @@
 import type { RowCaptioner } from '../caption'
 import { cpus } from '../cpus'
+import { findDeviceSets } from '../devices/find-sets'
+import type { DeviceSet } from '../devices/sets'
 import { findModel } from '../models'
 import { parseReplicaOptions, type ReplicaOptions } from '../options'
 import { shareCpus } from './cpu-share'
@@ -20,13 +22,24 @@ import type { ReplicaLoad } from './protocol'
  * await captioner.close()
  * ```
  */
-export async function loadReplicas(options?: ReplicaOptions, on: ReplicaEvents = {}): Promise<RowCaptioner> {
+export async function loadReplicas(options: ReplicaOptions = {}, on: ReplicaEvents = {}): Promise<RowCaptioner> {
+  return openReplicas(await findDeviceSets(parseReplicaOptions(options)), options, on)
+}
+
+/** The same on sets of devices that were chosen before, one a replica. @internal */
+export async function openReplicas(
+  sets: DeviceSet[],
+  options: ReplicaOptions,
+  on: ReplicaEvents
+): Promise<RowCaptioner> {
   const settings = parseReplicaOptions(options)
-  const { dpSize, signal, onProgress, ...plain } = options ?? {}
-  const replicas = settings.dpSize ?? 1
+  const { dpSize, signal, onProgress, ...plain } = options
   const shared = { ...plain, ...findModel(settings.model, settings.mmproj) }
-  const loads = shareCpus(replicas, cpus(), settings).map(
-    (share): ReplicaLoad => ({ options: shared, share, replicas })
-  )
+  const shares = shareCpus(sets.length, cpus(), settings)
+  const loads = sets.map((set, i): ReplicaLoad => {
+    // Memory is shared by those that have no devices of their own.
+    const replicas = set.devices.length + set.rpc.length > 0 ? 1 : sets.length
+    return { options: shared, set, share: shares[i]!, replicas }
+  })
   return ReplicaPool.open(loads, { onProgress, ...on }, signal)
 }

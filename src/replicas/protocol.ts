@@ -1,4 +1,5 @@
 import type { CaptionerInfo, EngineTime, RowCaption, RowInput } from '../caption'
+import type { DeviceSet } from '../devices/sets'
 import type { LoadOptions } from '../options'
 import type { CpuShare } from './cpu-share'
 
@@ -13,8 +14,10 @@ export type ReplicaRequest = { what: 'load'; load: ReplicaLoad } | { what: 'capt
 /** What a replica loads, as plain data. */
 export interface ReplicaLoad {
   options: Omit<LoadOptions, 'signal' | 'onProgress'>
+  /** Its devices. */
+  set: DeviceSet
   share: CpuShare
-  /** Replicas that share this machine's memory. */
+  /** Replicas that share the memory of these devices. */
   replicas: number
 }
 

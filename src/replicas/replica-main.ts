@@ -20,7 +20,7 @@ serve<ReplicaRequest, ReplicaAnswer, ReplicaEvent>(async (asked, signal, tell) =
 })
 
 async function load(
-  { options, share, replicas }: ReplicaLoad,
+  { options, set, share, replicas }: ReplicaLoad,
   signal: AbortSignal,
   tell: (event: ReplicaEvent) => void
 ) {
@@ -33,7 +33,7 @@ async function load(
   const onProgress = (fraction: number) => tell({ fraction })
   const loaded = await loadReplica(
     { ...options, threads, decoders, signal, onProgress },
-    { replicas, isApart: share.isApart }
+    { set, replicas, isApart: share.isApart && replicas > 1 }
   )
   captioner = loaded.rows()
   return { captioner: captioner.info, devices: loaded.info.devices, places: loaded.places }

@@ -54,7 +54,7 @@ export class Replica {
   /** Resolves when it has loaded. Rejects with what loading throws, `ReplicaLost` and `aborted`. */
   async open(signal: AbortSignal | undefined): Promise<ReplicaInfo> {
     // ggml connects to RPC servers on the process's JavaScript thread.
-    const blocksEvents = (this.load.options.rpc ?? []).length > 0
+    const blocksEvents = this.load.set.rpc.length > 0
     const answer = await this.#ask({ what: 'load', load: this.load }, { signal, blocksEvents })
     return (this.info = answer as ReplicaInfo)
   }

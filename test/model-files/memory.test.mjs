@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { loadCaptioner } from '../../dist/index.js'
-import { fittingSequences, memoryBudget, requireMemory } from '../../dist/memory.js'
+import { fittingSequences, memoryBudget, requireMemory } from '../../dist/devices/memory.js'
 
 const gpu = { name: 'CUDA0', description: '', type: 'gpu', memoryFree: 0, memoryTotal: 80e9 }
 /** LLaVA-1.6-34B: 60 layers of 8 heads of 128 keys and values. */

@@ -14,7 +14,7 @@ const layers = [
   ['child', 'child-main'],
   ['rows/'],
   ['native/'],
-  ['models', 'devices', 'memory', 'scale'],
+  ['models', 'devices/', 'scale'],
   ['plan'],
   ['frames/'],
   ['identity'],

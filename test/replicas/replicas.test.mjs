@@ -235,6 +235,7 @@ test('a replica that gives no sign of life is ended, and its rows go to another'
   const load = { ...options, ...findModel('demo') }
   const loads = shareCpus(replicas, cpus(), { threads: 0, decoders: 0 }).map((share) => ({
     options: load,
+    set: { devices: [], rpc: [], splitMode: 'layer' },
     share,
     replicas
   }))

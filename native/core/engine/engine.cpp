@@ -67,8 +67,9 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
     }
     threads_ = std::make_unique<CpuThreads>(options.threads);
     vision_ = open_vision_model(mmproj, tower_device(devices), *threads_);
-    const LanguageModelOptions model_options{devices,         options.split_tensors, options.sequences, options.context,
-                                             options.kv_type, facts_.chat_template,  options.map};
+    const LanguageModelOptions model_options{
+        devices,         options.split_tensors, options.shares,       options.sequences,
+        options.context, options.kv_type,       facts_.chat_template, options.map};
     language_model_ = std::make_unique<LanguageModel>(model, model_options, *threads_, progress);
     batch_ = std::make_unique<Batch>(language_model_->batch_capacity(), language_model_->width());
     preparer_ = std::make_unique<Preparer>([this](const JobPtr & job) { prepare(job); });

@@ -26,6 +26,7 @@ struct EngineOptions {
     std::string mmproj;
     std::vector<std::string> devices;    // ggml's names; empty: the CPU
     bool split_tensors = false;          // whether each tensor is split across the devices, instead of whole layers
+    std::vector<float> shares;           // how much each device gets, in any unit; empty: llama.cpp's choice
     int sequences = 1;                   // captions at once
     int context = 0;                     // positions of each caption; 0: what the model was trained on
     int threads = 0;                     // CPU threads; 0: one for each processor

@@ -62,6 +62,8 @@ void LanguageModel::load_model(const std::vector<std::shared_ptr<const GgufFile>
     const GgufFile & file = *files.front();
     std::vector<ggml_backend_dev_t> devices = options.devices;
     devices.push_back(nullptr);   // llama.cpp's end mark
+    std::vector<float> shares = options.shares;
+    shares.resize(llama_max_devices());   // llama.cpp reads so many
     const std::vector<llama_model_kv_override> overrides = tokenizer_overrides(file, options.chat);
     struct Progress {
         const std::function<bool(float)> & report;
@@ -74,6 +76,9 @@ void LanguageModel::load_model(const std::vector<std::shared_ptr<const GgufFile>
     params.split_mode = options.devices.size() < 2 ? LLAMA_SPLIT_MODE_NONE
                         : options.split_tensors    ? LLAMA_SPLIT_MODE_TENSOR
                                                    : LLAMA_SPLIT_MODE_LAYER;
+    if (!options.shares.empty()) {
+        params.tensor_split = shares.data();
+    }
     params.kv_overrides = overrides.data();
     // ggml's CPU backend would repack the weights into a copy that our kernels cannot read; they stay as in the file.
     params.use_extra_bufts = false;

@@ -19,6 +19,7 @@ namespace vcap {
 struct LanguageModelOptions {
     std::vector<ggml_backend_dev_t> devices;   // that hold the weights and the KV cache; empty: the CPU
     bool split_tensors = false;                // several devices: true splits each tensor, false deals out whole layers
+    std::vector<float> shares;                 // how much each device gets, in any unit; empty: llama.cpp's choice
     int sequences = 1;                         // captions at once, each of which has a KV stream
     int context = 0;                           // positions of each sequence; 0: what the model was trained on
     ggml_type kv_type = GGML_TYPE_F16;         // type of the keys and values in the KV cache

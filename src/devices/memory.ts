@@ -1,5 +1,6 @@
-import { VcapError } from './errors'
-import type { NativeDevice, NativeLoadOptions, NativeModelFacts } from './native/addon'
+import { VcapError } from '../errors'
+import type { NativeDevice, NativeLoadOptions, NativeModelFacts } from '../native/addon'
+import type { ModelNeeds } from './sets'
 
 /** What a model leaves of its devices' memory to keys and values, in bytes. */
 export interface MemoryBudget {
@@ -27,6 +28,11 @@ const contextStep = 256
 /** Captions at once that are chosen where nobody says how many: more gain little. */
 const maxSequences = 16
 
+/** Bytes of a device that weights, keys and values may take, where so many models share it. */
+function usableBytes({ type, memoryTotal }: NativeDevice, models = 1): number {
+  return Math.max(0, memoryTotal * usable - models * (type === 'cpu' ? buffers.cpu : buffers.gpu))
+}
+
 /**
  * Over all `devices` together. A device that does not say how much it has counts for nothing. Where `replicas` share
  * them, each has its part; language models mapped from one file are there once, all else for each.
@@ -38,15 +44,34 @@ export function memoryBudget(
   { replicas = 1, mmap = true }: { replicas?: number; mmap?: boolean } = {}
 ): MemoryBudget {
   const weights = modelBytes + mmprojBytes
-  const total = devices.reduce(
-    (sum, { type, memoryTotal }) =>
-      sum + Math.max(0, memoryTotal * usable - replicas * (type === 'cpu' ? buffers.cpu : buffers.gpu)),
-    0
-  )
+  const total = devices.reduce((sum, device) => sum + usableBytes(device, replicas), 0)
   const shared = mmap ? modelBytes : 0
   const left = Math.max(0, (total - shared) / replicas - (weights - shared))
   return { weights, left, kvPerPosition: kvBytesPerPosition * kvScale[kvType] }
 }
+
+/** What a model asks of devices, with so many captions at once of so many positions; undefined: what is chosen. */
+export function modelNeeds(
+  facts: NativeModelFacts,
+  {
+    kvType,
+    contextPerSequence,
+    sequences
+  }: { kvType: KvType; contextPerSequence: number; sequences?: number | undefined }
+): ModelNeeds {
+  const positions = contextPerSequence || Math.min(facts.contextTrained, maxTrainedContext)
+  return {
+    fits: (devices) => {
+      const { left, kvPerPosition } = memoryBudget(facts, devices, kvType)
+      const needed = (sequences ?? maxSequences) * roundUp(positions) * kvPerPosition
+      return needed <= left || devices.some(({ memoryTotal }) => memoryTotal === 0)
+    },
+    room: (device, isFirst) => Math.max(0, usableBytes(device) - (isFirst ? facts.mmprojBytes : 0))
+  }
+}
+
+/** Positions that llama.cpp keeps for a sequence of so many. */
+const roundUp = (positions: number) => Math.ceil(positions / contextStep) * contextStep
 
 /**
  * Throws `out_of_memory`, with what would fit, where the keys and values of so many sequences of so many positions do
@@ -59,7 +84,7 @@ export function requireMemory(
   sequences: number,
   contextPerSequence: number
 ): void {
-  const needed = sequences * Math.ceil(contextPerSequence / contextStep) * contextStep * kvPerPosition
+  const needed = sequences * roundUp(contextPerSequence) * kvPerPosition
   if (needed <= left || devices.some(({ memoryTotal }) => memoryTotal === 0)) return
   const where = devices.map(({ name }) => name).join(', ')
   if (left === 0) {

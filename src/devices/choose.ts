@@ -1,0 +1,49 @@
+import { VcapError } from '../errors'
+import type { NativeBuild, NativeDevice } from '../native/addon'
+
+/**
+ * The GPUs asked for, of the devices of this machine: `0-7`, `0,2,4-5`, `all`, `none`; all that are there when
+ * undefined. Throws `usage`, `device_unavailable`.
+ */
+export function chooseGpus(build: NativeBuild, gpus: string | undefined, local: NativeDevice[]): NativeDevice[] {
+  const there = local.filter(({ type }) => type === 'gpu')
+  const wanted = gpus === undefined ? undefined : parseGpus(gpus)
+  if (wanted === 'all' && there.length === 0) throw noGpu(build, local, 'all')
+  if (wanted === undefined || wanted === 'all') return there
+  return wanted.map((number) => {
+    const found = there[number]
+    if (!found) throw noGpu(build, local, String(number))
+    return found
+  })
+}
+
+/** Numbers of a list such as `0,2,4-5`, each once, in order; `none` is the empty list. */
+export function parseGpus(list: string): number[] | 'all' {
+  if (list === 'all') return 'all'
+  if (list === 'none') return []
+  const numbers = list.split(',').flatMap((part) => {
+    const range = /^\s*(\d{1,3})(?:-(\d{1,3}))?\s*$/.exec(part)
+    const first = Number(range?.[1])
+    const last = Number(range?.[2] ?? range?.[1])
+    if (!range || last < first) {
+      throw new VcapError(
+        'usage',
+        `Expected a list such as 0-7 or 0,2,4-5, all or none for gpus but received ${JSON.stringify(list)}`
+      )
+    }
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  })
+  return [...new Set(numbers)]
+}
+
+function noGpu(build: NativeBuild, devices: NativeDevice[], asked: string): VcapError {
+  const there = devices.map((device) => `${device.name} (${device.description})`).join(', ')
+  return new VcapError('device_unavailable', `GPU ${asked} was asked for; the devices here are ${there}${hint(build)}`)
+}
+
+/** Why there are not more GPUs, as far as the addon decides it. */
+function hint({ backends, whyNoCudaGpu }: NativeBuild): string {
+  if (!backends.includes('CUDA'))
+    return '. This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`'
+  return whyNoCudaGpu === '' ? '' : `; built with CUDA, ${whyNoCudaGpu}`
+}
