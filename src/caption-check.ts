@@ -26,7 +26,8 @@ const captioner = z.object({
   close: called
 })
 
-const isStatus = (status: unknown) =>
+/** Whether it is a status that a row may have. */
+export const isStatus = (status: unknown): boolean =>
   status === 'ok' ||
   status === 'truncated' ||
   status === 'empty' ||

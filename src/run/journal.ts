@@ -8,7 +8,7 @@ import { JournalFile, type JournalScan } from './journal-file'
 import type { JournalPlace } from './journal-place'
 import { KeyTable } from './key-table'
 import { Lock } from './lock'
-import { formatRecord, formatRevocation, isRevoked, splitRecord } from './record'
+import { formatRecord, formatRevocation, isCaption, isRevoked, splitRecord } from './record'
 import { formatKey, hashRow, type RowKey } from './row-key'
 import { fileState, readRunFile, requireSameRun, type RunFile } from './run-file'
 
@@ -80,10 +80,24 @@ export class Journal {
       const records = path.join(folder, 'rows.log')
       const size = fileState(records)?.size ?? 0
       const table = new KeyTable(Math.max(options.rows, Math.ceil(size / leastRecordBytes)))
+      /** Lines with a checksum that is right, and without a caption of ours. */
+      let unknown = 0
       const { file, scan } = await JournalFile.open(records, (record, offset) => {
         const parts = splitRecord(record)
-        if (parts) table.setOffset(parts.key, isRevoked(record, parts.begin) ? undefined : offset)
+        if (parts && isRevoked(record, parts.begin)) table.setOffset(parts.key, undefined)
+        else if (parts && isCaption(record, parts.begin)) table.setOffset(parts.key, offset)
+        else unknown++
       })
+      scan.records -= unknown
+      scan.damaged += unknown
+      if (!earlier && scan.records > 0) {
+        await file.close()
+        throw new VcapError(
+          'run_differs',
+          `${records} holds captions, and the run.json beside it that says of which run they are is gone. ` +
+            '--restart keeps them under another name and begins anew'
+        )
+      }
       return new Journal(folder, { isTemporary, earlier, scan, file, lock, table }, options)
     } catch (error) {
       await lock.release()
@@ -111,7 +125,7 @@ export class Journal {
     if (offset === undefined) return undefined
     const record = await this.#file.read(offset)
     const end = record.indexOf(' ')
-    // Another row's record under the same 48 bits is not this row's.
+    // Another row's record under the same 64 bits is not this row's.
     return record.slice(0, end) === formatKey(key) ? parseCaption(record.slice(end + 1)) : undefined
   }
 

@@ -1,21 +1,22 @@
 import type { RowKey } from './row-key'
 
 /** Slots for each key that is expected: more would waste memory, fewer would make searches long. */
-const slotsPerKey = 1.35
+const slotsPerKey = 1.25
 const leastSlots = 1024
 /** Rows of one hash that a byte counts. */
 const manyRows = 255
 
 /**
- * Keys of rows in 12 bytes a slot: where a key's record stands in the journal, and how many rows with its hash were
+ * Keys of rows in 14 bytes a slot: where a key's record stands in the journal, and how many rows with its hash were
  * counted. It is a hash table with open addressing in typed arrays, since ten million rows have to fit and a Map takes
- * ten times as much. A slot holds 48 bits of the hash; the journal compares the whole key when it reads a record.
+ * ten times as much. A slot holds 64 bits of the hash, by which no two of ten million rows are alike but once in some
+ * hundred thousand tables; with 48 it would be once in six.
  */
 export class KeyTable {
   #slots = 0
   #used = 0
   #prints = new Uint32Array(0)
-  #morePrints = new Uint16Array(0)
+  #morePrints = new Uint32Array(0)
   /** Where records stand, plus 1; 0: nowhere. */
   #offsets = new Uint32Array(0)
   #moreOffsets = new Uint8Array(0)
@@ -74,7 +75,7 @@ export class KeyTable {
   #claim(key: RowKey): number {
     const slot = this.#find(key)
     if (this.#prints[slot] !== 0) return slot
-    if (this.#used >= this.#slots / 1.2) {
+    if (this.#used >= this.#slots / 1.15) {
       this.#grow()
       return this.#claim(key)
     }
@@ -89,7 +90,7 @@ export class KeyTable {
     this.#slots = Math.max(leastSlots, Math.ceil(expected * slotsPerKey))
     this.#used = 0
     this.#prints = new Uint32Array(this.#slots)
-    this.#morePrints = new Uint16Array(this.#slots)
+    this.#morePrints = new Uint32Array(this.#slots)
     this.#offsets = new Uint32Array(this.#slots)
     this.#moreOffsets = new Uint8Array(this.#slots)
     this.#counts = new Uint8Array(this.#slots)
@@ -121,8 +122,8 @@ export class KeyTable {
   }
 }
 
-/** 32 bits of a key, which are never 0 and also say where its search begins, and 16 more. */
+/** 32 bits of a key, which are never 0 and also say where its search begins, and 32 more. */
 function fingerprint(hash: Buffer, occurrence: number): [number, number] {
   const print = (hash.readUInt32LE(0) + Math.imul(occurrence, 0x9e3779b1)) >>> 0
-  return [print || 1, (hash.readUInt16LE(4) + occurrence) & 0xffff]
+  return [print || 1, (hash.readUInt32LE(4) + occurrence) >>> 0]
 }

@@ -1,4 +1,5 @@
 import type { RowCaption } from '../caption'
+import { isStatus } from '../caption-check'
 import { formatKey, parseKey, type RowKey } from './row-key'
 
 /*
@@ -8,6 +9,7 @@ import { formatKey, parseKey, type RowKey } from './row-key'
 
 const space = 0x20
 const quote = 0x22
+const closingBrace = 0x7d
 const revoked = '-'
 const statusField = '{"status":"'
 
@@ -30,6 +32,11 @@ export function splitRecord(record: Buffer): { key: RowKey; begin: number } | un
 /** Whether what begins there takes an earlier record back. */
 export function isRevoked(record: Buffer, begin: number): boolean {
   return record.length === begin + 1 && record[begin] === revoked.charCodeAt(0)
+}
+
+/** Whether what begins there is a caption as `formatRecord` writes it, as far as that is seen at once. */
+export function isCaption(record: Buffer, begin: number): boolean {
+  return record.at(-1) === closingBrace && isStatus(statusOf(record, begin))
 }
 
 /** The status of the caption that begins there; undefined where none does. */
