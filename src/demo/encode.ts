@@ -74,7 +74,7 @@ export async function writeClip(
   const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
   const outcome = await runFfmpeg(
     ['-loglevel', 'error', '-y', ...input, '-c:v', format.encoder, ...format.args, `file:${file}`],
-    { ffmpeg, deadline: Date.now() + encodeTimeoutMs, signal },
+    { ffmpeg, deadline: performance.now() + encodeTimeoutMs, signal },
     { input: frames(), outputs: [] }
   )
   if (outcome.status !== 0)

@@ -92,7 +92,7 @@ export class InputFile {
   /** Reads the bytes from `from` up to `to` and drops them, to learn whether they can be read. */
   async requireReadable(from: number, to: number, deadline: number): Promise<void> {
     const bytes = Buffer.allocUnsafe(chunkBytes)
-    for (let position = from; position < to && Date.now() < deadline; position += bytes.length) {
+    for (let position = from; position < to && performance.now() < deadline; position += bytes.length) {
       if ((await this.#fill(bytes, position)) < bytes.length) return
     }
   }

@@ -3,7 +3,7 @@ import { VcapError } from '../errors'
 import { requireReadToEnd, runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
 import { readFields } from './ffmpeg-fields'
 import { PacketIndex, type PacketFacts } from './packet-index'
-import { CannotOpen, demuxers, farProbe, untimedDemuxers, type VideoFile } from './reader'
+import { CannotOpen, demuxers, farProbe, kindNotRead, untimedDemuxers, type VideoFile } from './reader'
 
 /** Arguments that make `file` an input of ffmpeg. The whitelists keep ffmpeg from opening any other file or address. */
 export function inputArgs(file: VideoFile, probesFar: boolean): string[] {
@@ -30,6 +30,8 @@ export interface FfmpegInput {
   seconds: (time: number) => number
   /** Whether FFmpeg finds the video only where it reads further than it does by itself. */
   probesFar: boolean
+  /** Whether its demuxer calls the file's end a fault of reading, as those of some old games' videos do. */
+  endsSo: boolean
 }
 
 /**
@@ -48,16 +50,22 @@ const [streamIdBytes, paletteBytes] = [1, 1024]
  * Indexes the first video stream that is not cover art by its packets, without decoding them. This takes about 0.1 s
  * for one minute of 720p video. Rejects with `unreadable`, `no_frames`, `ffmpeg_missing` or `aborted`.
  */
-export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promise<FfmpegInput> {
-  let list = await readPackets(file, limits, false)
+export async function indexFrames(file: VideoFile, limits: FfmpegLimits, endsSo = false): Promise<FfmpegInput> {
+  let list = await readPackets(file, limits, false, endsSo)
   const probesFar = list.packets.length === 0 && list.description.demuxer !== undefined
-  if (probesFar) list = await readPackets(file, limits, true)
+  if (probesFar) list = await readPackets(file, limits, true, endsSo)
   const { packets, timeBase, description, outcome } = list
-  if (!description.demuxer) throw new CannotOpen(failureReason(outcome))
+  if (!description.demuxer) {
+    if (outcome.tail.some((line) => line.includes('Format not on whitelist'))) throw kindNotRead()
+    throw new CannotOpen(failureReason(outcome))
+  }
   if (outcome.tail.some((line) => line.includes('matches no streams'))) {
     throw new VcapError('no_frames', 'It has no video stream')
   }
-  if (packets.length === 0) throw new VcapError('no_frames', `It has no video frames: ${failureReason(outcome)}`)
+  if (packets.length === 0) {
+    const reason = outcome.status === 0 ? '' : `: ${failureReason(outcome)}`
+    throw new VcapError('no_frames', `It has no video frames${reason}`)
+  }
   const { demuxer, startTime } = description
   if (description.isInterlacedH264) {
     const fields = await readFields(inputArgs(file, probesFar), copyArgs, limits)
@@ -66,7 +74,7 @@ export async function indexFrames(file: VideoFile, limits: FfmpegLimits): Promis
   const seconds = (time: number) => time * timeBase - startTime
   const isTimed = timeBase > 0 && !untimedDemuxers.includes(demuxer)
   const index = new PacketIndex(packets, isTimed ? seconds : undefined)
-  return { index, demuxer, startTime, seconds, probesFar }
+  return { index, demuxer, startTime, seconds, probesFar, endsSo }
 }
 
 interface PacketList {
@@ -77,7 +85,12 @@ interface PacketList {
   outcome: FfmpegOutcome
 }
 
-async function readPackets(file: VideoFile, limits: FfmpegLimits, probesFar: boolean): Promise<PacketList> {
+async function readPackets(
+  file: VideoFile,
+  limits: FfmpegLimits,
+  probesFar: boolean,
+  endsSo: boolean
+): Promise<PacketList> {
   const list = { packets: [] as PacketFacts[], timeBase: 0 }
   const description = new Description()
   // The framecrc muxer writes one line for each packet. `-copyts` leaves the times as the container has them.
@@ -107,7 +120,7 @@ async function readPackets(file: VideoFile, limits: FfmpegLimits, probesFar: boo
       ]
     }
   )
-  requireReadToEnd(outcome)
+  requireReadToEnd(outcome, endsSo)
   return { ...list, description, outcome }
 }
 
@@ -172,7 +185,12 @@ const uninformative = [
   'Stream #',
   'Consider ',
   'To ignore this',
-  'Failed to set value'
+  'Failed to set value',
+  'Error marking filters as finished',
+  'Error initializing output stream',
+  'Error while processing the decoded data',
+  'Output file is empty',
+  'Output file #'
 ]
 
 /** What ffmpeg says of any file that it cannot open. */
@@ -184,6 +202,7 @@ const general = /: (Invalid data found when processing input|Invalid argument|Op
  */
 export function failureReason({ status, signal, tail }: FfmpegOutcome): string {
   const lines = tail
+    .filter((line) => !line.startsWith('  ')) // the file's own metadata, and its streams
     .map((line) => line.replace(/^\[[^\]]*\] /, '').trim())
     .filter((line) => line !== '' && !uninformative.some((start) => line.startsWith(start)))
   const cause = lines.filter((line) => !general.test(line)).at(-1)

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { requireReadable } from './fault'
-import { requireReadToEnd, runFfmpeg, type FfmpegLimits } from './ffmpeg'
+import { DemuxerFault, requireReadToEnd, runFfmpeg, type FfmpegLimits } from './ffmpeg'
 import { failureReason, indexFrames, inputArgs, type FfmpegInput } from './ffmpeg-index'
 import type { PacketIndex } from './packet-index'
 import {
@@ -40,10 +40,23 @@ export class FfmpegReader implements VideoReader {
   }
 
   async #readIndex(): Promise<FfmpegInput> {
-    const input = await indexFrames(this.#file, this.#limits)
+    const input = await this.#indexTwice()
     // Some demuxers take a fault of reading for the end of the file, and ffmpeg then ends without a word.
     await requireReadable(this.#file.path, this.#limits.deadline)
     return input
+  }
+
+  /** Some demuxers do the reverse: what ffmpeg fails to read twice, and we do not, is no fault. */
+  async #indexTwice(): Promise<FfmpegInput> {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        return await indexFrames(this.#file, this.#limits)
+      } catch (error) {
+        if (!(error instanceof DemuxerFault)) throw error
+        await requireReadable(this.#file.path, this.#limits.deadline)
+      }
+    }
+    return indexFrames(this.#file, this.#limits, true)
   }
 
   async decodeBySeeking(wanted: number[]): Promise<SoughtFrames> {
@@ -62,7 +75,7 @@ export class FfmpegReader implements VideoReader {
   }
 
   /** Decodes one frame for each window in one ffmpeg process, which opens the file once for each of them. */
-  async #decodeWindows(windows: SeekWindow[], { startTime, probesFar }: FfmpegInput): Promise<SoughtFrames> {
+  async #decodeWindows(windows: SeekWindow[], { startTime, probesFar, endsSo }: FfmpegInput): Promise<SoughtFrames> {
     const args = ['-loglevel', 'info', '-nostats', '-copyts']
     for (const { seekTo } of windows) {
       args.push('-threads', String(this.#limits.threads))
@@ -86,7 +99,7 @@ export class FfmpegReader implements VideoReader {
         for (const frames of shown) frames.read(line)
       }
     })
-    requireReadToEnd(outcome)
+    requireReadToEnd(outcome, endsSo)
     if (outcome.status !== 0) return { countReason: 'not-at-its-time' }
     const pictures: Picture[] = []
     for (const [i, { from, to, key, startsHidden }] of windows.entries()) {
@@ -102,7 +115,7 @@ export class FfmpegReader implements VideoReader {
   }
 
   async decodeFromStart(wanted: number[]): Promise<CountedFrames> {
-    const { index, startTime, probesFar } = await this.#open()
+    const { index, startTime, probesFar, endsSo } = await this.#open()
     // Without -reinit_filter 0 the filters would count anew where the picture's size changes.
     const args = ['-loglevel', 'info', '-nostats', '-copyts', '-reinit_filter', '0']
     args.push('-threads', String(this.#limits.threads), ...inputArgs(this.#file, probesFar))
@@ -119,7 +132,7 @@ export class FfmpegReader implements VideoReader {
       outputs: pipes.map((pipe) => pipe.read),
       onStderr: (line) => shown.read(line)
     })
-    requireReadToEnd(outcome)
+    requireReadToEnd(outcome, endsSo)
     if (shown.frames.length === 0) {
       throw new VcapError('no_frames', `None of its frames can be decoded: ${failureReason(outcome)}`)
     }

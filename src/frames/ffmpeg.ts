@@ -10,7 +10,7 @@ import { tookTooLong } from './reader'
 export interface FfmpegLimits {
   /** Path of the ffmpeg command. */
   ffmpeg: string
-  /** Time at which ffmpeg is killed, in milliseconds since the Unix epoch. */
+  /** When ffmpeg is killed: milliseconds of `performance.now()`, which no setting of the clock changes. */
   deadline: number
   /** ffmpeg is killed when this is aborted. */
   signal?: AbortSignal | undefined
@@ -86,7 +86,7 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
       outcome.timedOut = true
       kill()
     },
-    Math.max(0, limits.deadline - Date.now())
+    Math.max(0, limits.deadline - performance.now())
   )
   signal?.addEventListener('abort', kill, { once: true })
   running.add(child)
@@ -118,12 +118,18 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
   return outcome
 }
 
-/** Throws what kept ffmpeg from the end of its input without being the file's fault: `unreadable` and `ReadFault`. */
-export function requireReadToEnd({ timedOut, signal, readError }: FfmpegOutcome): void {
+/**
+ * Throws what kept ffmpeg from the end of its input without being the file's fault: `unreadable` and `ReadFault`.
+ * `endsSo` says that a fault of reading is what the file's demuxer calls its end.
+ */
+export function requireReadToEnd({ timedOut, signal, readError }: FfmpegOutcome, endsSo = false): void {
   if (timedOut) throw tookTooLong()
   if (signal !== null) throw new ReadFault(`ffmpeg was ended by ${signal}`)
-  if (readError !== undefined) throw new ReadFault(readError)
+  if (readError !== undefined && !endsSo) throw new DemuxerFault(readError)
 }
+
+/** ffmpeg says that the system failed to read the file. */
+export class DemuxerFault extends ReadFault {}
 
 /** A process that has started. One that has not has no pipes. Rejects with `ffmpeg_missing` and `decoder_lost`. */
 async function start(ffmpeg: string, args: string[], stdio: ('pipe' | 'ignore')[]): Promise<ChildProcess> {

@@ -13,7 +13,16 @@ import {
   type Stream
 } from './libav'
 import type { PacketFacts } from './packet-index'
-import { CannotOpen, demuxers, farProbe, tookTooLong, untimedDemuxers, type ReadLimits, type VideoFile } from './reader'
+import {
+  CannotOpen,
+  demuxers,
+  farProbe,
+  kindNotRead,
+  tookTooLong,
+  untimedDemuxers,
+  type ReadLimits,
+  type VideoFile
+} from './reader'
 
 /** An open file and its first video stream that is not cover art. */
 export class LibavInput {
@@ -71,6 +80,7 @@ export class LibavInput {
       format.pb = io
       const status = format.openInputSync(url, demuxer, options)
       requireNoReadFault(libav, io)
+      if (status === constants.AVERROR_EINVAL) throw kindNotRead()
       if (status < 0) throw new CannotOpen(lib.FFmpegError.strerror(status))
       // The status is ignored: decoding determines what this call could not. A fault of reading is looked at below.
       format.findStreamInfoSync()
@@ -239,7 +249,7 @@ function noVideo(): never {
 /** Throws `unreadable` when the deadline has passed. In a decoder whose parent is gone it ends the process. */
 export function requireTimeLeft({ deadline }: ReadLimits): void {
   requireParent()
-  if (Date.now() >= deadline) throw tookTooLong()
+  if (performance.now() >= deadline) throw tookTooLong()
 }
 
 /**

@@ -21,7 +21,9 @@ export async function mp4Shortfall(extent: Extent): Promise<string | undefined> 
   if (boxes.some(({ type }) => type === 'moof')) {
     return breaksOff(boxes, file.size) ? `it breaks off after ${frames} frames` : undefined
   }
-  if (!(isCut || isFilled) || index.end - index.start > maxIndexBytes) return undefined
+  // Where no frame could be read, all of them may lie beyond the end, though the boxes before it are whole.
+  const isSuspect = isCut || isFilled || frames === 0
+  if (!isSuspect || index.end - index.start > maxIndexBytes) return undefined
   const bytes = await file.read(index.start, index.end - index.start)
   const whole = { start: 0, end: bytes.length }
   const samples = videoSamples(bytes, whole)

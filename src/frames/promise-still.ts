@@ -10,8 +10,8 @@ export function stillShortfall(format: string, bytes: Buffer): string | undefine
   while (end > 0 && bytes[end - 1] === 0) end--
   if (bytes.length - end < minZeros) end = bytes.length
   if (format === 'webp') return webpShortfall(bytes, end)
-  const isWhole = format !== 'gif' || bytes[end - 1] === 0x3b
-  return isWhole ? undefined : 'its data end early'
+  const isCut = (format === 'gif' && bytes[end - 1] !== 0x3b) || (format === 'png' && !bytes.includes('IEND'))
+  return isCut ? 'its data end early' : undefined
 }
 
 /** The image data of a WebP file are chunks of a RIFF file. */

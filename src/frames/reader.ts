@@ -17,7 +17,7 @@ export const untimedDemuxers = ['h264', 'hevc', 'vvc', 'mpegvideo', 'cavsvideo',
 
 /** The time and the threads that reading one file may take. */
 export interface ReadLimits {
-  /** Time at which reading is given up, in milliseconds since the Unix epoch. */
+  /** When reading is given up: milliseconds of `performance.now()`, which no setting of the clock changes. */
   deadline: number
   /** Threads of each decoder. */
   threads: number
@@ -36,9 +36,14 @@ export function tookTooLong(): VcapError {
 
 /** FFmpeg cannot open a file; `reason` is FFmpeg's. */
 export class CannotOpen extends VcapError {
-  constructor(reason: string) {
-    super('unreadable', `It is no video or image that FFmpeg knows, or its beginning is damaged (${reason})`)
+  constructor(reason: string, what = 'It is no video or image that FFmpeg knows') {
+    super('unreadable', `${what}, or its beginning is damaged (${reason})`)
   }
+}
+
+/** FFmpeg knows a file's kind, which is none of `demuxers`; it says the same of some damage. */
+export function kindNotRead(): CannotOpen {
+  return new CannotOpen('convert it to MP4, PNG or JPEG', 'It is of a kind that is not read')
 }
 
 /** Reads frames of the first video stream of one file that is not cover art. */

@@ -58,7 +58,7 @@ export async function sampleFrames(
   threads: number,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  const limits = { deadline: Date.now() + settings.decodeTimeout * 1000, threads }
+  const limits = { deadline: performance.now() + settings.decodeTimeout * 1000, threads }
   const sampled = await readTwice(() => sampleOnce(file, settings, limits, tools))
   if (settings.resize === undefined) return sampled
   const { resize } = settings
@@ -79,9 +79,7 @@ async function sampleOnce(
   const kind = await identify(file)
   if (kind.type === 'image') return sampleImage(file, kind.format, settings, limits, tools)
   if (kind.type === 'sequence') return sampleSequence(file, settings, limits, tools)
-  if (kind.type === 'ffmpegImage') {
-    return sampleVideo({ path: file, demuxer: kind.demuxer }, { ...settings, numFrames: 1 }, limits, tools)
-  }
+  if (kind.type === 'ffmpegImage') return sampleOtherImage(file, kind.demuxer, settings, limits, tools)
   return sampleVideo({ path: file, demuxer: kind.demuxer }, settings, limits, tools)
 }
 
@@ -112,6 +110,22 @@ async function sampleImage(
     }
     partial = { partial: true }
     return decodeImage(bytes, page, true)
+  }
+}
+
+/** An image that FFmpeg reads: one picture, or none that can be decoded, which is no matter of a codec then. */
+async function sampleOtherImage(
+  path: string,
+  demuxer: string,
+  settings: SampleSettings,
+  limits: ReadLimits,
+  tools: VideoTools
+): Promise<SampledFrames> {
+  try {
+    return await sampleVideo({ path, demuxer }, { ...settings, numFrames: 1 }, limits, tools)
+  } catch (error) {
+    if (!(error instanceof VcapError) || error.code !== 'no_frames') throw error
+    throw new VcapError('unreadable', 'The image cannot be decoded: it is damaged or ends early', { cause: error })
   }
 }
 

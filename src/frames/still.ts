@@ -14,18 +14,36 @@ export async function countPages(file: Buffer): Promise<number> {
  */
 export async function decodeImage(file: Buffer, page: number | undefined, isPartial = false): Promise<Picture> {
   return orUnreadable(async () => {
-    const { data, info } = await loadSharp()(file, {
-      ...(page !== undefined && { page }),
-      failOn: isPartial ? 'none' : 'error'
-    })
-      .autoOrient()
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true })
-    if (info.channels !== 3) throw new Error(`it has ${info.channels} channels instead of 3`)
-    return { data, width: info.width, height: info.height }
+    if (isPartial) return decodePage(file, page, 'none')
+    // libjpeg goes on over pixels that are not there, as gray, and only warns; of what is harmless it warns too.
+    if (!isJpeg(file)) return decodePage(file, page, 'error')
+    try {
+      return await decodePage(file, page, 'warning')
+    } catch (error) {
+      if (error instanceof Error && lostPixels.test(error.message)) throw error
+    }
+    return decodePage(file, page, 'error')
   })
+}
+
+const isJpeg = (file: Buffer) => file[0] === 0xff && file[1] === 0xd8
+
+/** libjpeg's warnings of pixels that it makes up. */
+const lostPixels = /premature end|bad Huffman code|bad arithmetic code|instead of RST/i
+
+async function decodePage(
+  file: Buffer,
+  page: number | undefined,
+  failOn: 'none' | 'error' | 'warning'
+): Promise<Picture> {
+  const { data, info } = await loadSharp()(file, { ...(page !== undefined && { page }), failOn })
+    .autoOrient()
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+  if (info.channels !== 3) throw new Error(`it has ${info.channels} channels instead of 3`)
+  return { data, width: info.width, height: info.height }
 }
 
 /** Runs `work` and converts what it throws to `unreadable`. */

@@ -49,7 +49,8 @@ export async function readStatus(output: string): Promise<RunStatus> {
   const holder = findHolder(folder) ?? null
   const { done, statuses } = counter
   const seconds = (Date.now() - Date.parse(run.begun.at)) / 1000
-  const rate = holder ? (done - run.begun.done) / Math.max(seconds, 0.001) : null
+  // The clock may have been set back since.
+  const rate = holder && seconds > 0 ? (done - run.begun.done) / seconds : null
   return {
     state: holder ? 'running' : run.finished ? 'finished' : 'stopped',
     input: run.input,

@@ -1,0 +1,296 @@
+/**
+ * What happens to a whole run, to its captions and to its model files. A case says what `happens` and names the test
+ * that shows it, by file and title; those of runs.test.mjs are of this folder.
+ */
+const here = 'cases/runs.test.mjs'
+const inGroup = (group, cases) => cases.map(([name, happens, file, title]) => ({ group, name, happens, file, title }))
+
+const runs = inGroup('The run', [
+  [
+    'SIGKILL of all its processes in mid-run',
+    'the same command goes on; the output is the undisturbed run’s to the byte',
+    here,
+    'SIGKILL of the whole process group'
+  ],
+  [
+    'a kill or a power cut at every call that changes the disk',
+    'the same command goes on; nothing is lost, doubled or captioned again after its record',
+    'run/simulation.test.mjs',
+    'killed, or without power, at every call that changes the disk'
+  ],
+  [
+    'SIGKILL at random moments, again and again',
+    'as above; no row is captioned again after its record',
+    '../scripts/kill-runs.mjs',
+    'SIGKILL'
+  ],
+  [
+    'SIGINT (Ctrl-C), SIGTERM',
+    '130, 143: captions under way may finish, one line says that the same command goes on',
+    'cli/run.test.mjs',
+    'leaves the output as it was, and the same command goes on'
+  ],
+  [
+    'SIGHUP (the terminal closes)',
+    '129, and the same command goes on; under nohup the run does',
+    'cli/signals.test.mjs',
+    'to the whole process group ends a run with'
+  ],
+  [
+    'a second SIGINT',
+    '130 at once, and the same command goes on',
+    'cli/run.test.mjs',
+    'a second signal ends it at once'
+  ],
+  [
+    'a decoder killed, as by the OOM killer',
+    'its row is decoded again by another: captioned',
+    here,
+    'decoders that are killed in mid-run'
+  ],
+  [
+    'a row whose file ends its decoder each time',
+    '`unreadable`: Its decoding ends the process that does it (SIGKILL, twice, …); the others go on',
+    here,
+    'a decoder that hangs, and one that dies each time'
+  ],
+  [
+    'a decoder that hangs',
+    '`unreadable`: Decoding it took too long; the others go on',
+    here,
+    'a decoder that hangs, and one that dies each time'
+  ],
+  [
+    'the process killed alone, its decoders left behind',
+    'they end by themselves',
+    'frames/decoder.test.mjs',
+    'when its owner is killed'
+  ],
+  [
+    'no decoder can be started',
+    '75, `decoder_lost`',
+    'frames/decoder.test.mjs',
+    'a decoder that cannot be started is no fault of the file'
+  ],
+  [
+    'the engine fails on every row, as with a lost GPU',
+    '75, `engine_lost`; the next run captions what it failed',
+    'run/journal.test.mjs',
+    'rows that a lost engine failed are captioned by the next run'
+  ],
+  [
+    'disk full, quota or an error of the disk, at each call that writes',
+    '75: the message names the file; nothing is lost, and the same command goes on after space is made',
+    'run/simulation.test.mjs',
+    'at every call that it can hit, twice: nothing lost, the message names the file'
+  ],
+  [
+    'a full device as the output',
+    '75: Output could not be written: ENOSPC',
+    'cli/run.test.mjs',
+    'the output to a stream: standard output, a pipe of the shell, a full disk'
+  ],
+  ['disk full under stderr', 'the run goes on to its end', 'cli/standard-streams.test.mjs', 'stderr is a full disk'],
+  ['stderr closed', 'the run goes on to its end', 'cli/standard-streams.test.mjs', 'nobody reads stderr'],
+  [
+    'stdout closed',
+    'a quiet end with the code it would have had',
+    'cli/standard-streams.test.mjs',
+    'nobody reads stdout'
+  ],
+  [
+    'a torn last line in the journal',
+    'a warning; that row is captioned again',
+    here,
+    'a journal whose end was torn off'
+  ],
+  [
+    'a damaged line in the journal',
+    'a warning; that row is captioned again',
+    'run/journal.test.mjs',
+    'with any byte flipped keeps the other records'
+  ],
+  [
+    'the journal’s run.json is damaged, or something else is in the journal’s place',
+    '2; the message names it and what to do',
+    here,
+    'what is in the place of a journal'
+  ],
+  [
+    'the same command started twice on one output',
+    'the second: 2, `run_locked`, with process and host of the first',
+    here,
+    'the same command started twice'
+  ],
+  ['a lock whose holder is dead', 'it is taken over', 'run/journal.test.mjs', 'when that was killed'],
+  [
+    'rows added, removed, sorted anew or doubled between runs',
+    'only what is new is captioned',
+    'run/journal.test.mjs',
+    'only what is new is captioned'
+  ],
+  [
+    'other options in the second run',
+    '2, `run_differs`, with both values',
+    'run/journal.test.mjs',
+    'other options are refused with both values'
+  ],
+  [
+    'the same command on a finished run',
+    'it says so and ends as it did then',
+    'run/journal.test.mjs',
+    'a finished run says so'
+  ],
+  [
+    'the table grows while its rows are captioned',
+    'a warning; the output has the rows it had',
+    'rows/table-file.test.mjs',
+    'appended rows are warned of'
+  ],
+  [
+    'the table’s rows change while they are captioned',
+    '75, `read_failed`',
+    'rows/table-file.test.mjs',
+    'other rows refused'
+  ],
+  [
+    'a million rows',
+    'in memory that does not grow with them',
+    'cli/run.test.mjs',
+    'memory stays bounded over many rows'
+  ],
+  ['the clock set back or forward', 'nothing: no row fails for it', here, 'the clock set back and forward'],
+  [
+    'the output is the input',
+    '2, `usage`: … is the input: name another file',
+    'run/run.test.mjs',
+    'the output is the input'
+  ],
+  [
+    'the output in a folder that is not there',
+    '2, `output_unwritable`',
+    'run/run.test.mjs',
+    'or its folder is not there'
+  ],
+  [
+    'the output in a folder that cannot be written',
+    '2, `output_unwritable`',
+    here,
+    'an output in a folder that cannot be written'
+  ],
+  [
+    'a read-only output file',
+    '2, `output_unwritable`',
+    'cli/run.test.mjs',
+    'an output that cannot be finished is refused at once'
+  ],
+  [
+    'the output’s name is taken by a folder meanwhile',
+    '75; the same command goes on when it is free',
+    'rows/output-file.test.mjs',
+    'a file that cannot take its name says so'
+  ],
+  ['a table from a pipe', 'each row once', 'rows/table-file.test.mjs', 'a pipe gives each row once'],
+  ['nothing on standard input', '2, `csv_invalid`: … is empty', here, 'nothing on standard input'],
+  [
+    'reading the table fails',
+    '75, `read_failed`',
+    'frames/faults.test.mjs',
+    'a table whose reading fails ends the run'
+  ],
+  [
+    'reading a file fails',
+    '`unreadable`: Reading the file failed twice: …',
+    'frames/faults.test.mjs',
+    'places(file, placeCount)'
+  ],
+  ['no folder for temporary files', 'nothing: none is needed', here, 'no folder for temporary files']
+])
+
+const captions = inGroup('Captions', [
+  ['empty', '`empty`', 'cases/runs.test.mjs', 'captions that are empty'],
+  [
+    'cut at the token limit',
+    '`truncated`, with the text',
+    'cli/run.test.mjs',
+    'statuses truncated and context_overflow'
+  ],
+  [
+    'longer than the context window',
+    '`context_overflow`, with the numbers',
+    'cli/run.test.mjs',
+    'statuses truncated and context_overflow'
+  ],
+  [
+    'a context that no row fits',
+    '2, before the first row',
+    'cli/run.test.mjs',
+    'a context that no row fits is told before the first row'
+  ],
+  [
+    'the question pushed out by too many image tokens',
+    'never: `context_overflow`, or less detail with `--anyres auto`',
+    'cli/run.test.mjs',
+    'statuses truncated and context_overflow'
+  ],
+  [
+    'a broken UTF-8 sequence at the end',
+    'left out: the text is valid UTF-8',
+    'core/utf8_test.cpp',
+    'a character cut off at the end is dropped'
+  ],
+  [
+    'logits that are no numbers',
+    '`engine_error`; three in a row are `engine_lost`',
+    'core/engine_test.cpp',
+    'features and logits that are no numbers are an error'
+  ],
+  ['`{}` in a text meant for the prompt', 'stays text', 'captioner/prompts.test.mjs', '{} takes the text to the letter']
+])
+
+const models = inGroup('Model files', [
+  [
+    'not GGUF; truncated; wrong pair; model and projector swapped',
+    '2, one line',
+    'cli/run.test.mjs',
+    'model files swapped, mismatched or damaged'
+  ],
+  [
+    'truncated at any place of its header',
+    '2, `model_invalid`',
+    'model-files/model-files.test.mjs',
+    'a model whose end comes before its header says so'
+  ],
+  [
+    'parts of two models',
+    '2, `model_invalid`',
+    'model-files/language-model.test.mjs',
+    'parts of two models, or in the wrong places, are told'
+  ],
+  [
+    'a hostile header: huge counts',
+    '2, `model_invalid`',
+    'model-files/language-model.test.mjs',
+    'a header that announces millions of keys is refused, not read'
+  ],
+  [
+    'missing tokenizer, zero heads, another architecture',
+    '2, `model_invalid`',
+    'model-files/model-files.test.mjs',
+    'language models: no tokenizer, no heads'
+  ],
+  [
+    'a file changed while it is used',
+    '75, `engine_lost`',
+    'engine/changed-model.test.mjs',
+    "a run whose model's file is cut off in its middle"
+  ],
+  [
+    'not there',
+    '2, `model_not_found`: where to put it',
+    'cli/run.test.mjs',
+    'the model that is not there says where to put it'
+  ]
+])
+
+export const runCases = [...runs, ...captions, ...models]
