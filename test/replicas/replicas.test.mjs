@@ -18,7 +18,7 @@ const linux = { skip: process.platform !== 'linux' && 'processes are looked at i
 const options = { model: 'demo', gpus: 'none', sequences: 4 }
 const { folder, csv, samples, paths } = await demoSamples({ clips: 10, images: 4 })
 const many = path.join(folder, 'many.csv')
-const names = Array.from({ length: 40 }, (_, i) => samples[i % samples.length].path)
+const names = Array.from({ length: 28 }, (_, i) => samples[i % samples.length].path)
 fs.writeFileSync(many, `path\n${names.join('\n')}\n`)
 const output = (name) => path.join(folder, `${name}.csv`)
 await run(many, output('expected'), options)
@@ -220,7 +220,7 @@ test('the library: one captioner for several runs; a row that is given up leaves
     (await captioner.captionRow({ path: '/no/such/file' }, given.signal.constructor.timeout(60_000))).status,
     'missing'
   )
-  for (const name of ['monday', 'tuesday']) await run(many, output(name), { captioner })
+  await run(many, output('tuesday'), { captioner })
   assert.equal(fs.readFileSync(output('tuesday'), 'utf8'), expected)
   const { pid } = states.at(-1)[0]
   await captioner.close()
