@@ -75,9 +75,11 @@ async function caption(name, { replicas, kills = 0, killRunAfter = Infinity }) {
       process.kill(pid, 'SIGKILL')
       killed++
     }
-    if (killed < kills) timer = setTimeout(kill, random.between(100, 1500))
+    if (killed < kills) timer = setTimeout(kill, random.between(0, 2) * pause)
   }
-  let timer = kills > 0 ? setTimeout(kill, 500) : undefined
+  // So that the kills are spread over the run, however fast it is here.
+  const pause = kills > 0 ? (whole.seconds * 1000) / kills : 0
+  let timer = kills > 0 ? setTimeout(kill, pause) : undefined
   const onLine = (line) => {
     if (!line.startsWith('{')) return others.push(line)
     const event = JSON.parse(line)

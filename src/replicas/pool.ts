@@ -19,9 +19,9 @@ const defaultSilentMs = 120_000
 /** Starts in a row that may fail for each replica, where none works, before all are given up. */
 const mostFailedStarts = 5
 /** Losses for each replica without an outcome of any row in between, before all are given up. */
-const mostLosses = 10
-/** Rows handed in for each that replicas work on: enough to keep them busy past slow ones. */
-const windowFactor = 4
+const mostLosses = 15
+/** Rows handed in for each that replicas have: enough to keep them busy past slow ones. */
+const windowFactor = 2
 
 /** Replicas of one model, each in a process of its own, as one captioner. */
 export class ReplicaPool implements RowCaptioner {
@@ -94,7 +94,7 @@ export class ReplicaPool implements RowCaptioner {
     if (this.#fault) return Promise.reject(this.#fault)
     if (recall.aborted) return Promise.reject(abortedError(recall))
     return new Promise<RowCaption>((resolve, reject) => {
-      const job: Job = { row, signal, losses: [], resolve: settle(resolve), reject: settle(reject) }
+      const job: Job = { row, signal, recall, losses: [], resolve: settle(resolve), reject: settle(reject) }
       const onAbort = () => {
         this.#queue.remove(job)
         job.reject(abortedError(signal))
@@ -157,6 +157,10 @@ export class ReplicaPool implements RowCaptioner {
     return this.#seats.some((seat) => seat.number !== number && seat.isReady)
   }
 
+  #canRetry(number: number, { recall }: Job): boolean {
+    return this.#hasOther(number) && !recall.aborted
+  }
+
   #isReady(): void {
     this.#notice()
     this.#tellProgress()
@@ -169,7 +173,7 @@ export class ReplicaPool implements RowCaptioner {
     if ('error' in outcome) {
       this.#queue.settle(job)
       job.reject(outcome.error)
-    } else if (outcome.caption.status === 'engine_error' && job.failedIn === undefined && this.#hasOther(number)) {
+    } else if (outcome.caption.status === 'engine_error' && job.failedIn === undefined && this.#canRetry(number, job)) {
       // It may be the device's fault rather than the row's.
       job.failedIn = number
       this.#queue.putBack([job])
@@ -182,7 +186,8 @@ export class ReplicaPool implements RowCaptioner {
 
   #lost(number: number, jobs: Job[], reason: string): void {
     if (this.#fault) return
-    const waiting = jobs.filter(({ signal }) => !signal.aborted)
+    for (const job of jobs) if (job.recall.aborted) job.reject(abortedError(job.recall))
+    const waiting = jobs.filter(({ recall }) => !recall.aborted)
     const guilty = this.#queue.lose(waiting)
     this.#lossesInARow = guilty ? 0 : this.#lossesInARow + 1
     const rows = waiting.length === 1 ? '1 row goes' : `${waiting.length} rows go`
@@ -200,7 +205,7 @@ export class ReplicaPool implements RowCaptioner {
   #failed(number: number, reason: string): void {
     if (this.#fault) return
     const { failedStarts } = this.#seats[number]!
-    if (failedStarts === 1) this.#warn(`Replica ${number} could not be started (${reason}): it is tried again`)
+    if (failedStarts <= 1) this.#warn(`Replica ${number} could not be started (${reason}): it is tried again`)
     const isHopeless = (seat: Seat) => !seat.isReady && seat.failedStarts >= mostFailedStarts
     if (this.#seats.every(isHopeless)) this.#giveUp(allLost(reason))
     this.#tell()

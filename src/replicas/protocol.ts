@@ -28,7 +28,10 @@ export interface ReplicaInfo {
   captioner: CaptionerInfo
   /** ggml's names; none: the CPU. */
   devices: string[]
-  /** Rows that it works on at once: in the engine, in its decoders, or between them. */
+  /**
+   * Rows to hand it at once: those that it works on, and as many waiting as its engine may finish together, so that
+   * nothing there waits for the coordinator.
+   */
   places: number
 }
 

@@ -11,6 +11,8 @@ export interface Loss {
 export interface Job {
   row: RowInput
   signal: AbortSignal
+  /** Aborted when it is not to be begun any more. */
+  recall: AbortSignal
   resolve: (caption: RowCaption) => void
   reject: (error: unknown) => void
   /** Of replicas that had it. */

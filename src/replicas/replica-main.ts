@@ -36,7 +36,8 @@ async function load(
     { set, replicas, isApart: share.isApart && replicas > 1 }
   )
   captioner = loaded.rows()
-  return { captioner: captioner.info, devices: loaded.info.devices, places: loaded.places }
+  const { devices, sequences } = loaded.info
+  return { captioner: captioner.info, devices, places: loaded.places + sequences }
 }
 
 /** Bytes that no other process shares: mapped weights are shared by all replicas. */

@@ -23,13 +23,16 @@ export interface SeatEvents {
 const firstPauseMs = 250
 const longestPauseMs = 30_000
 
+/** A start that somebody ended from outside says less of whether it would have succeeded. */
+const killedStart = 1 / 3
+
 /** A replica's place: one process after the other, each started when the one before was lost. */
 export class Seat {
   replica: Replica | undefined
   readonly underWay = new Set<Job>()
   /** True while it works on a row that must have it for itself. */
   isAlone = false
-  /** Processes in a row that did not come as far as to be ready. */
+  /** Processes in a row that did not come as far as to be ready; one that was killed counts as a part of one. */
   failedStarts = 0
   /** Processes in a row that were lost without an outcome of any row. */
   #failures = 0
@@ -174,7 +177,7 @@ export class Seat {
   }
 
   #fail(reason: string): void {
-    this.failedStarts++
+    this.failedStarts += reason === 'SIGKILL' ? killedStart : 1
     this.#restartLater()
     this.on.failed(reason)
   }
