@@ -40,7 +40,9 @@ const caption = z.object({
   error: z.string().nullable(),
   usage: z.object({ imageTokens: count, promptTokens: count, tokens: count, tiles: count.optional() }).nullable(),
   partial: z.literal(true).optional(),
-  replica: count.optional()
+  replica: count.optional(),
+  flags: z.array(z.string().regex(/^[a-z][a-z0-9_]*$/, 'a name in small letters')).optional(),
+  retry: z.enum(['replaced', 'kept']).optional()
 })
 
 const engineTime = z.object({ engines: atLeastOne, busy: z.number().min(0), filled: z.number().min(0) })

@@ -1,5 +1,13 @@
 import type { RowErrorCode, VcapError } from './errors'
 
+/**
+ * What a caption may be flagged with. `cut`: at `maxTokens`. `repetition`: it says the same over and over. `empty`:
+ * neither letter nor digit. `refusal`: the model says that it cannot. `frame_wording`: it tells of the frames that the
+ * model was given. `unfinished`: its last sentence has no end. `docs/captions.md` says what counts.
+ */
+export const captionFlags = ['cut', 'repetition', 'empty', 'refusal', 'frame_wording', 'unfinished'] as const
+export type CaptionFlag = (typeof captionFlags)[number]
+
 /** Milliseconds of each step of a caption. */
 export interface Timings {
   /** Reading and decoding the frames; 0 for pictures in memory. */
@@ -20,10 +28,12 @@ export interface Timings {
 export interface Caption {
   /** One line. */
   text: string
-  /** Token ids as generated, without the one that ended the caption. */
+  /** Token ids as generated, without the one that ended the caption and without a loop's later rounds. */
   tokens: number[]
-  /** `truncated`: cut at `maxTokens`. `empty`: nothing but blanks. */
+  /** `truncated`: cut at `maxTokens`, or where it had begun to say the same again. `empty`: nothing but blanks. */
   status: 'ok' | 'truncated' | 'empty'
+  /** What is to be said of it; empty where there is nothing. */
+  flags: CaptionFlag[]
   /** Text tokens of the prompt, its chat template included. */
   promptTokens: number
   /** Tokens that the images are for the language model. */
@@ -65,6 +75,11 @@ export interface RowInput {
   path: string
   /** What `{}` in the prompt stands for. */
   text?: string | undefined
+  /**
+   * 1 where a caption is asked for once more, since the first one was flagged: another answer is wanted than the same
+   * row without it gets.
+   */
+  attempt?: number | undefined
 }
 
 /** What a caption took. */
@@ -98,6 +113,13 @@ export interface RowCaption {
   partial?: true | undefined
   /** Number of the replica that captioned it, where there are several: in events, not in the journal. */
   replica?: number | undefined
+  /**
+   * What is to be said of the caption: `CaptionFlag`s, and a captioner's own. A run adds those that text and status
+   * give; left out where there are none.
+   */
+  flags?: string[] | undefined
+  /** Where it was asked for once more since it was flagged: whether the second answer took its place. */
+  retry?: 'replaced' | 'kept' | undefined
 }
 
 /** What decides captions, each by its option's name. */

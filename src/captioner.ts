@@ -10,6 +10,7 @@ import type {
   RowInput,
   VideoCaption
 } from './caption'
+import { flagsOf } from './checks/flags'
 import { asVcapError, isRowError, VcapError, type RowErrorCode } from './errors'
 import { Decoder } from './frames/decoder'
 import type { NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
@@ -126,8 +127,10 @@ export class Captioner {
     requireRoom(this.info, settings)
     return {
       info: this.#describe(settings),
-      captionRow: async ({ path, text }: RowInput, signal: AbortSignal, recall?: AbortSignal) =>
-        toRowCaption(await this.#captionFile(path, { ...settings, text: text ?? settings.text, signal }, recall)),
+      captionRow: async ({ path, text, attempt = 0 }: RowInput, signal: AbortSignal, recall?: AbortSignal) => {
+        const asked = { ...settings, text: text ?? settings.text, signal, ...(attempt > 0 && again(settings, attempt)) }
+        return toRowCaption(await this.#captionFile(path, asked, recall))
+      },
       engineTime: async () => ({ engines: 1, ...(await this.#model.time()) }),
       close: async () => undefined
     }
@@ -211,9 +214,9 @@ export class Captioner {
   }
 
   #submit(pictures: Picture[], settings: ImageCaptionSettings): NativeCaptionJob {
-    const { anyres: detail, maxTokens, temperature, topP, seed, ignoreEos } = settings
+    const { anyres: detail, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop } = settings
     const prompt = buildPrompt(settings.prompt, pictures.length, settings.text)
-    const answering = { prompt, maxTokens, temperature, topP, seed, ignoreEos, firstLogits: false }
+    const answering = { prompt, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop, firstLogits: false }
     return this.#model.caption({ pictures, detail, ...answering })
   }
 
@@ -237,11 +240,20 @@ export class Captioner {
   }
 }
 
+/** Temperature of a second answer where the first was greedy, and greedy would be the same again. */
+const secondTemperature = 0.7
+
+/** The sampling of a caption that is asked for once more. */
+function again({ seed, temperature }: CaptionSettings, attempt: number): Pick<CaptionSettings, 'seed' | 'temperature'> {
+  return { seed: (seed + attempt) % 2 ** 32, temperature: temperature || secondTemperature }
+}
+
 function toCaption(answer: NativeCaption, framesTime: number): Caption {
   const { tokens, promptTokens, imageTokens, tiles, finish: ending, timings } = answer
   const text = answer.text.replace(/\n/g, ' ').trim()
-  const status = text === '' ? 'empty' : ending === 'length' ? 'truncated' : 'ok'
-  return { text, tokens, status, promptTokens, imageTokens, tiles, timings: { frames: framesTime, ...timings } }
+  const status = text === '' ? 'empty' : ending === 'stop' ? 'ok' : 'truncated'
+  const flags = flagsOf(text, status, ending === 'loop')
+  return { text, tokens, status, flags, promptTokens, imageTokens, tiles, timings: { frames: framesTime, ...timings } }
 }
 
 function toRowCaption(outcome: FileOutcome): RowCaption {
@@ -249,9 +261,17 @@ function toRowCaption(outcome: FileOutcome): RowCaption {
     const { error, length } = outcome
     return { status: error.code, text: '', numFrames: length, error: error.message, usage: null }
   }
-  const { status, text, length, tiles, imageTokens, promptTokens, tokens, partial } = outcome.caption
+  const { status, text, flags, length, tiles, imageTokens, promptTokens, tokens, partial } = outcome.caption
   const usage = { imageTokens, promptTokens, tokens: tokens.length, tiles }
-  return { status, text, numFrames: length, error: null, usage, ...(partial && { partial }) }
+  return {
+    status,
+    text,
+    numFrames: length,
+    error: null,
+    usage,
+    ...(partial && { partial }),
+    ...(flags.length > 0 && { flags })
+  }
 }
 
 function summary(model: NativeModelInfo): string {

@@ -25,8 +25,8 @@ export function modelSettings(
 
 /** The options of one caption that decide it. */
 export function captionSettings(settings: CaptionSettings): CaptionerSettings {
-  const { prompt, text, numFrames, resize, anyres, maxTokens, temperature, topP, seed, ignoreEos, allowPartial } =
-    settings
+  const { prompt, text, numFrames, resize, anyres, maxTokens, temperature, topP, seed, ...others } = settings
+  const { ignoreEos, repetitionStop, allowPartial } = others
   return {
     prompt: prompt ?? null,
     text: text ?? null,
@@ -38,6 +38,7 @@ export function captionSettings(settings: CaptionSettings): CaptionerSettings {
     topP,
     seed,
     ignoreEos,
+    repetitionStop,
     allowPartial
   }
 }

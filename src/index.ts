@@ -1,6 +1,7 @@
 export { bench, type BenchResult } from './bench'
 export type {
   Caption,
+  CaptionFlag,
   CaptionerInfo,
   Embeddings,
   EngineTime,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { captionFlags } from './caption'
 import { rowErrorCodes, VcapError } from './errors'
 
 /*
@@ -48,6 +49,8 @@ const answerFields = {
   topP: z.number().gt(0).max(1).default(1).describe('number above 0 and up to 1'),
   /** Go on to `maxTokens` whatever the model says: equal work for benchmarks. */
   ignoreEos: z.boolean().default(false).describe('boolean'),
+  /** End an answer that says one passage over and over, after its first round; `true` when left out. */
+  repetitionStop: z.boolean().default(true).describe('true or false'),
   /** Of the sampling; 0 when left out. */
   seed: z.int().min(0).max(0xffffffff).default(0).describe('integer between 0 and 4294967295')
 }
@@ -150,6 +153,18 @@ const run = z.strictObject({
     .array(z.enum(['all', ...failedStatuses]))
     .default([])
     .describe(`list of all, ${failedStatuses.join(', ')}`),
+  /**
+   * Ask once more, with another seed, for captions with one of these flags, or any (`all`), those of an earlier run
+   * among them. An answer without flags takes the first one's place.
+   */
+  retryFlagged: z
+    .array(z.enum(['all', ...captionFlags]))
+    .default([])
+    .describe(`list of all, ${captionFlags.join(', ')}`),
+  /** Drop the usual openings of captions: "The video shows". */
+  clean: z.boolean().default(false).describe('boolean'),
+  /** Cut a caption's last sentence where it is unfinished. */
+  trimSentence: z.boolean().default(false).describe('boolean'),
   /** Stop when more rows fail than this: a number, or a share of the table such as `5%`. */
   maxFailures: z
     .union([z.int().min(0), z.string().regex(/^\d+(\.\d+)?%?$/)])

@@ -216,6 +216,7 @@ CaptionRequest to_caption_request(const Napi::Object & object) {
     request.top_p = static_cast<float>(number(object, "topP"));
     request.seed = static_cast<uint32_t>(static_cast<int64_t>(number(object, "seed")));
     request.ignore_eos = field(object, "ignoreEos").ToBoolean();
+    request.stop_loops = field(object, "repetitionStop").ToBoolean();
     request.first_logits = field(object, "firstLogits").ToBoolean();
     return request;
 }
@@ -240,11 +241,23 @@ Napi::Object to_js(Napi::Env env, const ImageLayout & layout) {
     return object;
 }
 
+namespace {
+
+const char * name_of(Ending ending) {
+    switch (ending) {
+        case Ending::length: return "length";
+        case Ending::loop: return "loop";
+        default: return "stop";
+    }
+}
+
+}   // namespace
+
 Napi::Object to_js(Napi::Env env, const Caption & caption) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("text", caption.text);
     object.Set("tokens", to_numbers(env, caption.tokens));
-    object.Set("finish", caption.cut ? "length" : "stop");
+    object.Set("finish", name_of(caption.ending));
     object.Set("promptTokens", caption.prompt_tokens);
     object.Set("imageTokens", caption.image_tokens);
     object.Set("tiles", caption.tiles);

@@ -23,6 +23,7 @@ const flags: [option: string, flags: string, description: string][] = [
   ['maxTokens', '--max-tokens <n>', 'longest caption, in tokens'],
   ['temperature', '--temperature <t>', '0 takes the likeliest token'],
   ['topP', '--top-p <p>', 'sample from this share of the probability'],
+  ['repetitionStop', '--no-repetition-stop', 'let an answer that says one passage over and over go on'],
   ['seed', '--seed <n>', 'of the sampling'],
   ['chatTemplate', '--chat-template <name>', `instead of the metadata's: ${chatTemplates.join(', ')}`],
   ['contextPerSequence', '--ctx <n>', 'positions a caption; 0: what the model was trained on'],
@@ -40,7 +41,10 @@ const flags: [option: string, flags: string, description: string][] = [
   ['root', '--root <dir>', "where relative paths start (default: the CSV's folder)"],
   ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
   ['restart', '--restart', 'begin anew; the earlier journal is kept until this run ends'],
-  ['retryFailed', '--retry-failed <list>', 'try failed rows again: all, or statuses such as unreadable,missing'],
+  ['retryFailed', '--retry-failed [list]', 'try failed rows again: all, or statuses such as unreadable,missing'],
+  ['retryFlagged', '--retry-flagged [list]', 'ask once more for flagged captions: all, or flags such as refusal,cut'],
+  ['trimSentence', '--trim-sentence', 'cut an unfinished last sentence'],
+  ['clean', '--clean', 'drop usual openings: "The video shows a man" is "A man"'],
   ['maxFailures', '--max-failures <n|p%>', 'stop when more rows fail than this; 0: at the first'],
   ['grace', '--grace <s>', 'seconds that captions under way may take when the run is stopped'],
   ['clips', '--clips <n>', 'captions to make; files take turns where they are fewer (default: each once, up to 100)'],
@@ -65,6 +69,7 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
         throw error
       }
     })
+    if (written.endsWith(']')) flag.preset('all')
     const shown = field.initial !== undefined && field.initial !== '' && field.kind !== 'list'
     command.addOption(shown ? flag.default(field.initial) : flag)
   }

@@ -29,16 +29,31 @@ export function leftOutLine(status: RowStatus, told: number): string {
 /** What a run came to. `concurrency`: captions at once of its captioner. */
 export function summaryLines(summary: RunSummary, concurrency: number | undefined): string[] {
   const { rows, statuses, failed, captioned, seconds, output, already } = summary
-  const counts = Object.entries(statuses)
-    .map(([status, count]) => `${count} ${status}`)
-    .join(', ')
+  const counts = countsOf(statuses)
   const what = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
   if (already) return [`This run was finished before: ${what}: ${output}. --restart begins anew`]
   const rate = (captioned / Math.max(seconds, 0.001)).toFixed(1)
   return [
     `${what} in ${duration(seconds)}, ${rate}/s: ${output}`,
+    ...flagLines(summary),
     ...(captioned > 0 ? [engineLine(summary, concurrency)] : [])
   ]
+}
+
+/** What is to be said of the captions, and what was done about it; none where there is nothing to tell. */
+function flagLines({ flags, retried, replaced, edited }: RunSummary): string[] {
+  const told = [
+    ...(Object.keys(flags).length > 0 ? [`flagged: ${countsOf(flags)}`] : []),
+    ...(retried > 0 ? [`${retried} asked for once more, ${replaced} of them replaced`] : []),
+    ...(edited > 0 ? [`${edited} edited`] : [])
+  ]
+  return told.length > 0 ? [told.join('; ')] : []
+}
+
+function countsOf(counts: Record<string, number>): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ')
 }
 
 /** How much of the engine's time the run used, and what to do about it. */

@@ -28,10 +28,12 @@ export function statusCommand(): Command {
 function describe(status: RunStatus): string {
   const { state, rows, done, statuses, damaged, rate, secondsLeft, holder, finished, output } = status
   const counts = Object.entries(statuses).map(([name, count]) => `${count} ${name}`)
+  const flags = Object.entries(status.flags).map(([name, count]) => `${count} ${name}`)
   const goesOn = state === 'stopped' ? '; the same command goes on' : ''
   const when = state === 'finished' && finished ? ` ${finished}` : ''
   return [
     `${output}: ${state}${when}, ${done} of ${rows} rows${counts.length > 0 ? ` (${counts.join(', ')})` : ''}${goesOn}`,
+    ...(flags.length > 0 ? [`flagged: ${flags.join(', ')}`] : []),
     ...(holder ? [`written by process ${holder.pid} on ${holder.host} since ${holder.since}`] : []),
     ...(rate ? [`${rate.toFixed(1)} rows/s, ${duration(secondsLeft ?? 0)} left`] : []),
     ...(damaged > 0 ? [`${damaged} damaged records, whose rows are captioned again`] : []),

@@ -148,6 +148,8 @@ export interface NativeRequest {
   seed: number
   /** Go on to `maxTokens` whatever the model says: equal work for benchmarks. */
   ignoreEos: boolean
+  /** End an answer that says one passage over and over; without effect beside `ignoreEos`. */
+  repetitionStop: boolean
   /** Also return the logits of the first generated position, to compare with another implementation. */
   firstLogits: boolean
 }
@@ -155,9 +157,10 @@ export interface NativeRequest {
 export interface NativeCaption {
   /** Valid UTF-8, special tokens left out. */
   text: string
-  /** Token ids as generated, without the one that ended the caption. */
+  /** Token ids as generated, without the one that ended the caption and without a loop's later rounds. */
   tokens: number[]
-  finish: 'stop' | 'length'
+  /** What ended it: the model, `maxTokens`, or that it had begun to say one passage over and over. */
+  finish: 'stop' | 'length' | 'loop'
   promptTokens: number
   imageTokens: number
   tiles: number

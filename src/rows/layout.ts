@@ -2,7 +2,7 @@ import type { RowCaption } from '../caption'
 import type { Cell } from './rows'
 
 /** The columns that hold a row's caption. */
-const captionColumns = ['text', 'num_frames', 'status', 'error']
+const captionColumns = ['text', 'num_frames', 'status', 'error', 'flags']
 
 /** From input columns to output columns. */
 export interface Layout {
@@ -38,12 +38,13 @@ export function chooseLayout(
   return {
     columns: [...kept.map((column) => columns[column]!), ...own],
     replaced: own.filter((name) => columns.includes(name)),
-    cells: (input, { text, numFrames, status, error, partial }) => [
+    cells: (input, { text, numFrames, status, error, flags, partial }) => [
       ...kept.map((column) => input[column]!),
       text,
       numFrames,
       status,
       error?.replace(/\s+/g, ' ') ?? null,
+      flags?.join(';') ?? null,
       ...(allowPartial ? [partial ? 'true' : null] : [])
     ]
   }

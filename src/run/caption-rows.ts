@@ -1,12 +1,14 @@
 import { setMaxListeners } from 'node:events'
 import { isCaptioned, type RowCaption, type RowCaptioner } from '../caption'
-import { requireRowCaption } from '../caption-check'
+import { edited } from '../checks/flags'
 import { abortedError, asVcapError } from '../errors'
 import { forEachAtOnce } from '../pool'
 import type { Row, RowSource } from '../rows/rows'
+import { Answers } from './answers'
 import type { RunEvent } from './events'
 import type { Journal } from './journal'
 import type { Pace } from './pace'
+import { isFailureToRetry, isFlaggedToRetry, type RetryOptions } from './retry'
 import type { RowKey } from './row-key'
 import type { Tally } from './tally'
 
@@ -14,8 +16,7 @@ import type { Tally } from './tally'
 const undurableRows = 4096
 
 export interface CaptionRowsOptions {
-  /** Statuses of failed rows to try again; `all` for each of them. */
-  retryFailed: string[]
+  retry: RetryOptions
   /** Ends the run: no row is begun any more, and those under way are dropped after `grace` seconds. */
   signal: AbortSignal | undefined
   grace: number
@@ -28,42 +29,36 @@ export interface CaptionRowsOptions {
 interface Pending {
   row: Row
   key: RowKey
-  /** Whether it failed in an earlier run, which stands if it fails again. */
-  isRetry: boolean
+  /** What an earlier run made of it, where it is tried again: a failure, or a flagged caption. */
+  before?: RowCaption | undefined
 }
 
 /** The rows that are not in the journal yet, and those to try again. */
-export async function* pendingRows(
-  source: RowSource,
-  journal: Journal,
-  retryFailed: string[]
-): AsyncGenerator<Pending> {
+export async function* pendingRows(source: RowSource, journal: Journal, retry: RetryOptions): AsyncGenerator<Pending> {
+  const retries = retry.retryFailed.length > 0 || retry.retryFlagged.length > 0
   journal.restartKeys()
   for await (const row of source.rows()) {
     const key = journal.nextKey(row.input)
-    const isDone = journal.has(key)
-    const isRetry = isDone && retryFailed.length > 0 && (await isToRetry(journal, key, retryFailed))
-    if (!isDone || isRetry) yield { row, key, isRetry }
+    if (!journal.has(key)) {
+      yield { row, key }
+    } else if (retries) {
+      const before = await journal.read(key)
+      if (before && (isFailureToRetry(before, retry) || isFlaggedToRetry(before, retry))) yield { row, key, before }
+    }
   }
-}
-
-async function isToRetry(journal: Journal, key: RowKey, statuses: string[]): Promise<boolean> {
-  const caption = await journal.read(key)
-  if (!caption || isCaptioned(caption)) return false
-  return statuses.includes('all') || statuses.includes(caption.status)
 }
 
 /**
  * Captions the rows that are not done and appends each to the journal, in the order in which they finish. A row is
- * told and counted when its record is on the disk. Throws what ends the run, `aborted` among it; what is in the journal
- * stays.
+ * told and counted when its record is on the disk: told as the output will have it, recorded as it was answered. Throws
+ * what ends the run, `aborted` among it; what is in the journal stays.
  */
 export async function captionRows(
   source: RowSource,
   journal: Journal,
   captioner: RowCaptioner,
   tally: Tally,
-  { retryFailed, signal, lost, grace, emit, pace }: CaptionRowsOptions
+  { retry, signal, lost, grace, emit, pace }: CaptionRowsOptions
 ): Promise<void> {
   const { window } = captioner.info
   /** Takes back the rows that the captioner has not begun. */
@@ -94,31 +89,45 @@ export async function captionRows(
   /** Rows that are captioned and not on the disk yet. */
   const writing = new Set<Promise<void>>()
 
-  const record = async ({ row, key, isRetry }: Pending, made: RowCaption): Promise<void> => {
-    const path = String(row.cells[source.pathColumn])
-    const { replica, ...caption } = made // who captioned it is no part of what was captioned
-    if (!isRetry || isCaptioned(made)) await journal.append(key, path, caption)
-    emit({ type: 'row', index: row.index, path, ...made })
+  const isOver = () => fault !== undefined || signal?.aborted === true || lost.aborted
+  const pathOf = (row: Row) => String(row.cells[source.pathColumn])
+  const record = async (pending: Pending, made: RowCaption): Promise<void> => {
+    const { key, row, before } = pending
+    // What fails again stays as it was, unless it is to be known that it was asked for.
+    if (!before || isCaptioned(made) || made.retry) await journal.append(key, pathOf(row), made)
+    emit({ type: 'row', index: row.index, path: pathOf(row), ...edited(made, retry.edits) })
+  }
+  const write = (work: Promise<void>): Promise<void> => {
+    const written: Promise<void> = work.catch(fail).finally(() => writing.delete(written))
+    writing.add(written)
+    return written
+  }
+  const answers = new Answers(captioner, { tally, pace, retry })
+  const signals = { drop: drop.signal, recall: recall.signal }
+  /** The second answer to a row whose first is flagged; undefined where none is wanted, or the run is over. */
+  const askAgain = async ({ key, row, before }: Pending, first: RowCaption): Promise<RowCaption | undefined> => {
+    if (isOver() || !answers.isToRetry(first)) return undefined
+    // The first is kept, whatever becomes of the second.
+    if (!before) void write(journal.append(key, pathOf(row), first))
+    return answers.ask(row, signals, 1)
   }
   const caption = async (pending: Pending): Promise<void> => {
+    const { key, row, before } = pending
     try {
-      const made = requireRowCaption(await captioner.captionRow(pending.row.input, drop.signal, recall.signal))
+      const first = before && answers.isToRetry(before) ? before : await answers.ask(row, signals)
       if (fault) return
-      pace.add(made)
-      tally.add(pending.key, pending.row.index, made)
-      const written: Promise<void> = record(pending, made)
-        .catch(fail)
-        .finally(() => writing.delete(written))
-      writing.add(written)
+      const second = await askAgain(pending, first)
+      if (fault) return
+      const made = answers.settle(key, row, first, second)
       // The captioner's next row does not wait for the disk, unless that falls far behind.
+      const written = write(record(pending, made))
       if (writing.size >= undurableRows) await written
     } catch (error) {
       if (!isRecalled(error, recall.signal)) fail(error)
     }
   }
-  const isOver = () => fault !== undefined || signal?.aborted === true || lost.aborted
   try {
-    if (!isOver()) await forEachAtOnce(until(isOver, pendingRows(source, journal, retryFailed)), window, caption)
+    if (!isOver()) await forEachAtOnce(until(isOver, pendingRows(source, journal, retry)), window, caption)
   } catch (error) {
     fail(error)
   } finally {

@@ -20,6 +20,13 @@ export interface RunSummary {
   rows: number
   /** Rows by status; those that did not occur are not there. */
   statuses: Partial<Record<RowStatus, number>>
+  /** Rows by flag, `duplicate` among them; those that did not occur are not there. */
+  flags: Record<string, number>
+  /** Captions in which `clean` or `trimSentence` changed something; the journal has the whole answers. */
+  edited: number
+  /** Captions that were asked for once more since they were flagged, and those that the second answer replaced. */
+  retried: number
+  replaced: number
   /** Rows without a caption. */
   failed: number
   /** Rows that this call did, failed ones among them; the others were done before. */

@@ -3,8 +3,8 @@ import { isStatus } from '../caption-check'
 import { formatKey, parseKey, type RowKey } from './row-key'
 
 /*
- * A record of the journal: a row's key, a space, and the row's caption as JSON, whose first field is its status; `-` in
- * its place takes an earlier record of the row back.
+ * A record of the journal: a row's key, a space, and the row's caption as JSON, whose first fields are its status and,
+ * where it has some, its flags; `-` in its place takes an earlier record of the row back.
  */
 
 const space = 0x20
@@ -12,10 +12,13 @@ const quote = 0x22
 const closingBrace = 0x7d
 const revoked = '-'
 const statusField = '{"status":"'
+const flagsField = ',"flags":['
+const flagsEnd = 0x5d // ]
 
-/** `path` is for people, as the table has it. */
-export function formatRecord(key: RowKey, path: string, { status, ...rest }: RowCaption): string {
-  return `${formatKey(key)} ${JSON.stringify({ status, path, ...rest })}`
+/** `path` is for people, as the table has it. Who captioned a row is no part of what was captioned. */
+export function formatRecord(key: RowKey, path: string, caption: RowCaption): string {
+  const { status, flags, replica, ...rest } = caption
+  return `${formatKey(key)} ${JSON.stringify({ status, ...(flags && { flags }), path, ...rest })}`
 }
 
 export function formatRevocation(key: RowKey): string {
@@ -44,4 +47,12 @@ export function statusOf(record: Buffer, begin: number): string | undefined {
   const first = begin + statusField.length
   if (record.toString('latin1', begin, first) !== statusField) return undefined
   return record.toString('latin1', first, record.indexOf(quote, first))
+}
+
+/** The flags of the caption whose status begins there. */
+export function recordedFlags(record: Buffer, begin: number): string[] {
+  const first = record.indexOf(quote, begin + statusField.length) + 1
+  const list = first + flagsField.length
+  if (record.toString('latin1', first, list) !== flagsField) return []
+  return record.toString('latin1', list, record.indexOf(flagsEnd, list)).replaceAll('"', '').split(',')
 }

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { CaptionerSettings } from '../caption'
+import type { TextEdits } from '../checks/flags'
 import { VcapError } from '../errors'
 import { syncFolder } from '../folders'
 import type { RunSummary } from './events'
@@ -30,7 +31,14 @@ export interface RunFile {
   begun: { at: string; done: number }
   settings: CaptionerSettings
   /** Since when it is finished and what it came to; not there while it is not. */
-  finished?: { at: string; summary: RunSummary; columns: string[]; input: FileState | null; output: FileState | null }
+  finished?: {
+    at: string
+    summary: RunSummary
+    columns: string[]
+    edits: TextEdits
+    input: FileState | null
+    output: FileState | null
+  }
 }
 
 /** Undefined where there is none. Throws `run_differs` where it is no run of this version's. */

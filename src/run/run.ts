@@ -4,6 +4,7 @@ import { asVcapError, VcapError } from '../errors'
 import { identifyCaptioner, openCaptioner, requireCaptionerParts, type CaptionerIdentity } from '../open-captioner'
 import { parseRunOptions, pickReplicaOptions, type RunOptions as RunFields, type RunSettings } from '../options'
 import { packageVersion } from '../package'
+import type { TextEdits } from '../checks/flags'
 import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, openSink, requireRoot } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
@@ -13,6 +14,7 @@ import { eventsVersion, type RunEvent, type RunSummary } from './events'
 import { Journal } from './journal'
 import { makeJournalPlace } from './journal-place'
 import { noPace, Pace, type PaceSummary } from './pace'
+import type { RetryOptions } from './retry'
 import { fileState, writeRunFile, type FileState, type RunFile } from './run-file'
 import { Tally } from './tally'
 import { writeOutput } from './write-output'
@@ -103,6 +105,8 @@ class Run {
   readonly #emit: (event: RunEvent) => void
   readonly #started = performance.now()
   readonly #startedAt: string
+  readonly #edits: TextEdits
+  readonly #retry: RetryOptions
   #begun = { at: '', done: 0 }
 
   constructor(
@@ -116,6 +120,9 @@ class Run {
   ) {
     this.#emit = options.onEvent ?? (() => undefined)
     this.#startedAt = journal.earlier?.started ?? new Date().toISOString()
+    const { clean, trimSentence, retryFailed, retryFlagged } = settings
+    this.#edits = { clean, trimSentence }
+    this.#retry = { retryFailed, retryFlagged, edits: this.#edits }
   }
 
   /** Captions what is not done and writes the output. `lost` is aborted where another process took over. */
@@ -133,7 +140,7 @@ class Run {
     this.#writeRunFile()
     if (pending < source.total) this.#emit({ type: 'resumed', rows: source.total - pending })
     const pace = pending > 0 ? await this.#caption(lost) : noPace
-    const counts = await writeOutput(source, journal, this.layout, this.sink)
+    const counts = await writeOutput(source, journal, this.layout, this.sink, this.#edits)
     if (source.resized) {
       this.#warnOf(`${this.input} changed during the run; the output has the rows it had at the start`)
     }
@@ -154,10 +161,10 @@ class Run {
   }
 
   async #countPending(): Promise<number> {
-    const { source, journal, settings } = this
+    const { source, journal } = this
     if (journal.scan.records === 0) return source.total
     let pending = 0
-    for await (const _ of pendingRows(source, journal, settings.retryFailed)) pending++
+    for await (const _ of pendingRows(source, journal, this.#retry)) pending++
     return pending
   }
 
@@ -174,12 +181,12 @@ class Run {
       emit({ type: 'started', input: this.input, output: this.sink.path, captioner: captioner.info })
       for (const message of captioner.info.warnings) this.#warnOf(message)
       emit({ type: 'total', rows: source.total })
-      const { retryFailed, grace, maxFailures } = settings
+      const { grace, maxFailures } = settings
       const { concurrency } = captioner.info
       const tally = new Tally({ concurrency, rows: source.total, maxFailures })
       const pace = await Pace.begin(captioner)
       const { signal } = settings
-      await captionRows(source, journal, captioner, tally, { retryFailed, signal, lost, grace, emit, pace })
+      await captionRows(source, journal, captioner, tally, { retry: this.#retry, signal, lost, grace, emit, pace })
       return await pace.end()
     } finally {
       await opened?.close()
@@ -190,11 +197,13 @@ class Run {
   #finishedBefore(): RunSummary | undefined {
     const finished = this.journal.earlier?.finished
     if (!finished) return undefined
-    const { input, output, columns, summary } = finished
+    const { input, output, columns, edits, summary } = finished
     const same =
       isSameState(input, fileState(this.input)) &&
       isSameState(output, fileState(this.sink.path)) &&
-      columns.join('\n') === this.layout.columns.join('\n')
+      columns.join('\n') === this.layout.columns.join('\n') &&
+      edits.clean === this.#edits.clean &&
+      edits.trimSentence === this.#edits.trimSentence
     return same ? summary : undefined
   }
 
@@ -215,6 +224,7 @@ class Run {
         at: new Date().toISOString(),
         summary,
         columns,
+        edits: this.#edits,
         input: fileState(input),
         output: fileState(sink.path)
       }

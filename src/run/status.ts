@@ -6,7 +6,7 @@ import { scanJournal } from './journal-file'
 import { journalFolders } from './journal-place'
 import { KeyTable } from './key-table'
 import { findHolder, type Holder } from './lock'
-import { splitRecord, statusOf } from './record'
+import { recordedFlags, splitRecord, statusOf } from './record'
 import { readRunFile, type RunFile } from './run-file'
 
 /** Rows that are shown of the last captions, and of the last failures. */
@@ -26,6 +26,8 @@ export interface RunStatus {
   done: number
   /** Rows by status; those that did not occur are not there. */
   statuses: Partial<Record<RowStatus, number>>
+  /** Rows by flag: as the model answered; once it is finished, as the output has them, `duplicate` among them. */
+  flags: Record<string, number>
   /** Rows without a caption. */
   failed: number
   /** Records that are damaged: their rows will be captioned again. */
@@ -60,6 +62,7 @@ export async function readStatus(output: string): Promise<RunStatus> {
     rows: run.rows,
     done,
     statuses,
+    flags: run.finished?.summary.flags ?? counter.flags,
     failed: Object.entries(statuses).reduce((sum, [status, count]) => (isFailed(status) ? sum + count : sum), 0),
     damaged,
     rate,
@@ -101,10 +104,11 @@ function isFailed(status: string): boolean {
 /** Counts rows by the last record of each. */
 class RecordCounter {
   readonly statuses: Partial<Record<RowStatus, number>> = {}
+  readonly flags: Record<string, number> = {}
   done = 0
-  /** Of each key the number of its status among `#names`, in place of an offset. */
+  /** Of each key the number of its status and flags among `#kinds`, in place of an offset. */
   readonly #table: KeyTable
-  readonly #names: string[] = []
+  readonly #kinds: { name: string; status: string; flags: string[] }[] = []
   readonly #last = { captioned: [] as string[], failed: [] as string[] }
 
   constructor(expected: number) {
@@ -116,11 +120,12 @@ class RecordCounter {
     if (!parts) return
     const { key, begin } = parts
     const before = this.#table.offset(key)
-    if (before !== undefined) this.#count(this.#names[before]!, -1)
+    if (before !== undefined) this.#count(before, -1)
     const status = statusOf(record, begin)
-    this.#table.setOffset(key, status === undefined ? undefined : this.#numberOf(status))
-    if (status === undefined) return
-    this.#count(status, 1)
+    const kind = status === undefined ? undefined : this.#numberOf(status, recordedFlags(record, begin))
+    this.#table.setOffset(key, kind)
+    if (status === undefined || kind === undefined) return
+    this.#count(kind, 1)
     const last = isFailed(status) ? this.#last.failed : this.#last.captioned
     last.push(record.toString('utf8', begin))
     if (last.length > shownRows) last.shift()
@@ -130,15 +135,21 @@ class RecordCounter {
     return this.#last[kind].map((json) => JSON.parse(json) as JournalledRow)
   }
 
-  #count(status: string, by: number): void {
-    const name = status as RowStatus
+  #count(kind: number, by: number): void {
+    const { status, flags } = this.#kinds[kind]!
     this.done += by
-    this.statuses[name] = (this.statuses[name] ?? 0) + by
-    if (this.statuses[name] === 0) delete this.statuses[name]
+    addTo(this.statuses, status, by)
+    for (const flag of flags) addTo(this.flags, flag, by)
   }
 
-  #numberOf(status: string): number {
-    const known = this.#names.indexOf(status)
-    return known >= 0 ? known : this.#names.push(status) - 1
+  #numberOf(status: string, flags: string[]): number {
+    const name = [status, ...flags].join(' ')
+    const known = this.#kinds.findIndex((kind) => kind.name === name)
+    return known >= 0 ? known : this.#kinds.push({ name, status, flags }) - 1
   }
+}
+
+function addTo(counts: Record<string, number>, name: string, by: number): void {
+  counts[name] = (counts[name] ?? 0) + by
+  if (counts[name] === 0) delete counts[name]
 }

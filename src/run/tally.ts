@@ -16,8 +16,8 @@ export class Tally {
   readonly #options: TallyOptions
   readonly #mostFailures: number
   #failed = 0
-  /** The last rows, as far as each of them ended in an engine's error. */
-  #inARow: RowKey[] = []
+  /** The last answers, as far as each of them was an engine's error; undefined for one that a row can do without. */
+  #inARow: (RowKey | undefined)[] = []
   /** Rows that a lost engine failed, and that another may caption. */
   lost: RowKey[] = []
   /** Index of the first row that ended in an engine's error, and how many were captioned since. */
@@ -36,15 +36,10 @@ export class Tally {
   add(key: RowKey, index: number, caption: RowCaption): void {
     if (!isCaptioned(caption)) this.#failed++
     if (caption.status === 'engine_error') {
-      this.#inARow.push(key)
-      this.#firstEngineError ??= index
+      this.#addEngineError(key, index, caption)
     } else {
       this.#inARow = []
       if (this.#firstEngineError !== undefined && isCaptioned(caption)) this.#captionedSince++
-    }
-    if (this.#inARow.length > this.#options.concurrency) {
-      this.lost = this.#inARow
-      throw new VcapError('engine_lost', `The engine fails on every row: ${caption.error}${this.#suspects()}`)
     }
     if (this.#failed > this.#mostFailures) {
       throw new VcapError(
@@ -53,6 +48,19 @@ export class Tally {
           `${caption.error ?? 'no caption'}. What was captioned is kept: the same command goes on`
       )
     }
+  }
+
+  /** Counts an engine's error in place of a second answer: its row has the first. Throws `engine_lost`. */
+  addFault(index: number, caption: RowCaption): void {
+    this.#addEngineError(undefined, index, caption)
+  }
+
+  #addEngineError(key: RowKey | undefined, index: number, { error }: RowCaption): void {
+    this.#inARow.push(key)
+    this.#firstEngineError ??= index
+    if (this.#inARow.length <= this.#options.concurrency) return
+    this.lost = this.#inARow.filter((lost) => lost !== undefined)
+    throw new VcapError('engine_lost', `The engine fails on every row: ${error}${this.#suspects()}`)
   }
 
   /** What was captioned since the engine's first fault is named as suspect. */

@@ -130,7 +130,8 @@ test('rows: the captioner of a run, with options of its own', async () => {
     text,
     numFrames: length,
     error: null,
-    usage: { imageTokens, promptTokens, tokens: 3, tiles }
+    usage: { imageTokens, promptTokens, tokens: 3, tiles },
+    flags: ['cut', 'unfinished']
   })
   const { error, ...missing } = await rows.captionRow({ path: '/no/such.mp4' }, signal)
   assert.deepEqual(missing, { status: 'missing', text: '', numFrames: null, usage: null })

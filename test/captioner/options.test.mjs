@@ -27,6 +27,7 @@ test('what is left out is filled in', () => {
     temperature: 0,
     topP: 1,
     ignoreEos: false,
+    repetitionStop: true,
     seed: 0
   })
   assert.deepEqual(parsePlanOptions({}), {

@@ -49,7 +49,7 @@ test('every kind of failing row has its status, the others their captions; exit 
     rows.map((row) => row.status),
     ['ok', 'missing', 'unreadable', 'ok', 'no_frames', 'unreadable', 'missing', 'ok']
   )
-  assert.deepEqual(Object.keys(rows[0]), ['path', 'id', 'text', 'num_frames', 'status', 'error'])
+  assert.deepEqual(Object.keys(rows[0]), ['path', 'id', 'text', 'num_frames', 'status', 'error', 'flags'])
   for (const row of rows) {
     assert.equal(row.text === '', row.status !== 'ok')
     assert.equal(row.error === '', row.status === 'ok')
@@ -63,7 +63,7 @@ test('columns: own ones replaced, order kept, --compat, --root', async () => {
   const input = write('columns.csv', `status,text,path,note,num_frames\nold,old,${image},"a ""b"",\nc",7\n`)
   assert.equal((await run(input, at('columns-out.csv'))).status, 0)
   const [header, row] = readCells(at('columns-out.csv'))
-  assert.deepEqual(header, ['path', 'note', 'text', 'num_frames', 'status', 'error'])
+  assert.deepEqual(header, ['path', 'note', 'text', 'num_frames', 'status', 'error', 'flags'])
   assert.deepEqual([row[0], row[1], row[3], row[4], row[5]], [image, 'a "b",\nc', '1', 'ok', ''])
   fs.mkdirSync(at('elsewhere.csv'))
   const moved = path.join(at('elsewhere.csv'), 'in.csv')
@@ -89,13 +89,13 @@ test('CSV: byte-order mark, CRLF, missing and extra cells, blank lines, duplicat
       [image, 'x\r\ny', 'z', '']
     ]
   )
-  assert.ok(rows.every((cells) => cells.length === 8 && cells[6] === 'ok'))
+  assert.ok(rows.every((cells) => cells.length === 9 && cells[6] === 'ok'))
   assert.match(
     result.stderr,
     /^Warning: .*odd\.csv: 1 row \(line 2\) has fewer cells .*\nWarning: .*\(line 4\) has more cells/
   )
   assert.equal((await run(write('header.csv', 'path,a\n'), at('header-out.csv'))).status, 0)
-  assert.deepEqual(readCells(at('header-out.csv')), [['path', 'a', 'text', 'num_frames', 'status', 'error']])
+  assert.deepEqual(readCells(at('header-out.csv')), [['path', 'a', 'text', 'num_frames', 'status', 'error', 'flags']])
 })
 
 test('a table from a pipe: each row once; Ctrl-C while it waits ends at once and leaves nothing', async () => {
@@ -363,7 +363,7 @@ test('the output to a stream: standard output, a pipe of the shell, a full disk'
   const input = write('stream.csv', `path\n${image}\n`)
   const { status, stdout } = await run(input, '-')
   assert.equal(status, 0)
-  assert.match(stdout, /^path,text,num_frames,status,error\n.*,1,ok,\n$/)
+  assert.match(stdout, /^path,text,num_frames,status,error,flags\n.*,1,ok,,\n$/)
   const args = ['run', input, '/dev/stdout', '--model', 'demo', '--gpus', 'none']
   const shell = `"$0" "$@" 2>/dev/null | cat >${at('copied.csv')}`
   execFileSync('sh', ['-c', shell, process.execPath, main, ...args])

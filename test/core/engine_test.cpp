@@ -109,7 +109,7 @@ TEST("engine: counts, limits and first logits are reported") {
         CHECK(time >= 0);
     }
     CHECK_EQUAL(caption.tokens.size(), size_t(3));
-    CHECK(caption.cut);
+    CHECK(caption.ending == Ending::length);
     CHECK_EQUAL(caption.first_logits.size(), static_cast<size_t>(engine->language_model().vocabulary()));
     CHECK_EQUAL(std::max_element(caption.first_logits.begin(), caption.first_logits.end()) -
                     caption.first_logits.begin(),

@@ -10,6 +10,7 @@ import { root } from '../helpers/cli.mjs'
 const layers = [
   ['errors', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
   ['picture', 'prompts', 'options', 'caption', 'caption-check'],
+  ['checks/'],
   ['semaphore', 'ordered', 'pool', 'occupancy'],
   ['child', 'child-main'],
   ['rows/'],

@@ -89,5 +89,5 @@ test('the packed package works outside the repo: ES module, CommonJS, TypeScript
   )
 
   inProject('node_modules/.bin/vcap-native', 'run', csv, at('out.csv'), '--model', 'demo')
-  assert.match(fs.readFileSync(at('out.csv'), 'utf8'), /,ok,\n$/)
+  assert.match(fs.readFileSync(at('out.csv'), 'utf8'), /,ok,,\n$/)
 })

@@ -8,24 +8,25 @@ const caption = { status: 'ok', text: 'A red circle.', numFrames: 120, error: nu
 test('every input column in its order, then ours', () => {
   const { columns, replaced, cells } = chooseLayout(['id', 'path', 'note'], 1, undefined)
   assert.deepEqual(replaced, [])
-  assert.deepEqual(columns, ['id', 'path', 'note', 'text', 'num_frames', 'status', 'error'])
-  assert.deepEqual(cells(['7', 'a.mp4', 'n'], caption), ['7', 'a.mp4', 'n', 'A red circle.', 120, 'ok', null])
+  assert.deepEqual(columns, ['id', 'path', 'note', 'text', 'num_frames', 'status', 'error', 'flags'])
+  assert.deepEqual(cells(['7', 'a.mp4', 'n'], caption), ['7', 'a.mp4', 'n', 'A red circle.', 120, 'ok', null, null])
 })
 
 test('input columns named as ours are replaced, wherever they stand', () => {
   const { columns, replaced, cells } = chooseLayout(
-    ['status', 'text', 'path', 'error', 'note', 'num_frames'],
+    ['status', 'text', 'path', 'error', 'note', 'num_frames', 'flags'],
     2,
     undefined
   )
-  assert.deepEqual(replaced, ['text', 'num_frames', 'status', 'error'])
-  assert.deepEqual(columns, ['path', 'note', 'text', 'num_frames', 'status', 'error'])
-  assert.deepEqual(cells(['old', 'old', 'a.mp4', 'old', 'n', '9'], caption), [
+  assert.deepEqual(replaced, ['text', 'num_frames', 'status', 'error', 'flags'])
+  assert.deepEqual(columns, ['path', 'note', 'text', 'num_frames', 'status', 'error', 'flags'])
+  assert.deepEqual(cells(['old', 'old', 'a.mp4', 'old', 'n', '9', 'old'], caption), [
     'a.mp4',
     'n',
     'A red circle.',
     120,
     'ok',
+    null,
     null
   ])
 })
@@ -44,13 +45,14 @@ test('cells keep the type that their table gave them', () => {
 test('a row that failed: no text, its error in one line', () => {
   const { cells } = chooseLayout(['path'], 0, undefined)
   const failed = { status: 'unreadable', text: '', numFrames: null, error: 'two\r\n  lines\tand a tab', usage: null }
-  assert.deepEqual(cells(['p'], failed), ['p', '', null, 'unreadable', 'two lines and a tab'])
+  assert.deepEqual(cells(['p'], failed), ['p', '', null, 'unreadable', 'two lines and a tab', null])
+  assert.equal(cells(['p'], { ...caption, flags: ['cut', 'unfinished'] }).at(-1), 'cut;unfinished')
 })
 
 test('a column for truncated files only where they are captioned', () => {
   const { columns, replaced, cells } = chooseLayout(['path', 'partial'], 0, { allowPartial: true })
   assert.deepEqual(replaced, ['partial'])
-  assert.deepEqual(columns, ['path', 'text', 'num_frames', 'status', 'error', 'partial'])
+  assert.deepEqual(columns, ['path', 'text', 'num_frames', 'status', 'error', 'flags', 'partial'])
   assert.deepEqual(cells(['a.mp4', 'old'], { ...caption, partial: true }).at(-1), 'true')
   assert.deepEqual(cells(['a.mp4', 'old'], caption).at(-1), null)
   assert.deepEqual(chooseLayout(['path', 'partial'], 0).replaced, [])

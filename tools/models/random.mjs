@@ -104,15 +104,18 @@ function toHalf(value) {
   return ((bits >>> 16) & 0x8000) | (exponent << 10) | ((bits >>> 13) & 1023)
 }
 
+/** A model file of random weights: `make` as in llava.mjs, for a shape; other seeds give other weights. */
+export function randomFile(make, shape, seed = '') {
+  return make(shape, (name, type) => (size) => fill(seed + name, type, size))
+}
+
 /** Writes the pair of GGUF files and returns their paths. */
 export function writeRandomPair(shape, folder, type = 'F16') {
   mkdirSync(folder, { recursive: true })
   const model = join(folder, `random-${shape}-${type}.gguf`)
   const mmproj = join(folder, `random-${shape}-mmproj.gguf`)
-  const sized = (make, spec, as) =>
-    make({ ...spec, type: as }, (name, tensorType) => (size) => fill(name, tensorType, size))
-  sized(languageModel, shapes[shape].languageModel, type).write(model)
-  sized(projector, shapes[shape].projector, 'F16').write(mmproj)
+  randomFile(languageModel, { ...shapes[shape].languageModel, type }).write(model)
+  randomFile(projector, { ...shapes[shape].projector, type: 'F16' }).write(mmproj)
   return { model, mmproj }
 }
 

@@ -24,7 +24,8 @@ struct CaptionRequest {
     float temperature = 0;   // 0: the likeliest token each time
     float top_p = 1;
     uint32_t seed = 0;
-    bool ignore_eos = false;     // go on to max_tokens whatever the model says
+    bool ignore_eos = false;     // go on to max_tokens whatever the model says, and however often
+    bool stop_loops = false;     // end an answer that says one passage over and over
     bool first_logits = false;   // return the logits of the first generated position
 };
 
@@ -37,11 +38,18 @@ struct Timings {
     double decode = 0;       // the rest of the caption
 };
 
+/** What ended a caption. */
+enum class Ending {
+    stop,     // the model
+    length,   // max_tokens
+    loop,     // it had begun to say one passage over and over
+};
+
 struct Caption {
     std::string text;                  // valid UTF-8
-    std::vector<llama_token> tokens;   // without the one that ended it
-    bool cut = false;                  // true where max_tokens ended it
-    int prompt_tokens = 0;             // text tokens of the templated prompt
+    std::vector<llama_token> tokens;   // without the one that ended it, and a loop's later rounds
+    Ending ending = Ending::stop;
+    int prompt_tokens = 0;   // text tokens of the templated prompt
     int image_tokens = 0;
     int tiles = 0;                     // tiles of all images, overviews included
     std::vector<float> first_logits;   // [vocabulary], where asked for

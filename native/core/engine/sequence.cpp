@@ -1,13 +1,15 @@
 #include "core/engine/sequence.h"
 
+#include <algorithm>
+
 #include "core/language/utf8.h"
 
 namespace vcap {
 
 Sequence::Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens)
     : prompt_(std::move(prompt)), image_tokens_(image_tokens), max_tokens_(request.max_tokens),
-      ignore_eos_(request.ignore_eos), wants_first_logits_(request.first_logits),
-      sampler_(request.temperature, request.top_p, request.seed) {}
+      ignore_eos_(request.ignore_eos), stop_loops_(request.stop_loops && !request.ignore_eos),
+      wants_first_logits_(request.first_logits), sampler_(request.temperature, request.top_p, request.seed) {}
 
 void Sequence::copy_row(int row, float * to, const VisionFeatures & features, const std::vector<float> & newline,
                         const TokenEmbeddings & embeddings) const {
@@ -43,19 +45,44 @@ bool Sequence::advance(const float * logits, const LanguageModel & model) {
         return true;
     }
     tokens_.push_back(token);
-    cut_ = static_cast<int>(tokens_.size()) >= max_tokens_;
-    return cut_;
+    if (stop_loops_ && repetition_.add(token)) {
+        ending_ = Ending::loop;
+    } else if (static_cast<int>(tokens_.size()) >= max_tokens_) {
+        ending_ = Ending::length;
+    }
+    return ending_ != Ending::stop;
+}
+
+/**
+ * Tokens without a loop's later rounds. Where a loop begins within a sentence its first round ends within one, so up to
+ * a round more is kept, to the next end of a sentence.
+ */
+size_t Sequence::kept_tokens(const Tokenizer & tokenizer) const {
+    if (ending_ != Ending::loop) {
+        return tokens_.size();
+    }
+    const int first = repetition_.first_round_end();
+    for (int kept = first; kept < first + repetition_.period(); kept++) {
+        std::string end;   // of several tokens: a full stop of three bytes may be three of them
+        for (int i = std::max(0, kept - 3); i < kept; i++) {
+            end += tokenizer.piece(tokens_[i]);
+        }
+        if (ends_sentence(end)) {
+            return kept;
+        }
+    }
+    return first;
 }
 
 Caption Sequence::caption(const LanguageModel & model) const {
     Caption caption;
+    caption.tokens.assign(tokens_.begin(), tokens_.begin() + static_cast<ptrdiff_t>(kept_tokens(model.tokenizer())));
     std::string bytes;
-    for (const llama_token token : tokens_) {
+    for (const llama_token token : caption.tokens) {
         bytes += model.tokenizer().piece(token);
     }
     caption.text = valid_utf8(bytes);
-    caption.tokens = tokens_;
-    caption.cut = cut_;
+    caption.ending = ending_;
     caption.prompt_tokens = prompt_tokens();
     caption.image_tokens = image_tokens_;
     caption.first_logits = first_logits_;

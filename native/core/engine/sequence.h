@@ -4,6 +4,7 @@
 
 #include "core/engine/request.h"
 #include "core/language/language_model.h"
+#include "core/language/repetition.h"
 #include "core/language/sampler.h"
 #include "core/language/tokenizer.h"
 #include "core/vision/features.h"
@@ -48,6 +49,7 @@ public:
     Caption caption(const LanguageModel & model) const;
 
 private:
+    size_t kept_tokens(const Tokenizer & tokenizer) const;
     void copy_row(int row, float * to, const VisionFeatures & features, const std::vector<float> & newline,
                   const TokenEmbeddings & embeddings) const;
 
@@ -55,11 +57,13 @@ private:
     int image_tokens_;
     int max_tokens_;
     bool ignore_eos_;
+    bool stop_loops_;
     bool wants_first_logits_;
     Sampler sampler_;
     int seen_ = 0;
-    bool cut_ = false;                  // true where max_tokens ended it
+    Ending ending_ = Ending::stop;
     std::vector<llama_token> tokens_;   // generated
+    RepetitionWatch repetition_;
     std::vector<float> first_logits_;
 };
 

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+
+/** Rows that have to share a caption: so many, and so large a share of all rows. */
+const leastRows = 10
+const leastShare = 0.001
+
+/** Counters of one line of the sketch, and its lines: 8 MB in all, whatever the rows. */
+const width = 2 ** 18
+const lines = 4
+
+/**
+ * Which captions stand on many rows. Captions are counted by their hashes in a count-min sketch (Cormode and
+ * Muthukrishnan 2005): each has a counter in each of four lines, and the least of the four is never below the true
+ * number. It is above it by about one row for every 262,144, which is a hundredth of a thousandth of them. Rows of one
+ * path that come one after another, whatever their texts, count once.
+ */
+export class DuplicateCount {
+  readonly #counts = new Uint32Array(width * lines)
+  /** Of each counter, the path that was counted last. */
+  readonly #paths = new Uint32Array(width * lines)
+
+  /** Counts a caption of the file at `path`. */
+  add(text: string, path: string): void {
+    const print = hash(path).readUInt32LE(0)
+    for (const slot of slotsOf(text)) {
+      if (this.#counts[slot]! > 0 && this.#paths[slot] === print) continue
+      this.#counts[slot]!++
+      this.#paths[slot] = print
+    }
+  }
+
+  /** Files with this caption. */
+  count(text: string): number {
+    return Math.min(...slotsOf(text).map((slot) => this.#counts[slot]!))
+  }
+}
+
+/** Files that have to share a caption in a run of so many rows for it to be told. */
+export function manyOf(rows: number): number {
+  return Math.max(leastRows, Math.ceil(rows * leastShare))
+}
+
+/** Whatever its capitals and its blanks, a caption is the same. */
+function slotsOf(text: string): number[] {
+  const digest = hash(text.toLowerCase().replace(/\s+/gu, ' ').trim())
+  return Array.from({ length: lines }, (_, line) => line * width + (digest.readUInt32LE(4 * line) % width))
+}
+
+function hash(text: string): Buffer {
+  return createHash('sha1').update(text).digest()
+}

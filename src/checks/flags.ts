@@ -1,0 +1,62 @@
+import { isCaptioned, type CaptionFlag, type RowCaption, type RowStatus } from '../caption'
+import { hasFrameWording } from './frame-wording'
+import { dropOpening } from './openings'
+import { isRefusal } from './refusal'
+import { isRepetitive } from './repetition'
+import { isUnfinished, trimSentence } from './sentences'
+
+/** How the texts of an output differ from what the model answered. */
+export interface TextEdits {
+  /** Drop the usual openings. */
+  clean: boolean
+  /** Cut an unfinished last sentence. */
+  trimSentence: boolean
+}
+
+/**
+ * What is to be said of a caption; `looped`: whether its end was cut off since it began to say the same again. Empty
+ * where there is nothing, and where there is no caption for a reason of its own.
+ */
+export function flagsOf(text: string, status: RowStatus, looped = false): CaptionFlag[] {
+  if (status === 'empty') return ['empty']
+  if (!isCaptioned({ status })) return []
+  const wasCut = status === 'truncated'
+  const found: [CaptionFlag, boolean][] = [
+    ['cut', wasCut && !looped],
+    ['repetition', looped || isRepetitive(text)],
+    ['empty', !/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(text)],
+    ['refusal', isRefusal(text)],
+    ['frame_wording', hasFrameWording(text)],
+    ['unfinished', isUnfinished(text, wasCut)]
+  ]
+  return found.flatMap(([flag, holds]) => (holds ? [flag] : []))
+}
+
+/** A caption with the flags that its captioner gave it and those that its text and status give. */
+export function flagged(caption: RowCaption): RowCaption {
+  const given = caption.flags ?? []
+  const flags = [...new Set([...given, ...flagsOf(caption.text, caption.status, given.includes('repetition'))])]
+  return withFlags(caption, flags)
+}
+
+/** Flags that are of the text as it stands: an edit may mend them. */
+const ofText: string[] = ['frame_wording', 'unfinished'] satisfies CaptionFlag[]
+
+/** A flagged caption as the output has it. What an edit mended is flagged no more. */
+export function edited(caption: RowCaption, { clean, trimSentence: trim }: TextEdits): RowCaption {
+  if (!isCaptioned(caption) || (!clean && !trim)) return caption
+  const opened = clean ? dropOpening(caption.text) : caption.text
+  const text = trim ? trimSentence(opened, caption.status === 'truncated') : opened
+  if (text === caption.text) return caption
+  const { flags = [] } = caption
+  const now: string[] = flagsOf(text, caption.status, flags.includes('repetition'))
+  return withFlags(
+    { ...caption, text },
+    flags.filter((flag) => !ofText.includes(flag) || now.includes(flag))
+  )
+}
+
+/** Flags are left out where there are none, which keeps a journal small. */
+function withFlags({ flags, ...caption }: RowCaption, now: string[]): RowCaption {
+  return now.length === 0 ? caption : { ...caption, flags: now }
+}
