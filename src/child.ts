@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
 import { abortedError, VcapError, type ErrorCode } from './errors'
 
 /*
@@ -21,6 +22,8 @@ export interface ChildOptions<Event> {
   env?: NodeJS.ProcessEnv
   /** Whether what it writes to stderr is dropped. */
   quiet?: boolean
+  /** Bytes of memory that it may take, and each process that it starts, where the system can hold it to that. */
+  memoryBytes?: number
   /** Open files that the child gets as well, as its descriptors 4, 5, … */
   descriptors?: number[]
   /** Milliseconds that a child which was let go may take to end what it started itself, before it is killed. */
@@ -84,11 +87,12 @@ export class Child<Request, Answer, Event = never> {
   })
 
   /** Starts `main`, a JavaScript file, as a process of its own. Throws `ChildLost` where the system refuses at once. */
-  constructor(main: string, { onEvent, env, quiet = false, descriptors = [], exitGraceMs }: ChildOptions<Event>) {
+  constructor(main: string, options: ChildOptions<Event>) {
+    const { onEvent, exitGraceMs } = options
     this.#onEvent = onEvent
     this.#exitGraceMs = exitGraceMs
     this.ready.catch(() => undefined) // nobody has to wait for it
-    this.#child = forkProcess(main, env, quiet, descriptors)
+    this.#child = forkProcess(main, options)
     this.#child.on('message', (message) => this.#receive(message as FromChild<Answer, Event>))
     this.#child.on('error', ({ message }) => this.#lose(message))
     this.#child.on('exit', (status, signal) => {
@@ -198,16 +202,12 @@ export class Child<Request, Answer, Event = never> {
   }
 }
 
-function forkProcess(
-  main: string,
-  env: NodeJS.ProcessEnv | undefined,
-  quiet: boolean,
-  descriptors: number[]
-): ChildProcess {
+function forkProcess<Event>(main: string, options: ChildOptions<Event>): ChildProcess {
+  const { env, quiet = false, descriptors = [], memoryBytes } = options
   try {
     return fork(main, [], {
       serialization: 'advanced',
-      execArgv: [],
+      ...(memoryBytes === undefined ? { execArgv: [] } : limited(memoryBytes)),
       // A session of its own: Ctrl-C and a hangup reach the parent alone, which decides what becomes of the work.
       detached: true,
       stdio: ['ignore', 'ignore', quiet ? 'ignore' : 'inherit', 'ipc', ...descriptors],
@@ -217,3 +217,16 @@ function forkProcess(
     throw new ChildLost((error as Error).message, false)
   }
 }
+
+/**
+ * Node has no call for limits: a shell sets them and becomes Node. Only Linux counts what is mapped for data (ulimit
+ * -d); all that is mapped (-v) could not be limited, since Node reserves much more than it uses. A process that is
+ * refused memory often ends by a signal, and its image (-c) would fill the disk.
+ */
+function limited(memoryBytes: number): { execPath?: string; execArgv: string[] } {
+  if (process.platform !== 'linux' || !fs.existsSync(shell)) return { execArgv: [] }
+  const limits = `ulimit -c 0; ulimit -d ${Math.ceil(memoryBytes / 1024)}`
+  return { execPath: shell, execArgv: ['-c', `{ ${limits}; } 2>/dev/null; exec "$0" "$@"`, process.execPath] }
+}
+
+const shell = '/bin/sh'

@@ -11,6 +11,8 @@ const positive = z.int().min(1)
 /** Statuses of rows without a caption. */
 const failedStatuses = ['empty', ...rowErrorCodes] as const
 const name = z.string().min(1)
+/** GiB without which the process that decodes has no room for itself. */
+const leastDecodeMemory = 0.5
 
 /** How frames are taken from one video or image. */
 const frameFields = {
@@ -22,6 +24,16 @@ const frameFields = {
   ffmpeg: name.optional().describe('path of ffmpeg'),
   /** Seconds that decoding one video may take; 120 when left out. */
   decodeTimeout: z.number().positive().max(86400).default(120).describe('number of seconds above 0 and up to 86400'),
+  /**
+   * GiB of memory that decoding one video may take, where the system can hold it to that (Linux); 4 when left out, 0
+   * for no limit.
+   */
+  decodeMemory: z
+    .number()
+    .max(1024)
+    .refine((gib) => gib === 0 || gib >= leastDecodeMemory)
+    .default(4)
+    .describe(`0 for no limit or number of GiB between ${leastDecodeMemory} and 1024`),
   /**
    * Caption what is there of a file that has less than its container promises, and mark it `partial`; refused as
    * `unreadable` when left out.

@@ -36,6 +36,7 @@ const flags: [option: string, flags: string, description: string][] = [
     'videos decoded at once, by all replicas; 0: by the number of cores, or the CPU quota'
   ],
   ['decodeTimeout', '--decode-timeout <s>', 'seconds after which decoding one video is given up'],
+  ['decodeMemory', '--decode-memory <GiB>', 'memory that decoding one video may take; 0: no limit'],
   ['allowPartial', '--allow-partial', 'caption truncated files too; a column partial marks them'],
   ['ffmpeg', '--ffmpeg <file>', 'the ffmpeg command to use, instead of what is found'],
   ['root', '--root <dir>', "where relative paths start (default: the CSV's folder)"],

@@ -8,6 +8,7 @@ import { asVcapError, VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import { packageFile } from '../package'
 import { Semaphore } from '../semaphore'
+import { memoryHint, outOfMemoryStatus } from './memory-limit'
 import { receiveFrames, type SentFrames } from './pixel-file'
 import { tookTooLong } from './reader'
 import type { SampledFrames, SampleSettings } from './sample'
@@ -18,7 +19,7 @@ import { openUnnamedFile } from './unnamed-file'
 export interface DecoderRequest {
   /** Absolute, or empty. */
   path: string
-  settings: SampleSettings
+  settings: SampleSettings & Pick<FrameSettings, 'decodeMemory'>
   /** Threads that FFmpeg may decode with. */
   threads: number
   tools: VideoTools
@@ -113,7 +114,7 @@ export class Decoder {
    */
   async #sampleTwice(request: DecoderRequest, signal: AbortSignal | undefined): Promise<HeldFrames> {
     try {
-      return await this.#sampleWith(this.#takeIdle(), request, signal)
+      return await this.#sampleWith(this.#takeIdle(request.settings.decodeMemory), request, signal)
     } catch (error) {
       if (!(error instanceof ChildLost)) throw error
     }
@@ -125,7 +126,7 @@ export class Decoder {
         return await this.#sampleWith(undefined, again, signal)
       } catch (error) {
         if (!(error instanceof ChildLost)) throw error
-        if (error.started) throw endedByDecoding(error)
+        if (error.started) throw endedByDecoding(error, request.settings.decodeMemory)
         if (attempt === maxStarts) throw cannotStart(error)
       }
     }
@@ -142,18 +143,19 @@ export class Decoder {
     }
   }
 
-  #takeIdle(): DecoderProcess | undefined {
+  /** One that has this limit of memory, in GiB. */
+  #takeIdle(memory: number): DecoderProcess | undefined {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      if (idle.alive) return idle
+      if (idle.alive && idle.memory === memory) return idle
       idle.end()
     }
     return undefined
   }
 
   /** Throws `ChildLost`. */
-  #start(): DecoderProcess {
+  #start(memory: number): DecoderProcess {
     try {
-      return new DecoderProcess()
+      return new DecoderProcess(memory)
     } catch (error) {
       this.#lostInARow++
       throw error
@@ -166,7 +168,7 @@ export class Decoder {
     request: DecoderRequest,
     signal: AbortSignal | undefined
   ): Promise<HeldFrames> {
-    const process = idle ?? this.#start()
+    const process = idle ?? this.#start(request.settings.decodeMemory)
     const deadlineMs = request.settings.decodeTimeout * 1000 + deadlineGraceMs
     let answered = false
     try {
@@ -188,13 +190,25 @@ export class Decoder {
   }
 }
 
-function endedByDecoding({ message }: ChildLost): VcapError {
-  const hint = message === 'SIGKILL' ? '. Where memory ran out: fewer decoders, or smaller files' : ''
+/** `memory` is the process's limit in GiB. */
+function endedByDecoding({ message }: ChildLost, memory: number): VcapError {
+  if (message === `exit status ${outOfMemoryStatus}`) {
+    return new VcapError('unreadable', `Decoding it takes more memory than a decoder may have: ${memoryHint(memory)}`)
+  }
+  const hint =
+    message === 'SIGKILL'
+      ? '. Where memory ran out: fewer decoders, or smaller files'
+      : memory > 0 && endsWithoutMemory.includes(message)
+        ? `. Where it was refused memory: ${memoryHint(memory)}`
+        : ''
   return new VcapError(
     'unreadable',
     `Its decoding ends the process that does it (${message}, twice, with ${freeMemory()} of memory free)${hint}`
   )
 }
+
+/** How libraries end a process to which the system gives no more memory. */
+const endsWithoutMemory = ['SIGABRT', 'SIGTRAP', 'SIGSEGV', 'SIGILL']
 
 function cannotStart({ message }: ChildLost): VcapError {
   return new VcapError(
@@ -212,18 +226,27 @@ function freeMemory(): string {
 
 /** A process that decodes one file after the other, and the file through which its pixels come. */
 class DecoderProcess {
+  /** GiB that it may take; 0 without a limit. */
+  readonly memory: number
   readonly #pixels: number
   readonly #child: Child<DecoderRequest, SentFrames>
 
   /** Throws `ChildLost`. */
-  constructor() {
+  constructor(memory: number) {
+    this.memory = memory
     try {
       this.#pixels = openUnnamedFile()
     } catch (error) {
       throw new ChildLost((error as Error).message, false)
     }
     try {
-      const options = { descriptors: [this.#pixels], exitGraceMs }
+      const options = {
+        descriptors: [this.#pixels],
+        exitGraceMs,
+        // What libraries say before they end a process; the row's error says what it came to.
+        quiet: process.env.VCAP_DEBUG !== '1',
+        ...(memory > 0 && { memoryBytes: memory * 2 ** 30 })
+      }
       this.#child = new Child(packageFile('dist', 'frames', 'decoder-main.js'), options)
     } catch (error) {
       fs.closeSync(this.#pixels)

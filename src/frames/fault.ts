@@ -115,9 +115,16 @@ export async function withFile<T>(file: string, use: (input: InputFile) => Promi
   }
 }
 
-/** A whole file. Rejects with `missing` and `unreadable`. */
+/** Bytes of the largest file that is read as a whole. */
+const maxWholeBytes = 2 ** 31
+
+/** A whole file, of an image. Rejects with `missing` and `unreadable`. */
 export function readWhole(file: string): Promise<Buffer> {
-  return withFile(file, (input) => input.read(0, input.size))
+  return withFile(file, async (input) => {
+    if (input.size <= maxWholeBytes) return input.read(0, input.size)
+    const size = `${(input.size / 2 ** 30).toFixed(1)} GiB`
+    throw new VcapError('unreadable', `The image file has ${size}, and up to ${maxWholeBytes / 2 ** 30} GiB are read`)
+  })
 }
 
 /** Rejects with `ReadFault` where some byte of the file cannot be read. */

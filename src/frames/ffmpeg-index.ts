@@ -3,7 +3,16 @@ import { VcapError } from '../errors'
 import { requireReadToEnd, runFfmpeg, type FfmpegLimits, type FfmpegOutcome } from './ffmpeg'
 import { readFields } from './ffmpeg-fields'
 import { PacketIndex, type PacketFacts } from './packet-index'
-import { CannotOpen, demuxers, farProbe, kindNotRead, untimedDemuxers, type VideoFile } from './reader'
+import {
+  CannotOpen,
+  demuxers,
+  farProbe,
+  kindNotRead,
+  maxPixels,
+  requireFrameSize,
+  untimedDemuxers,
+  type VideoFile
+} from './reader'
 
 /** Arguments that make `file` an input of ffmpeg. The whitelists keep ffmpeg from opening any other file or address. */
 export function inputArgs(file: VideoFile, probesFar: boolean): string[] {
@@ -13,6 +22,8 @@ export function inputArgs(file: VideoFile, probesFar: boolean): string[] {
     'file',
     '-format_whitelist',
     demuxers,
+    '-max_pixels',
+    String(maxPixels),
     ...(file.demuxer ? ['-f', file.demuxer] : []),
     '-i',
     `file:${file.path}`
@@ -66,6 +77,7 @@ export async function indexFrames(file: VideoFile, limits: FfmpegLimits, endsSo 
     const reason = outcome.status === 0 ? '' : `: ${failureReason(outcome)}`
     throw new VcapError('no_frames', `It has no video frames${reason}`)
   }
+  requireFrameSize(...description.size)
   const { demuxer, startTime } = description
   if (description.isInterlacedH264) {
     const fields = await readFields(inputArgs(file, probesFar), copyArgs, limits)
@@ -120,7 +132,8 @@ async function readPackets(
       ]
     }
   )
-  requireReadToEnd(outcome, endsSo)
+  // Packets are copied one by one: what was refused is a size that a damaged file asks for.
+  requireReadToEnd({ ...outcome, outOfMemory: false }, endsSo)
   return { ...list, description, outcome }
 }
 
@@ -158,6 +171,8 @@ class Description {
   demuxer: string | undefined
   startTime = 0
   isInterlacedH264 = false
+  /** Width and height of its frames; 0 where they are not known. */
+  size: [number, number] = [0, 0]
   #knowsVideo = false
 
   read(line: string): void {
@@ -168,6 +183,8 @@ class Description {
     const video = /^ *Stream #0:.*?: Video: (.*)/.exec(line)?.[1]
     if (video === undefined) return
     this.#knowsVideo = true
+    const [, width, height] = /, (\d+)x(\d+)/.exec(video) ?? []
+    this.size = [Number(width ?? 0), Number(height ?? 0)]
     this.isInterlacedH264 = video.startsWith('h264') && !video.includes('progressive')
   }
 }
@@ -190,7 +207,8 @@ const uninformative = [
   'Error initializing output stream',
   'Error while processing the decoded data',
   'Output file is empty',
-  'Output file #'
+  'Output file #',
+  'Codec AVOption'
 ]
 
 /** What ffmpeg says of any file that it cannot open. */

@@ -136,7 +136,11 @@ export class FfmpegReader implements VideoReader {
     if (shown.frames.length === 0) {
       throw new VcapError('no_frames', `None of its frames can be decoded: ${failureReason(outcome)}`)
     }
-    return { pictures: pipes.map((pipe) => pipe.picture()), times: shown.frames.map(({ time }) => time) }
+    const pictures = pipes.map((pipe) => pipe.picture())
+    if (wanted.some((frame, i) => frame < shown.frames.length && !pictures[i])) {
+      throw new VcapError('unreadable', `Not all of its frames can be converted: ${failureReason(outcome)}`)
+    }
+    return { pictures, times: shown.frames.map(({ time }) => time) }
   }
 
   close(): void {

@@ -2,8 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import readline from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { cpus } from '../cpus'
 import { abortedError, asVcapError, VcapError } from '../errors'
 import { ReadFault } from './fault'
+import { OutOfMemory, tellsOutOfMemory } from './memory-limit'
 import { tookTooLong } from './reader'
 
 /** The ffmpeg to run and what ends it early. */
@@ -28,6 +30,8 @@ export interface FfmpegOutcome {
   tail: string[]
   /** What the system said when ffmpeg failed to read its input; undefined where it said nothing. */
   readError: string | undefined
+  /** Whether ffmpeg said that it was refused memory. */
+  outOfMemory: boolean
 }
 
 interface FfmpegStreams {
@@ -76,10 +80,17 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
   if (signal?.aborted) throw abortedError(signal)
   const child = await start(
     limits.ffmpeg,
-    ['-hide_banner', '-nostdin', ...args],
+    ['-hide_banner', '-nostdin', '-filter_threads', '1', ...secondsOfWork(limits), ...args],
     [streams.input ? 'pipe' : 'ignore', 'ignore', 'pipe', ...streams.outputs.map(() => 'pipe' as const)]
   )
-  const outcome: FfmpegOutcome = { status: null, signal: null, timedOut: false, tail: [], readError: undefined }
+  const outcome: FfmpegOutcome = {
+    status: null,
+    signal: null,
+    timedOut: false,
+    tail: [],
+    readError: undefined,
+    outOfMemory: false
+  }
   const kill = () => child.kill('SIGKILL')
   const timer = setTimeout(
     () => {
@@ -103,6 +114,7 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
       outcome.tail.push(line)
       if (outcome.tail.length > maxTailLines) outcome.tail.shift()
       outcome.readError ??= readErrorLine.exec(line)?.[1]
+      outcome.outOfMemory ||= tellsOutOfMemory(line)
       streams.onStderr?.(line)
     })
     if (streams.input) await writeInput(streams.input, child.stdin!)
@@ -119,11 +131,25 @@ export async function runFfmpeg(args: string[], limits: FfmpegLimits, streams: F
 }
 
 /**
- * Throws what kept ffmpeg from the end of its input without being the file's fault: `unreadable` and `ReadFault`.
- * `endsSo` says that a fault of reading is what the file's demuxer calls its end.
+ * An ffmpeg whose parent is killed has nobody who ends it: the system does, once it has worked for as long as all cores
+ * could until its deadline.
  */
-export function requireReadToEnd({ timedOut, signal, readError }: FfmpegOutcome, endsSo = false): void {
+function secondsOfWork({ deadline }: FfmpegLimits): string[] {
+  const seconds = Math.max(1, Math.ceil((deadline - Date.now()) / 1000))
+  return ['-timelimit', String(Math.min(maxTimeLimit, seconds * cpus().usable + 10))]
+}
+
+/** ffmpeg takes seconds of 31 bits. */
+const maxTimeLimit = 2 ** 31 - 1
+
+/**
+ * Throws what kept ffmpeg from the end of its input without being the file's fault: `unreadable`, `OutOfMemory` and
+ * `ReadFault`. `endsSo` says that a fault of reading is what the file's demuxer calls its end.
+ */
+export function requireReadToEnd(outcome: FfmpegOutcome, endsSo = false): void {
+  const { timedOut, signal, readError, outOfMemory } = outcome
   if (timedOut) throw tookTooLong()
+  if (outOfMemory) throw new OutOfMemory('ffmpeg is refused some')
   if (signal !== null) throw new ReadFault(`ffmpeg was ended by ${signal}`)
   if (readError !== undefined && !endsSo) throw new DemuxerFault(readError)
 }

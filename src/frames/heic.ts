@@ -1,7 +1,7 @@
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { loadSharp } from '../sharp'
-import { parseHeif, type HeifImage, type Tile, type Transform } from './heif'
+import { parseHeif, withinFile, type HeifImage, type Tile, type Transform } from './heif'
 import { openVideo } from './open'
 import { maxPixels, type ReadLimits } from './reader'
 import type { VideoTools } from './tools'
@@ -26,14 +26,17 @@ async function decodeTiles(tiles: Tile[], limits: ReadLimits, tools: VideoTools)
   const pictures: Picture[] = []
   for (let first = 0; first < tiles.length; first += tilesAtOnce) {
     const group = tiles.slice(first, first + tilesAtOnce)
-    const decoded = await withBytes(Buffer.concat(group.map(toStream)), async (file) => {
-      const reader = await openVideo({ path: file, demuxer: 'hevc' }, limits, tools)
-      try {
-        return await reader.decodeFromStart(group.map((_, i) => i))
-      } finally {
-        reader.close()
+    const decoded = await withBytes(
+      withinFile(() => Buffer.concat(group.map(toStream))),
+      async (file) => {
+        const reader = await openVideo({ path: file, demuxer: 'hevc' }, limits, tools)
+        try {
+          return await reader.decodeFromStart(group.map((_, i) => i))
+        } finally {
+          reader.close()
+        }
       }
-    })
+    )
     for (const picture of decoded.pictures) {
       if (!picture) throw new VcapError('unreadable', 'damaged: not all tiles of this HEIC image can be decoded')
       pictures.push(picture)

@@ -1,4 +1,5 @@
 import { VcapError } from '../errors'
+import { isOutOfMemory } from './memory-limit'
 import { boxesIn, findBox, type Box } from './boxes'
 
 /*
@@ -37,12 +38,21 @@ export interface HeifImage {
 /** Tiles of the largest grid that is read. */
 const maxTiles = 4096
 
+/** Bytes of the largest image, all its items together: they may overlap in the file. */
+const maxItemBytes = 2 ** 31
+
 /** Reads the primary item of a whole file. Throws `unreadable`. */
 export function parseHeif(bytes: Buffer): HeifImage {
+  return withinFile(() => new HeifItems(bytes).primaryImage())
+}
+
+/** What `read` reads, to which positions in the file lead. Throws `unreadable` where they lead out of it. */
+export function withinFile<T>(read: () => T): T {
   try {
-    return new HeifItems(bytes).primaryImage()
+    return read()
   } catch (error) {
-    if (error instanceof RangeError) throw new VcapError('unreadable', 'damaged: its items lead out of the file')
+    if (error instanceof RangeError && !isOutOfMemory(error))
+      throw new VcapError('unreadable', 'damaged: its items lead out of the file')
     throw error
   }
 }
@@ -51,6 +61,8 @@ class HeifItems {
   readonly #bytes: Buffer
   readonly #meta: Box
   readonly #types: Map<number, string>
+  /** Bytes that its items may have yet. */
+  #bytesLeft = maxItemBytes
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
@@ -218,6 +230,8 @@ class HeifItems {
     const parts = extents.map(({ offset, length }) => {
       const part = this.#bytes.subarray(start + offset, length === 0 ? undefined : start + offset + length)
       if (part.length < length) throw new VcapError('unreadable', 'truncated: its data end early')
+      this.#bytesLeft -= part.length
+      if (this.#bytesLeft < 0) throw new VcapError('unreadable', 'damaged: its items have more bytes than fit any file')
       return part
     })
     return Buffer.concat(parts)

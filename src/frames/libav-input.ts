@@ -3,6 +3,7 @@ import { VcapError } from '../errors'
 import { ReadFault } from './fault'
 import { H264Fields } from './h264-fields'
 import {
+  requireMemory,
   requireSuccess,
   type AvFrame,
   type CodecContext,
@@ -18,6 +19,8 @@ import {
   demuxers,
   farProbe,
   kindNotRead,
+  maxPixels,
+  requireFrameSize,
   tookTooLong,
   untimedDemuxers,
   type ReadLimits,
@@ -81,9 +84,10 @@ export class LibavInput {
       const status = format.openInputSync(url, demuxer, options)
       requireNoReadFault(libav, io)
       if (status === constants.AVERROR_EINVAL) throw kindNotRead()
+      requireMemory(libav, status)
       if (status < 0) throw new CannotOpen(lib.FFmpegError.strerror(status))
       // The status is ignored: decoding determines what this call could not. A fault of reading is looked at below.
-      format.findStreamInfoSync()
+      requireMemory(libav, format.findStreamInfoSync())
       requireNoReadFault(libav, io)
       const stream = format.streams.find(
         ({ codecpar, disposition }) =>
@@ -117,6 +121,7 @@ export class LibavInput {
         const status = this.#format.readFrameSync(packet)
         if (status === constants.AVERROR_EAGAIN) continue
         if (status < 0) {
+          requireMemory(this.#libav, status, Number(this.#io.sizeSync()))
           this.requireNoReadFault()
           return
         }
@@ -216,6 +221,7 @@ export class LibavInput {
   openDecoder(): CodecContext {
     const { lib } = this.#libav
     const { codecpar } = this.#stream
+    requireFrameSize(codecpar.width, codecpar.height)
     const codec = lib.Codec.findDecoder(codecpar.codecId)
     if (!codec) throw new VcapError('no_frames', 'None of its frames can be decoded: there is no decoder for them')
     const decoder = new lib.CodecContext()
@@ -224,6 +230,7 @@ export class LibavInput {
       requireSuccess(this.#libav, decoder.parametersToContext(codecpar))
       decoder.pktTimebase = this.#stream.timeBase
       decoder.threadCount = this.#limits.threads
+      decoder.setOption('max_pixels', maxPixels) // the size may change midway
       requireSuccess(this.#libav, decoder.open2Sync(codec))
     } catch (error) {
       decoder.freeContext()

@@ -1,10 +1,10 @@
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
-import { requireSuccess, type AvFrame, type CodecContext, type Libav, type Packet } from './libav'
+import { requireMemory, requireSuccess, type AvFrame, type CodecContext, type Libav, type Packet } from './libav'
 import { LibavInput, requireTimeLeft } from './libav-input'
 import { PacketIndex, type CountReason, type TimedPacket } from './packet-index'
 import {
-  maxPixels,
+  requireFrameSize,
   type CountedFrames,
   type ReadLimits,
   type SoughtFrames,
@@ -154,7 +154,7 @@ export class LibavReader implements VideoReader {
     const frame = new this.#libav.lib.Frame()
     frame.alloc()
     const { AVERROR_EAGAIN, AVERROR_EOF } = this.#libav.constants
-    const limits = this.#limits
+    const [libav, limits] = [this.#libav, this.#limits]
     // A damaged packet costs its own frame and does not end the decoding. A decoder with several threads reports the
     // error at a later packet, and intact frames may follow it: after an error the decoder is asked for the next frame.
     const availableFrames = function* () {
@@ -162,13 +162,14 @@ export class LibavReader implements VideoReader {
         frame.unref()
         const status = decoder.receiveFrameSync(frame)
         if (status === AVERROR_EAGAIN || status === AVERROR_EOF) return
+        requireMemory(libav, status)
         if (status >= 0) yield frame
         else requireTimeLeft(limits)
       }
     }
     try {
       for (const packet of packets) {
-        decoder.sendPacketSync(packet)
+        requireMemory(libav, decoder.sendPacketSync(packet))
         yield* availableFrames()
       }
       // Sending null drains the decoder.
@@ -183,8 +184,7 @@ export class LibavReader implements VideoReader {
   #toPicture(frame: AvFrame): Picture {
     const { lib, constants } = this.#libav
     const { width, height } = frame
-    if (width * height > maxPixels)
-      throw new VcapError('unreadable', `Its frames of ${width} × ${height} are too large`)
+    requireFrameSize(width, height)
     const graph = new lib.FilterGraph()
     graph.alloc()
     const rgb = new lib.Frame()

@@ -1,4 +1,5 @@
 import { VcapError } from '../errors'
+import { isMemoryScarce, OutOfMemory } from './memory-limit'
 
 // node-av is an ES module and this package is CommonJS: only node-av's types can be imported statically.
 type Lib = typeof import('node-av/lib', { with: { 'resolution-mode': 'import' }})
@@ -30,7 +31,19 @@ export async function loadLibav(): Promise<Libav> {
   return { lib, constants }
 }
 
+/** The most that FFmpeg allocates at once. */
+const maxAllocation = 2 ** 31
+
+/**
+ * Throws `OutOfMemory` where `status` says that and the process's limit may be why: up to `bytes` were asked for. Other
+ * errors of FFmpeg may concern a damaged packet alone.
+ */
+export function requireMemory({ constants }: Libav, status: number, bytes = maxAllocation): void {
+  if (status === constants.AVERROR_ENOMEM && isMemoryScarce(bytes)) throw new OutOfMemory('FFmpeg is refused some')
+}
+
 /** Throws `unreadable` where `status` is one of FFmpeg's error codes, which are the negative numbers. */
-export function requireSuccess({ lib }: Libav, status: number): void {
-  if (status < 0) throw new VcapError('unreadable', `It cannot be decoded: ${lib.FFmpegError.strerror(status)}`)
+export function requireSuccess(libav: Libav, status: number): void {
+  requireMemory(libav, status)
+  if (status < 0) throw new VcapError('unreadable', `It cannot be decoded: ${libav.lib.FFmpegError.strerror(status)}`)
 }

@@ -34,6 +34,12 @@ export function tookTooLong(): VcapError {
   return new VcapError('unreadable', 'Decoding it took too long')
 }
 
+/** Throws `unreadable` where a frame of this size, which may not be decoded yet, is too large. */
+export function requireFrameSize(width: number, height: number): void {
+  if (width * height <= maxPixels) return
+  throw new VcapError('unreadable', `Its frames of ${width} × ${height} are too large`)
+}
+
 /** FFmpeg cannot open a file; `reason` is FFmpeg's. */
 export class CannotOpen extends VcapError {
   constructor(reason: string, what = 'It is no video or image that FFmpeg knows') {

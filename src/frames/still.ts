@@ -1,10 +1,13 @@
+import type { SharpOptions } from 'sharp'
 import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { loadSharp } from '../sharp'
+import { isOutOfMemory, OutOfMemory } from './memory-limit'
+import { maxPixels } from './reader'
 
 /** Number of pages of an image file, which are the frames where it is animated. Rejects with `unreadable`. */
 export async function countPages(file: Buffer): Promise<number> {
-  return orUnreadable(async () => (await loadSharp()(file).metadata()).pages ?? 1)
+  return orUnreadable(async () => (await openImage(file).metadata()).pages ?? 1)
 }
 
 /**
@@ -36,7 +39,7 @@ async function decodePage(
   page: number | undefined,
   failOn: 'none' | 'error' | 'warning'
 ): Promise<Picture> {
-  const { data, info } = await loadSharp()(file, { ...(page !== undefined && { page }), failOn })
+  const { data, info } = await openImage(file, { ...(page !== undefined && { page }), failOn })
     .autoOrient()
     .removeAlpha()
     .toColourspace('srgb')
@@ -46,12 +49,32 @@ async function decodePage(
   return { data, width: info.width, height: info.height }
 }
 
+/** The loaders of libvips for the formats that sharp reads here. */
+const loaders = ['Jpeg', 'Png', 'Webp', 'Tiff', 'Heif', 'Nsgif'].map((format) => `VipsForeignLoad${format}Buffer`)
+
+let sharp: ReturnType<typeof loadSharp> | undefined
+
+/**
+ * An image for sharp to read. The loaders that are not needed are blocked: libvips looks at the bytes by itself, and
+ * some of its loaders, such as that of SVG, follow what a file points to. A picture that is too large is refused before
+ * it is decoded.
+ */
+function openImage(file: Buffer, options?: SharpOptions) {
+  if (!sharp) {
+    sharp = loadSharp()
+    sharp.block({ operation: ['VipsForeignLoad'] })
+    sharp.unblock({ operation: loaders })
+  }
+  return sharp(file, { ...options, limitInputPixels: maxPixels })
+}
+
 /** Runs `work` and converts what it throws to `unreadable`. */
 async function orUnreadable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
     if (cause instanceof VcapError) throw cause
+    if (isOutOfMemory(cause)) throw new OutOfMemory('libvips is refused some', { cause })
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new VcapError('unreadable', `The image cannot be decoded: ${message.split('\n')[0]}`, { cause })
   }

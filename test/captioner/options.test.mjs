@@ -19,7 +19,12 @@ import { cli } from '../helpers/cli.mjs'
 const usage = (message) => ({ name: 'VcapError', code: 'usage', message })
 
 test('what is left out is filled in', () => {
-  assert.deepEqual(parseFrameOptions(undefined), { numFrames: 3, decodeTimeout: 120, allowPartial: false })
+  assert.deepEqual(parseFrameOptions(undefined), {
+    numFrames: 3,
+    decodeTimeout: 120,
+    decodeMemory: 4,
+    allowPartial: false
+  })
   assert.deepEqual(parseEmbedOptions({}), { anyres: 'auto' })
   assert.deepEqual(parseImageCaptionOptions({}), {
     anyres: 'auto',
@@ -129,7 +134,8 @@ for (const [parse, given, message] of [
   [
     parseFrameOptions,
     { frames: 3 },
-    'Expected one of numFrames, resize, ffmpeg, decodeTimeout, allowPartial, signal as an option but received frames'
+    'Expected one of numFrames, resize, ffmpeg, decodeTimeout, decodeMemory, allowPartial, signal as an option ' +
+      'but received frames'
   ],
   [parseEmbedOptions, { a: 1, b: 2 }, 'Expected one of anyres, signal as an option but received a, b']
 ]) {
@@ -167,6 +173,7 @@ for (const [command, option, kind, initial] of [
   ['run', 'threads', 'number', 0],
   ['run', 'decoders', 'number', 0],
   ['run', 'decodeTimeout', 'number', 120],
+  ['run', 'decodeMemory', 'number', 4],
   ['run', 'ffmpeg', 'text', undefined],
   ['run', 'root', 'text', undefined],
   ['run', 'compat', 'text', undefined],
@@ -229,6 +236,7 @@ test('whoever goes beyond a bound is told the bound', () => {
     ['run', 'threads'],
     ['run', 'decoders'],
     ['run', 'decodeTimeout'],
+    ['run', 'decodeMemory'],
     ['run', 'seed'],
     ['run', 'temperature'],
     ['run', 'topP'],

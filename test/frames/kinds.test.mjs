@@ -80,6 +80,7 @@ test('HEIC: more tiles than are decoded at once; files that are damaged or of an
     spoil('cut.heic', (copy) => copy.subarray(0, copy.length * 0.7)),
     spoil('no-meta.heic', (copy) => copy.subarray(0, 200)),
     spoil('fewer.heic', (copy) => void copy.writeUInt16BE(29, copy.indexOf('dimg') + 6)),
+    spoil('units.heic', (copy) => void copy.writeUInt16BE(0xffff, copy.lastIndexOf('hvcC') + 4 + 24)),
     spoil('circle.heic', (copy) => void copy.write('iden', copy.lastIndexOf('grid')))
   ]
   for (const name of files)
