@@ -6,6 +6,9 @@ import { chooseGpus } from './choose'
 /** The most devices that llama.cpp deals a model out to. */
 const maxDevices = 16
 
+/** Part of the largest device's room from which on a device counts as one like it: the same part for each is faster. */
+const nearlyEqual = 0.95
+
 /** The devices there are. */
 export interface FoundDevices {
   /** Of this machine, the CPU among them. */
@@ -149,12 +152,16 @@ function toSet(members: Member[], { splitMode, tensorSplit }: SetWishes, { room 
   if (members.length === 1) return { devices, rpc, splitMode }
   // The tower is on the first device of this machine, and on the CPU where there is none.
   const rooms = members.map(({ device, endpoint }, i) => room(device, i === 0 && endpoint === undefined))
-  return {
-    devices,
-    rpc,
-    splitMode,
-    tensorSplit: tensorSplit ?? (rooms.every((one) => one > 0) ? rooms : rooms.map(() => 1))
-  }
+  return { devices, rpc, splitMode, tensorSplit: tensorSplit ?? toShares(rooms) }
+}
+
+/** Shares of devices by their room: 1 for the largest and those that are nearly as large, or all where one has none. */
+function toShares(rooms: number[]): number[] {
+  const largest = Math.max(...rooms)
+  return rooms.map((room) => {
+    const share = Math.round((room / largest) * 100) / 100
+    return share < nearlyEqual && rooms.every((one) => one > 0) ? Math.max(share, 0.01) : 1
+  })
 }
 
 function groups(members: Member[], size: number): Member[][] {

@@ -85,7 +85,8 @@ test('RPC servers come after the GPUs, and none is parted', () => {
 test('devices share by their memory, the tower taken off the first, unless it is said how', () => {
   const [{ tensorSplit }] = choose([gpu(0, 80e9), gpu(1, 24e9)], { tpSize: 2 })
   assert.equal(tensorSplit.length, 2)
-  assert.ok(Math.abs(tensorSplit[0] / tensorSplit[1] - (80 * 0.94 - 2 - 0.7) / (24 * 0.94 - 2)) < 1e-9)
+  assert.ok(Math.abs(tensorSplit[0] / tensorSplit[1] - (80 * 0.94 - 2 - 0.7) / (24 * 0.94 - 2)) < 0.1)
+  assert.deepEqual(choose(gpus(2), { tpSize: 2 })[0].tensorSplit, [1, 1], 'what the tower takes of 80 GB is no matter')
   assert.deepEqual(choose(gpus(2), { tpSize: 2, tensorSplit: [3, 1] })[0].tensorSplit, [3, 1])
   assert.deepEqual(choose(gpus(2, 0), { tpSize: 2 })[0].tensorSplit, [1, 1])
   assert.equal(choose(gpus(1))[0].tensorSplit, undefined)

@@ -6,6 +6,7 @@
 #include "core/devices.h"
 #include "core/error.h"
 #include "core/finite.h"
+#include "core/language/tensor_split.h"
 #include "core/threads.h"
 #include "core/vision/pixel_pool.h"
 
@@ -64,6 +65,9 @@ Engine::Engine(const EngineOptions & options, const std::function<bool(float)> &
     }
     if (device_names_.empty()) {
         device_names_.emplace_back("CPU");
+    }
+    if (options.split_tensors && devices.size() > 1) {
+        require_tensor_split(model, devices, options.shares, options.kv_type);
     }
     threads_ = std::make_unique<CpuThreads>(options.threads);
     vision_ = open_vision_model(mmproj, tower_device(devices), *threads_);
