@@ -153,7 +153,7 @@ export interface ReplicaState {
   state: 'loading' | 'ready' | 'lost'
   /** Of its process; null where there is none. */
   pid: number | null
-  /** ggml's names; none: the CPU, or not known yet. */
+  /** ggml's names of this machine's, then RPC servers; none: the CPU. */
   devices: string[]
   /** Rows under way in it. */
   rows: number

@@ -34,13 +34,14 @@ export function identifyCaptioner(settings: LoadSettings & CaptionSettings): Cap
 }
 
 /**
- * Loads what these options ask for; those of captioning hold for every row: in this process where the CPU or local
- * devices are one replica, else in processes of their own. Closing it frees everything. Throws as `loadCaptioner` does.
+ * Loads what these options ask for; those of captioning hold for every row. One model on the CPU is loaded in this
+ * process; several, and those with GPUs or RPC servers, in processes of their own, since ggml ends a process whose
+ * device is lost. Closing it frees everything. Throws as `loadCaptioner` does.
  */
 export async function openCaptioner(options: ReplicaOptions, on: ReplicaEvents = {}): Promise<RowCaptioner> {
   const sets = await findDeviceSets(parseReplicaOptions(options))
   const [set] = sets
-  if (!set || sets.length > 1 || set.rpc.length > 0) return openReplicas(sets, options, on)
+  if (!set || sets.length > 1 || set.devices.length + set.rpc.length > 0) return openReplicas(sets, options, on)
   const { dpSize, ...one } = options
   const captioner = await loadOnDevices(one, set)
   return { ...captioner.rows(), close: () => captioner.close() }

@@ -127,7 +127,7 @@ const loadFields = {
 
 /** How many models, each in a process of its own. */
 const replicaFields = {
-  /** Replicas of the model, each in a process of its own; one when left out. */
+  /** Replicas of the model, each in a process of its own; as many as there are devices for when left out. */
   dpSize: positive.max(256).optional().describe('integer between 1 and 256')
 }
 

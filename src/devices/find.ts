@@ -1,3 +1,4 @@
+import { VcapError } from '../errors'
 import type { NativeDevice } from '../native/addon'
 import { loadAddon } from '../native/load'
 import { probeRpcServers } from '../native/rpc-probe'
@@ -17,14 +18,22 @@ export async function findDevices(rpc: string[], signal: AbortSignal | undefined
   return { local, servers }
 }
 
-/** The devices of a set by the names that they have in the process of these `devices`: none are the CPU. */
+/**
+ * The devices of a set by the names that they have in the process of these `devices`: none are the CPU. Throws
+ * `device_unavailable` where one is not there (any more): the CPU is no stand-in for it.
+ */
 export function namedDevices(set: DeviceSet, devices: NativeDevice[]): { names: string[]; devices: NativeDevice[] } {
-  const local = set.devices.flatMap((name) => devices.find((device) => device.name === name) ?? [])
+  const local = set.devices.map((name) => devices.find((device) => device.name === name) ?? missing(name, devices))
   const chosen = [...local, ...devices.filter(isRemote)]
   return {
     names: chosen.map(({ name }) => name),
     devices: chosen.length > 0 ? chosen : devices.filter(({ type }) => type === 'cpu').map(limitToContainer)
   }
+}
+
+function missing(name: string, devices: NativeDevice[]): never {
+  const there = devices.map((device) => device.name).join(', ')
+  throw new VcapError('device_unavailable', `There is no device ${name} here (any more); there are: ${there}`)
 }
 
 /** ggml numbers the devices of all servers, in the order in which it connects to them. */

@@ -37,9 +37,11 @@ export async function openReplicas(
   const shared = { ...plain, ...findModel(settings.model, settings.mmproj) }
   const shares = shareCpus(sets.length, cpus(), settings)
   const loads = sets.map((set, i): ReplicaLoad => {
-    // Memory is shared by those that have no devices of their own.
-    const replicas = set.devices.length + set.rpc.length > 0 ? 1 : sets.length
-    return { options: shared, set, share: shares[i]!, replicas }
+    if (set.devices.length + set.rpc.length === 0) {
+      return { options: shared, set, share: shares[i]!, replicas: sets.length }
+    }
+    // It has memory of its own, and works best near its devices, wherever they are.
+    return { options: shared, set, share: { ...shares[i]!, cpus: [], isApart: false }, replicas: 1 }
   })
   return ReplicaPool.open(loads, { onProgress, ...on }, signal)
 }

@@ -264,7 +264,7 @@ export class ReplicaPool implements RowCaptioner {
 
 function summary(count: number, all: string[]): string {
   const different = [...new Set(all)]
-  return count === 1 ? different[0]! : `${count} replicas of ${different.join('; ')}`
+  return count === 1 ? different[0]! : `${count} replicas, each ${different.join(' or ')}`
 }
 
 function endsReplicas(reason: string): RowCaption {

@@ -26,8 +26,6 @@ export type ReplicaAnswer = ReplicaInfo | RowCaption
 /** What a replica that has loaded tells of itself. */
 export interface ReplicaInfo {
   captioner: CaptionerInfo
-  /** ggml's names; none: the CPU. */
-  devices: string[]
   /**
    * Rows to hand it at once: those that it works on, and as many waiting as its engine may finish together, so that
    * nothing there waits for the coordinator.

@@ -33,11 +33,10 @@ async function load(
   const onProgress = (fraction: number) => tell({ fraction })
   const loaded = await loadReplica(
     { ...options, threads, decoders, signal, onProgress },
-    { set, replicas, isApart: share.isApart && replicas > 1 }
+    { set, replicas, isApart: share.isApart }
   )
   captioner = loaded.rows()
-  const { devices, sequences } = loaded.info
-  return { captioner: captioner.info, devices, places: loaded.places + sequences }
+  return { captioner: captioner.info, places: loaded.places + loaded.info.sequences }
 }
 
 /** Bytes that no other process shares: mapped weights are shared by all replicas. */

@@ -2,6 +2,7 @@ import type { EngineTime, RowCaption, RowInput } from '../caption'
 import { Child, ChildLost } from '../child'
 import { VcapError } from '../errors'
 import { packageFile } from '../package'
+import { ownGpus } from './own-gpus'
 import type { ReplicaAnswer, ReplicaEvent, ReplicaInfo, ReplicaLoad, ReplicaRequest } from './protocol'
 
 /** A replica that is let go ends at once. */
@@ -19,16 +20,16 @@ export class Replica {
   /** What its engine has done, as last heard. */
   time: EngineTime = { engines: 1, busy: 0, filled: 0 }
   info: ReplicaInfo | undefined
+  readonly #load: ReplicaLoad
   readonly #child: Child<ReplicaRequest, ReplicaAnswer, ReplicaEvent>
   #heard = performance.now()
   /** How long it had been silent when it was ended for that. */
   #silentMs: number | undefined
 
   /** Throws `ChildLost` where the system refuses at once. */
-  constructor(
-    private readonly load: ReplicaLoad,
-    onLoading: () => void
-  ) {
+  constructor(load: ReplicaLoad, onLoading: () => void) {
+    const { set, env } = ownGpus(load.set, process.env)
+    this.#load = { ...load, set }
     this.#child = new Child(packageFile('dist', 'replicas', 'replica-main.js'), {
       onEvent: (event) => {
         this.#heard = performance.now()
@@ -42,7 +43,7 @@ export class Replica {
       },
       // What ggml writes before it ends a process is for its developers.
       quiet: process.env.VCAP_LOG !== '1',
-      env: { ...process.env, GGML_NO_BACKTRACE: '1' },
+      env: { ...env, GGML_NO_BACKTRACE: '1' },
       exitGraceMs
     })
   }
@@ -54,8 +55,8 @@ export class Replica {
   /** Resolves when it has loaded. Rejects with what loading throws, `ReplicaLost` and `aborted`. */
   async open(signal: AbortSignal | undefined): Promise<ReplicaInfo> {
     // ggml connects to RPC servers on the process's JavaScript thread.
-    const blocksEvents = this.load.set.rpc.length > 0
-    const answer = await this.#ask({ what: 'load', load: this.load }, { signal, blocksEvents })
+    const blocksEvents = this.#load.set.rpc.length > 0
+    const answer = await this.#ask({ what: 'load', load: this.#load }, { signal, blocksEvents })
     return (this.info = answer as ReplicaInfo)
   }
 

@@ -72,7 +72,7 @@ export class Seat {
       replica: this.number,
       state: this.isReady ? 'ready' : replica ? 'loading' : 'lost',
       pid: replica?.pid ?? null,
-      devices: replica?.info?.devices ?? [],
+      devices: [...this.load.set.devices, ...this.load.set.rpc],
       rows: this.underWay.size,
       done: this.#done,
       rate: this.isReady ? (this.#done - this.#doneBefore) / Math.max(1, seconds) : 0,

@@ -208,7 +208,7 @@ test('the library: one captioner for several runs; a row that is given up leaves
   const captioner = await loadReplicas({ ...options, dpSize: 2 }, { onReplicas: (all) => states.push(all) })
   after(() => captioner.close())
   assert.equal(captioner.info.concurrency, 8)
-  assert.match(captioner.info.summary, /^2 replicas of /)
+  assert.match(captioner.info.summary, /^2 replicas, each /)
   const given = new AbortController()
   const rows = paths.map((file, i) =>
     captioner.captionRow({ path: file }, i === 3 ? given.signal : new AbortController().signal)
