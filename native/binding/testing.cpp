@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "binding/convert.h"
+#include "core/device_rates.h"
 #include "core/devices.h"
 #include "core/vision/llava/cut.h"
 
@@ -74,6 +75,21 @@ Napi::Value copied(const Napi::CallbackInfo & info) {
     return Napi::Number::New(info.Env(), static_cast<double>(bytes_copied));
 }
 
+/** deviceRates(name, side, threads) */
+Napi::Value device_rates(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        const std::vector<ggml_backend_dev_t> found = find_devices({info[0].ToString()});
+        const DeviceRates rates = measure_device(found.front(), info[1].ToNumber(), info[2].ToNumber());
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("halfProducts", rates.half_products);
+        object.Set("floatProducts", rates.float_products);
+        object.Set("reading", rates.reading);
+        object.Set("upload", rates.upload);
+        return object;
+    });
+}
+
 /** serveRpc(endpoint) */
 Napi::Value serve_rpc(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
@@ -90,6 +106,7 @@ Napi::Object testing(Napi::Env env) {
     object.Set("layout", Napi::Function::New(env, layout));
     object.Set("cut", Napi::Function::New(env, cut));
     object.Set("bytesCopied", Napi::Function::New(env, copied));
+    object.Set("deviceRates", Napi::Function::New(env, device_rates));
     object.Set("serveRpc", Napi::Function::New(env, serve_rpc));
     return object;
 }

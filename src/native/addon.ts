@@ -245,6 +245,15 @@ export interface Addon {
 
 /** What tests may see of the inside. `geometry`: of `NativeVision`, without `featureWidth`. */
 export interface NativeTesting {
+  /**
+   * How fast a device is: FLOP/s of square products of F16 and of F32 weights, `side` numbers a side, and bytes/s of
+   * reading weights for one column and of copying to the device. Takes some seconds.
+   */
+  deviceRates(
+    name: string,
+    side: number,
+    threads: number
+  ): { halfProducts: number; floatProducts: number; reading: number; upload: number }
   /** Serves the CPU as a ggml RPC server at `host:port`, for as long as the process lives. */
   serveRpc(endpoint: string): void
   /** How an image is laid out; `maxTiles` bounds the tiles of the grid (0: the overview alone). */

@@ -60,7 +60,7 @@ void caption(LanguageModel & model, const std::string & question) {
             model.embeddings().copy_row(tokens[i], batch.add(0, position++, i + 1 == tokens.size()));
         }
         model.decode(batch);
-        const float * logits = model.logits(static_cast<int>(tokens.size()) - 1);
+        const float * logits = model.output(static_cast<int>(tokens.size()) - 1, 0).logits;
         const auto next = static_cast<llama_token>(std::max_element(logits, logits + model.vocabulary()) - logits);
         model.tokenizer().piece(next);
         model.tokenizer().ends(next);

@@ -8,6 +8,7 @@
 
 #include "core/devices.h"
 #include "core/vision/llava/config.h"
+#include "core/vision/llava/tower.h"
 #include "core/vision/vision.h"
 #include "demo_model.h"
 
@@ -25,14 +26,19 @@ struct Tower {
     GgufFile file{demo::mmproj};
     llava::Config config = llava::read_config(file);
     CpuThreads threads{1};
-    std::unique_ptr<VisionModel> tower =
-        open_vision_model(file, ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), threads);
+    ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+    std::unique_ptr<VisionModel> tower = open_vision_model(file, cpu, threads);
+
+    /** As on a device of another kind. */
+    explicit Tower(const llava::Arithmetic & arithmetic)
+        : tower(std::make_unique<llava::Tower>(file, config, cpu, arithmetic, threads)) {}
+    Tower() = default;
 };
 
 }   // namespace
 
-TEST("vision: every token agrees with transformers on the trained weights") {
-    Tower t;
+/** Holds every token's features against those that transformers has for the same tiles. */
+static void check_against_transformers(Tower & t) {
     const std::vector<char> pixels = read_file("test/fixtures/demo-tower/tiles.bin");
     const std::vector<char> bytes = read_file("test/fixtures/demo-tower/features.bin");
     const size_t tile_bytes = 3ull * t.config.geometry.tile_size * t.config.geometry.tile_size;
@@ -61,6 +67,20 @@ TEST("vision: every token agrees with transformers on the trained weights") {
         }
         CHECK(dot / std::sqrt(ours * theirs) >= 0.99999);
     }
+}
+
+TEST("vision: every token agrees with transformers on the trained weights") {
+    Tower t;
+    check_against_transformers(t);
+}
+
+TEST("vision: so it does with each arithmetic that other devices get") {
+    for (const llava::Arithmetic & arithmetic :
+         {llava::Arithmetic{true, true, 1200 << 20}, {false, true, 1200 << 20}}) {
+        Tower t(arithmetic);
+        check_against_transformers(t);
+    }
+    CHECK(llava::choose_arithmetic(Tower().config, Tower().cpu).flash_attention);
 }
 
 TEST("vision: a tile's features do not depend on its company") {

@@ -37,13 +37,23 @@ export async function loadPair(addon, expected, options = {}) {
   ).promise
 }
 
-/** Figures of every image and prompt: `{ images: [...], captions: [...], faults: [...] }`. */
-export async function checkModel(addon, expected) {
-  const model = await loadPair(addon, expected)
+/**
+ * Figures of every image and prompt: `{ images: [...], captions: [...], faults: [...] }`. `options` as of `loadModel`;
+ * `bound` is what must hold where it is not that of the model's types.
+ */
+export async function checkModel(addon, expected, options = {}, bound = undefined) {
+  const model = await loadPair(addon, expected, options)
   try {
     const images = await checkImages(addon, model, expected)
     const captions = await checkCaptions(model, expected)
-    return { images, captions, faults: [...imageFaults(images, expected), ...captionFaults(captions, expected)] }
+    return {
+      images,
+      captions,
+      faults: [
+        ...imageFaults(images, bound ?? bounds[expected.visionType]),
+        ...captionFaults(captions, bound ?? bounds[expected.precision])
+      ]
+    }
   } finally {
     await model.close()
   }
@@ -101,8 +111,7 @@ async function checkCaptions(model, expected) {
 }
 
 // Written so that NaN is a fault.
-function imageFaults(images, { visionType }) {
-  const bound = bounds[visionType]
+function imageFaults(images, bound) {
   return images.flatMap((image) =>
     [
       image.grid === image.expectedGrid || `grid ${image.grid} instead of ${image.expectedGrid}`,
@@ -116,8 +125,7 @@ function imageFaults(images, { visionType }) {
   )
 }
 
-function captionFaults(captions, { precision }) {
-  const bound = bounds[precision]
+function captionFaults(captions, bound) {
   return captions.flatMap((caption, i) =>
     [
       caption.promptTokens === caption.expectedPromptTokens ||

@@ -5,7 +5,6 @@
 
 #include "core/devices.h"
 #include "core/error.h"
-#include "core/finite.h"
 #include "core/language/tensor_split.h"
 #include "core/threads.h"
 #include "core/vision/pixel_pool.h"
@@ -411,8 +410,10 @@ void Engine::answer_embedding(const JobPtr & job) {
 void Engine::decode() {
     clear_poisoned();
     while (!ready_.empty() && scheduler_.free_slots() > 0 && !poisoned_) {
-        scheduler_.admit(ready_.front());
+        const JobPtr job = ready_.front();
         ready_.pop_front();
+        scheduler_.admit(job);
+        language_model_->want_logits(job->slot, job->sequence->needs_logits());
     }
     const std::vector<Scheduler::Slice> slices = scheduler_.plan(batch_->capacity());
     if (slices.empty()) {
@@ -436,13 +437,13 @@ void Engine::decode() {
         if (job.prefilled_at == Clock::time_point{}) {
             job.prefilled_at = now;
         }
-        const float * logits = language_model_->logits(output_rows[i]);
-        if (!all_finite(logits, language_model_->vocabulary())) {
+        const RowOutput output = language_model_->output(output_rows[i], job.slot);
+        if (!output.finite) {
             poisoned_ = true;
             fail_not_finite(slices[i].job, "logits");
             continue;
         }
-        if (!job.sequence->advance(logits, *language_model_)) {
+        if (!job.sequence->advance(output, *language_model_)) {
             continue;
         }
         not_finite_ = 0;

@@ -36,11 +36,12 @@ int Sequence::add_rows(Batch & batch, int slot, int count, const VisionFeatures 
     return reaches_end ? batch.size() - 1 : -1;
 }
 
-bool Sequence::advance(const float * logits, const LanguageModel & model) {
+bool Sequence::advance(const RowOutput & output, const LanguageModel & model) {
     if (wants_first_logits_ && tokens_.empty()) {
-        first_logits_.assign(logits, logits + model.vocabulary());
+        first_logits_.assign(output.logits, output.logits + model.vocabulary());
     }
-    const llama_token token = sampler_.choose(logits, model.vocabulary());
+    const llama_token token =
+        output.logits == nullptr ? output.likeliest : sampler_.choose(output.logits, model.vocabulary());
     if (model.tokenizer().ends(token) && !ignore_eos_) {
         return true;
     }

@@ -41,10 +41,12 @@ public:
     int add_rows(Batch & batch, int slot, int count, const VisionFeatures & features,
                  const std::vector<float> & newline, const TokenEmbeddings & embeddings);
 
+    /** Whether the likeliest token is not enough: logits are sampled from, or asked for. */
+    bool needs_logits() const { return wants_first_logits_ || !sampler_.greedy(); }
     /**
-     * Takes the next token from the logits, [vocabulary], which are finite numbers. True when the caption is finished.
+     * Takes the next token from an output whose logits are finite numbers. True when the caption is finished.
      */
-    bool advance(const float * logits, const LanguageModel & model);
+    bool advance(const RowOutput & output, const LanguageModel & model);
     /** The caption so far, without tiles and timings. */
     Caption caption(const LanguageModel & model) const;
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/finite.h"
 #include "core/language/hyperparameters.h"
 #include "core/log.h"
 
@@ -12,8 +13,10 @@ namespace vcap {
 namespace {
 
 // Rows that one llama_decode takes at most: enough to fill the matrix kernels, and few enough that a batch with a long
-// prompt holds up the captions that share it only briefly.
-constexpr int BATCH_ROWS = 512;
+// prompt holds up the captions that share it only briefly. A GPU reads all weights for each batch and needs more rows
+// until that no longer counts (docs/cuda.md).
+constexpr int CPU_BATCH_ROWS = 512;
+constexpr int GPU_BATCH_ROWS = 2048;
 // The most positions that a sequence gets where the model's header decides, since a damaged header may state billions.
 constexpr int64_t MAX_TRAINED_CONTEXT = 1 << 20;
 // llama.cpp rounds the positions of a sequence up to a multiple of this number.
@@ -52,6 +55,10 @@ LanguageModel::LanguageModel(const std::vector<std::shared_ptr<const GgufFile>> 
     load_model(files, options, progress);
     watch_.require_as_opened();
     const llama_context_params params = choose_context(*files.front(), options);
+    // llama.cpp cannot where tensors are split, since each device then has a part of the logits.
+    if (!options.split_tensors && can_choose_on(options.devices, vocabulary())) {
+        choosers_.resize(sequences_);
+    }
     open_context(params, threads);
 }
 
@@ -135,10 +142,12 @@ llama_context_params LanguageModel::choose_context(const GgufFile & file, const 
     }
     params.n_ctx = static_cast<uint32_t>(all_positions);
     params.n_seq_max = static_cast<uint32_t>(sequences_);
-    params.n_batch = BATCH_ROWS;
-    params.n_ubatch = BATCH_ROWS;
-    // A batch asks for the logits of one row of each sequence at most.
-    params.n_outputs_max = static_cast<uint32_t>(std::min(sequences_, BATCH_ROWS));
+    const int batch_rows = options.devices.empty() ? CPU_BATCH_ROWS : GPU_BATCH_ROWS;
+    params.n_batch = batch_rows;
+    params.n_ubatch = batch_rows;
+    // A batch asks for the output of one row of each sequence at most.
+    params.n_outputs_max = static_cast<uint32_t>(std::min(sequences_, batch_rows));
+    params.n_outputs_max_per_seq = 1;
     params.type_k = options.kv_type;
     params.type_v = options.kv_type;
     // Flash attention would round an F32 cache to half precision. On the CPU alone it is always available, but
@@ -151,6 +160,13 @@ llama_context_params LanguageModel::choose_context(const GgufFile & file, const 
 
 /** Allocates the KV cache and the compute buffers. Throws out_of_memory. */
 void LanguageModel::open_context(llama_context_params params, const CpuThreads & threads) {
+    std::vector<llama_sampler_seq_config> choosers;
+    for (size_t sequence = 0; sequence < choosers_.size(); sequence++) {
+        choosers_[sequence] = likeliest_on_device();
+        choosers.push_back({static_cast<llama_seq_id>(sequence), choosers_[sequence].get()});
+    }
+    params.samplers = choosers.data();
+    params.n_samplers = choosers.size();
     params.n_threads = threads.count();
     params.n_threads_batch = threads.count();
     params.no_perf = true;
@@ -184,7 +200,25 @@ void LanguageModel::decode(const Batch & batch) {
     watch_.require_unchanged();
 }
 
-const float * LanguageModel::logits(int row) const { return llama_get_logits_ith(context_.get(), row); }
+void LanguageModel::want_logits(int sequence, bool wanted) {
+    if (choosers_.empty() || wanted != chooses_on_device(sequence)) {
+        return;
+    }
+    // llama.cpp sets a sampler up once: one that was taken away does not come back.
+    SamplerPtr next = wanted ? nullptr : likeliest_on_device();
+    llama_set_sampler(context_.get(), sequence, next.get());
+    choosers_[sequence] = std::move(next);
+}
+
+RowOutput LanguageModel::output(int row, int sequence) const {
+    if (chooses_on_device(sequence)) {
+        const float * sum = llama_get_sampled_probs_ith(context_.get(), row);
+        const llama_token token = llama_get_sampled_token_ith(context_.get(), row);
+        return {nullptr, token, sum != nullptr && all_finite(sum, 1) && token >= 0 && token < vocabulary()};
+    }
+    const float * logits = llama_get_logits_ith(context_.get(), row);
+    return {logits, LLAMA_TOKEN_NULL, all_finite(logits, static_cast<size_t>(vocabulary()))};
+}
 
 bool LanguageModel::forget(int sequence, int from) {
     llama_memory_t memory = llama_get_memory(context_.get());

@@ -9,6 +9,7 @@
 #include "core/cpu_threads.h"
 #include "core/file_watch.h"
 #include "core/gguf_file.h"
+#include "core/language/device_choice.h"
 #include "core/language/token_embeddings.h"
 #include "core/language/tokenizer.h"
 #include "ggml-backend.h"
@@ -59,10 +60,17 @@ private:
     int width_;
 };
 
+/** What LanguageModel::decode() leaves of one row. */
+struct RowOutput {
+    const float * logits;    // [vocabulary], valid until the next decode(); null where a device has chosen the token
+    llama_token likeliest;   // the token of the greatest logit, where a device has chosen it
+    bool finite;             // whether all logits are finite numbers
+};
+
 /**
  * A llama.cpp model, loaded onto its devices, with one context whose KV cache holds `sequences` independent streams.
- * decode(), logits(), forget() and clear() are for one thread, the engine's; the other methods may be called from any
- * thread.
+ * decode(), output(), want_logits(), forget() and clear() are for one thread, the engine's; the other methods may be
+ * called from any thread.
  */
 class LanguageModel {
 public:
@@ -99,10 +107,13 @@ public:
      */
     void decode(const Batch & batch);
     /**
-     * The logits of the last decode()'s row `row`, which was added with wants_logits: [vocabulary]. They stay valid
-     * until the next decode().
+     * Says whether the next outputs of a sequence are its logits. Where they are not, and the devices can do it, each
+     * is the likeliest token, chosen where the logits are computed: of each row 8 bytes come back instead of 4 ·
+     * vocabulary. Costs some milliseconds where it changes what the sequence had before.
      */
-    const float * logits(int row) const;
+    void want_logits(int sequence, bool wanted);
+    /** The output of the last decode()'s row `row` of `sequence`, which was added with wants_logits. */
+    RowOutput output(int row, int sequence) const;
     /**
      * Removes the positions of a sequence from `from` on from the KV cache and returns true. Where the model's memory
      * cannot drop a part of a sequence, removes all its positions and returns false.
@@ -127,9 +138,12 @@ private:
                     const std::function<bool(float)> & progress);
     llama_context_params choose_context(const GgufFile & file, const LanguageModelOptions & options);
     void open_context(llama_context_params params, const CpuThreads & threads);
+    /** Whether the likeliest token is chosen where the logits are computed. */
+    bool chooses_on_device(int sequence) const { return !choosers_.empty() && choosers_[sequence] != nullptr; }
 
     FileWatch watch_;   // goes last, since it guards the mappings
     std::unique_ptr<llama_model, ModelDeleter> model_;
+    std::vector<SamplerPtr> choosers_;   // [sequences], null where logits are wanted; empty where no device can choose
     std::unique_ptr<llama_context, ContextDeleter> context_;
     std::unique_ptr<TokenEmbeddings> embeddings_;
     std::unique_ptr<Tokenizer> tokenizer_;

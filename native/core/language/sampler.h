@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "core/language/device_choice.h"
 #include "llama.h"
 
 namespace vcap {
@@ -21,15 +21,14 @@ public:
      */
     Sampler(float temperature, float top_p, uint32_t seed);
 
+    /** Whether it chooses the likeliest token each time. */
+    bool greedy() const { return chain_ == nullptr; }
     /** `logits`: [vocabulary]. */
     llama_token choose(const float * logits, int vocabulary);
 
 private:
-    struct Deleter {
-        void operator()(llama_sampler * chain) const { llama_sampler_free(chain); }
-    };
-    std::unique_ptr<llama_sampler, Deleter> chain_;   // null: greedy
-    std::vector<llama_token_data> candidates_;        // [vocabulary], kept for its memory
+    SamplerPtr chain_;                           // null: greedy
+    std::vector<llama_token_data> candidates_;   // [vocabulary], kept for its memory
 };
 
 }   // namespace vcap

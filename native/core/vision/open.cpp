@@ -39,7 +39,8 @@ std::unique_ptr<ImageProcessor> open_image_processor(const GgufFile & projector)
 std::unique_ptr<VisionModel> open_vision_model(const GgufFile & projector, ggml_backend_dev_t device,
                                                const CpuThreads & threads) {
     require_llava(projector);
-    return std::make_unique<llava::Tower>(projector, llava::read_config(projector), device, threads);
+    const llava::Config config = llava::read_config(projector);
+    return std::make_unique<llava::Tower>(projector, config, device, llava::choose_arithmetic(config, device), threads);
 }
 
 }   // namespace vcap

@@ -12,9 +12,10 @@ namespace vcap::llava {
 namespace {
 
 // Bytes that the activations of one graph may take, so that a big batch of tiles cannot crowd out the language model.
-// On a CPU fewer are faster: what one operation wrote is then still in a cache when the next one reads it.
-constexpr uint64_t MAX_ACTIVATION_BYTES = 512ull << 20;
-constexpr uint64_t MAX_CPU_ACTIVATION_BYTES = 128ull << 20;
+// On a CPU fewer are faster: what one operation wrote is then still in a cache when the next one reads it. On a GPU
+// sixteen tiles of CLIP-L beside a 34B make matrices that fill all its multiprocessors several times.
+constexpr uint64_t GPU_ACTIVATION_BYTES = 1200ull << 20;
+constexpr uint64_t CPU_ACTIVATION_BYTES = 128ull << 20;
 constexpr int MAX_TILES = 64;
 constexpr int NODES_PER_BLOCK = 40;
 
@@ -51,6 +52,20 @@ std::vector<float> read_floats(const GgufFile & file, const ggml_tensor * tensor
     return values;
 }
 
+bool is_cpu(ggml_backend_dev_t device) { return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU; }
+
+/** Whether a device has flash attention over this tower's heads. */
+bool has_flash_attention(const Config & config, ggml_backend_dev_t device) {
+    const ggml_context_ptr graph(ggml_init({8 * ggml_tensor_overhead(), nullptr, /*no_alloc =*/true}));
+    const auto heads = [&] {
+        ggml_tensor * x = ggml_new_tensor_4d(graph.get(), GGML_TYPE_F32, config.embedding / config.heads, config.heads,
+                                             config.positions(), 1);
+        return ggml_permute(graph.get(), x, 0, 2, 1, 3);
+    };
+    const ggml_tensor * mixed = ggml_flash_attn_ext(graph.get(), heads(), heads(), heads(), nullptr, 1.0f, 0.0f, 0.0f);
+    return ggml_backend_dev_supports_op(device, mixed);
+}
+
 std::string shape_of(const ggml_tensor * tensor) {
     std::string shape;
     for (int i = 0; i < ggml_n_dims(tensor); i++) {
@@ -61,9 +76,17 @@ std::string shape_of(const ggml_tensor * tensor) {
 
 }   // namespace
 
-Tower::Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t device, const CpuThreads & threads)
-    : config_(config), processor_(config), on_cpu_(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU) {
-    if (!on_cpu_) {
+Arithmetic choose_arithmetic(const Config & config, ggml_backend_dev_t device) {
+    if (is_cpu(device)) {
+        return {true, false, CPU_ACTIVATION_BYTES};
+    }
+    return {has_flash_attention(config, device), true, GPU_ACTIVATION_BYTES};
+}
+
+Tower::Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t device, const Arithmetic & arithmetic,
+             const CpuThreads & threads)
+    : config_(config), processor_(config), arithmetic_(arithmetic) {
+    if (!is_cpu(device)) {
         backends_.emplace_back(ggml_backend_dev_init(device, nullptr));
     } else {
         backends_.emplace_back(kernels::open_backend(threads.count()));
@@ -82,11 +105,10 @@ Tower::Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t de
     ggml_backend_cpu_set_abort_callback(cpu, asks, &aborted_);
 
     const uint64_t positions = config.positions();
-    const uint64_t scores = on_cpu_ ? 0 : 2 * positions * config.heads;
+    const uint64_t scores = arithmetic_.flash_attention ? 0 : 2 * positions * config.heads;
     const uint64_t tile_bytes =
         4 * positions * (scores + 8ull * config.embedding + 2ull * config.feed_forward + 2ull * config.feature_width);
-    max_tiles_ = static_cast<int>(
-        std::clamp<uint64_t>((on_cpu_ ? MAX_CPU_ACTIVATION_BYTES : MAX_ACTIVATION_BYTES) / tile_bytes, 1, MAX_TILES));
+    max_tiles_ = static_cast<int>(std::clamp<uint64_t>(arithmetic_.activation_bytes / tile_bytes, 1, MAX_TILES));
 
     load_weights(file);
     ggml_backend_t order[] = {backends_[0].get(), backends_[1].get()};
@@ -192,8 +214,16 @@ void Tower::load_weights(const GgufFile & file) {
     }
 }
 
+ggml_tensor * Tower::product(ggml_context * graph, ggml_tensor * weights, ggml_tensor * x) const {
+    ggml_tensor * product = ggml_mul_mat(graph, weights, x);
+    if (arithmetic_.exact_products) {
+        ggml_prec_set_acc(product, GGML_PREC_F32);
+    }
+    return product;
+}
+
 ggml_tensor * Tower::linear(ggml_context * graph, const Linear & weights, ggml_tensor * x) const {
-    return ggml_add(graph, ggml_mul_mat(graph, weights.weight, x), weights.bias);
+    return ggml_add(graph, product(graph, weights.weight, x), weights.bias);
 }
 
 ggml_tensor * Tower::norm(ggml_context * graph, const Linear & weights, ggml_tensor * x) const {
@@ -212,17 +242,15 @@ ggml_tensor * Tower::attention(ggml_context * graph, const Block & block, ggml_t
     ggml_tensor * q = ggml_permute(graph, split(block.query), 0, 2, 1, 3);
     ggml_tensor * k = ggml_permute(graph, split(block.key), 0, 2, 1, 3);
     const float scale = 1.0f / std::sqrt(static_cast<float>(head));
-    if (on_cpu_) {
+    if (arithmetic_.flash_attention) {
         ggml_tensor * v = ggml_permute(graph, split(block.value), 0, 2, 1, 3);
         ggml_tensor * mixed = ggml_flash_attn_ext(graph, q, k, v, nullptr, scale, 0.0f, 0.0f);
+        ggml_prec_set_acc(mixed, GGML_PREC_F32);
         return linear(graph, block.out, ggml_reshape_3d(graph, mixed, d, positions, tiles));
     }
-    // The attention of other backends (flash attention) rounds keys and values to half precision: products keep F32.
     ggml_tensor * v = ggml_cont(graph, ggml_permute(graph, split(block.value), 1, 2, 0, 3));
-    ggml_tensor * scores = ggml_mul_mat(graph, k, q);
-    ggml_prec_set_acc(scores, GGML_PREC_F32);
-    scores = ggml_soft_max_ext(graph, scores, nullptr, scale, 0.0f);
-    ggml_tensor * mixed = ggml_permute(graph, ggml_mul_mat(graph, v, scores), 0, 2, 1, 3);
+    ggml_tensor * scores = ggml_soft_max_ext(graph, product(graph, k, q), nullptr, scale, 0.0f);
+    ggml_tensor * mixed = ggml_permute(graph, product(graph, v, scores), 0, 2, 1, 3);
     return linear(graph, block.out, ggml_cont_3d(graph, mixed, d, positions, tiles));
 }
 
@@ -230,7 +258,7 @@ ggml_tensor * Tower::attention(ggml_context * graph, const Block & block, ggml_t
 ggml_tensor * Tower::embed_patches(ggml_context * graph, ggml_tensor * patches, int64_t tiles) const {
     const int64_t d = config_.embedding;
     ggml_tensor * kernel = ggml_reshape_2d(graph, patch_kernel_, patches->ne[0], d);
-    ggml_tensor * embedded = ggml_reshape_3d(graph, ggml_mul_mat(graph, kernel, patches), d, config_.patches(), tiles);
+    ggml_tensor * embedded = ggml_reshape_3d(graph, product(graph, kernel, patches), d, config_.patches(), tiles);
     ggml_tensor * classes = ggml_repeat_4d(graph, class_token_, d, 1, tiles, 1);
     return ggml_add(graph, ggml_concat(graph, classes, embedded, 1), positions_);
 }

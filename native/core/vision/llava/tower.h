@@ -13,6 +13,16 @@
 
 namespace vcap::llava {
 
+/** What of the graph depends on the kind of device that computes it (docs/cuda.md). */
+struct Arithmetic {
+    bool flash_attention;        // one operation, without the matrix of scores; else products with a softmax between
+    bool exact_products;         // ask for sums in F32, where the backend's default may be half precision
+    uint64_t activation_bytes;   // that one batch of tiles may take
+};
+
+/** What suits a device, for a tower of this size. */
+Arithmetic choose_arithmetic(const Config & config, ggml_backend_dev_t device);
+
 /**
  * LLaVA's CLIP tower and MLP projector as one ggml graph with a batch dimension: tiles of any number of frames of any
  * number of videos at once. It computes what transformers' LlavaNext computes with vision_feature_layer -2 and the
@@ -21,7 +31,8 @@ namespace vcap::llava {
 class Tower : public VisionModel {
 public:
     /** Loads the weights onto `device`. Throws model_invalid, naming the tensor, out_of_memory, device_unavailable. */
-    Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t device, const CpuThreads & threads);
+    Tower(const GgufFile & file, const Config & config, ggml_backend_dev_t device, const Arithmetic & arithmetic,
+          const CpuThreads & threads);
 
     const ImageProcessor & processor() const override { return processor_; }
     int max_tiles() const override { return max_tiles_; }
@@ -43,6 +54,7 @@ private:
     Linear declare_norm(const GgufFile & file, const std::string & name);
     void load_weights(const GgufFile & file);
 
+    ggml_tensor * product(ggml_context * graph, ggml_tensor * weights, ggml_tensor * x) const;
     ggml_tensor * linear(ggml_context * graph, const Linear & weights, ggml_tensor * x) const;
     ggml_tensor * norm(ggml_context * graph, const Linear & weights, ggml_tensor * x) const;
     ggml_tensor * attention(ggml_context * graph, const Block & block, ggml_tensor * x) const;
@@ -54,7 +66,7 @@ private:
 
     Config config_;
     Processor processor_;
-    bool on_cpu_;
+    Arithmetic arithmetic_;
     std::vector<ggml_backend_ptr> backends_;   // the device's own first, the CPU's last
     int max_tiles_ = 1;
 
