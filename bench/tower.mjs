@@ -17,6 +17,7 @@ import { machine, warnIfBusy } from './machine.mjs'
 import { pair } from './pairs.mjs'
 import { interleave, median } from './rounds.mjs'
 import { buildLlamaTools, llamaTool } from './setup.mjs'
+import { workOf } from './tower-work.mjs'
 import { noise } from './workloads.mjs'
 
 const { values } = parseArgs({
@@ -97,22 +98,6 @@ async function time(captioner, tiles, batch) {
   for (let first = 0; first < tiles.length; first += batch)
     await captioner.embedImages(tiles.slice(first, first + batch))
   return (performance.now() - started) / 1000
-}
-
-/** The multiplications and additions of one tile in all its matrix products, those inside attention included. */
-function workOf({ image, patch, width, layers, feedForward, projection }) {
-  const patches = (image / patch) ** 2
-  const positions = patches + 1
-  const products = [
-    { k: patch * patch * 3, m: width, n: patches, times: 1 },
-    { k: width, m: width, n: positions, times: 4 * layers },
-    { k: width, m: feedForward, n: positions, times: layers },
-    { k: feedForward, m: width, n: positions, times: layers },
-    { k: width, m: projection, n: patches, times: 1 },
-    { k: projection, m: projection, n: patches, times: 1 }
-  ]
-  const attention = 4 * positions * positions * width * layers
-  return { products, flops: products.reduce((sum, { k, m, n, times }) => sum + 2 * k * m * n * times, attention) }
 }
 
 /** The GFLOP/s of the faster of ggml's kernels and ours in the tower's products with weights, one tile at a time. */

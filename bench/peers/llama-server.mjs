@@ -10,8 +10,11 @@ import { context, system } from '../workloads.mjs'
 
 export const name = 'llama-server'
 
-export async function start({ pair, batch, threads }) {
-  const program = llamaTool('llama-server')
+/** The server's file: one that VCAP_LLAMA_SERVER names, such as one built for GPUs, else the one of bench/setup.mjs. */
+export const serverProgram = () => process.env.VCAP_LLAMA_SERVER ?? llamaTool('llama-server')
+
+export async function start({ pair, batch, threads, devices = [] }) {
+  const program = serverProgram()
   if (!existsSync(program)) throw new Error('not built: node bench/setup.mjs')
   const port = await freePort()
   const server = spawn(
@@ -45,7 +48,8 @@ export async function start({ pair, batch, threads }) {
       '0',
       '--no-kv-unified',
       '--no-webui',
-      '--offline'
+      '--offline',
+      ...devices
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] }
   )

@@ -38,6 +38,7 @@ struct Product {
     ggml_context_ptr context;
     ggml_backend_buffer_ptr memory;
     ggml_tensor * weights;
+    ggml_tensor * result;
     ggml_cgraph * graph;
 };
 
@@ -66,7 +67,8 @@ Product make_product(ggml_backend_t backend, ggml_type type, int64_t k, int64_t 
     product.weights = ggml_new_tensor_2d(context, type, k, m);
     ggml_tensor * activations = ggml_new_tensor_2d(context, GGML_TYPE_F32, k, n);
     product.graph = ggml_new_graph(context);
-    ggml_build_forward_expand(product.graph, ggml_mul_mat(context, product.weights, activations));
+    product.result = ggml_mul_mat(context, product.weights, activations);
+    ggml_build_forward_expand(product.graph, product.result);
     product.memory.reset(ggml_backend_alloc_ctx_tensors(context, backend));
     if (product.memory == nullptr) {
         throw Error("out_of_memory", std::string(ggml_backend_name(backend)) + " has no memory for matrices of " +
@@ -77,11 +79,18 @@ Product make_product(ggml_backend_t backend, ggml_type type, int64_t k, int64_t 
     return product;
 }
 
+/** Waits until everything before it is done: what is asked of a device behind a network answers at once. */
+void wait_for(const ggml_tensor * tensor) {
+    float number = 0;
+    ggml_backend_tensor_get(tensor, &number, 0, sizeof(number));
+}
+
 double seconds_of(ggml_backend_t backend, const Product & product) {
     return fastest([&] {
         if (ggml_backend_graph_compute(backend, product.graph) != GGML_STATUS_SUCCESS) {
             throw Error("engine_error", std::string(ggml_backend_name(backend)) + " fails at a matrix product");
         }
+        wait_for(product.result);
     });
 }
 
@@ -109,7 +118,7 @@ DeviceRates measure_device(ggml_backend_dev_t device, int side, int threads) {
     const std::vector<char> source(ggml_nbytes(column.weights));
     rates.upload = bytes / fastest([&] {
                        ggml_backend_tensor_set(column.weights, source.data(), 0, source.size());
-                       ggml_backend_synchronize(backend);
+                       wait_for(column.weights);
                    });
     return rates;
 }

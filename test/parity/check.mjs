@@ -25,6 +25,7 @@ export async function loadPair(addon, expected, options = {}) {
       mmproj: expected.mmproj,
       devices: [],
       splitMode: 'layer',
+      tensorSplit: [],
       sequences: 4,
       contextPerSequence: contextFor(expected),
       threads: 1,
