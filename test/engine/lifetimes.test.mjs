@@ -20,8 +20,8 @@ test('models dropped with work in flight: garbage collection takes them, and the
     const { loadAddon } = require(${JSON.stringify(path.join(root, 'dist/native/load.js'))})
     const files = (folder) => ['vcap-demo', 'vcap-demo-mmproj'].map((name) => folder + '/' + name + '.gguf')
     const [model, mmproj] = files(${JSON.stringify(path.join(root, 'models', 'demo'))})
-    const native = { model, mmproj, devices: [], splitMode: 'layer', sequences: 2, contextPerSequence: 512, threads: 1,
-      kvType: 'f16', chatTemplate: '' }
+    const native = { model, mmproj, devices: [], splitMode: 'layer', tensorSplit: [], sequences: 2,
+      contextPerSequence: 512, threads: 1, kvType: 'f16', chatTemplate: '' }
     const image = { data: new Uint8Array(64 * 48 * 3).fill(90), width: 64, height: 48 }
     const request = { pictures: [image], detail: 'off', prompt: 'What is shown?', maxTokens: 100, temperature: 0,
       topP: 1, seed: 0, ignoreEos: true, firstLogits: false }
@@ -164,6 +164,7 @@ test('objects that are no models are refused, and the process lives', async () =
     mmproj: path.join(folder, 'vcap-demo-mmproj.gguf'),
     devices: [],
     splitMode: 'layer',
+    tensorSplit: [],
     sequences: 1,
     contextPerSequence: 512,
     threads: 1,

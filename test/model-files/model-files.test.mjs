@@ -141,6 +141,7 @@ test('a tensor whose shape contradicts the header is named when it is loaded', a
     mmproj: wide,
     devices: [],
     splitMode: 'layer',
+    tensorSplit: [],
     sequences: 1,
     contextPerSequence: 256,
     threads: 1,
