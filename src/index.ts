@@ -39,6 +39,7 @@ export type {
   ReplicaOptions
 } from './options'
 export type { Picture } from './picture'
+export type { Speed } from './devices/speed'
 export { plan, type Plan, type PlannedFrames } from './plan'
 export { prompts, type PromptName } from './prompts'
 export { loadReplicas } from './replicas/open'

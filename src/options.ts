@@ -140,6 +140,20 @@ const replicas = z.strictObject({ ...load.shape, ...replicaFields })
 const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
 const { anyres, maxTokens, prompt } = answerFields
 const plan = z.strictObject({
+  /** Devices instead of those that are there, such as `8x80GB` or `4xL40S`. */
+  assume: z
+    .array(z.string().regex(/^\s*\d{1,3}\s*x\s*[\w.]+\s*$/))
+    .optional()
+    .describe('list such as 8x80GB, 4x24GiB or 8xH100'),
+  /** Sizes of frames, such as `1280x720`. */
+  sizes: z
+    .array(z.string().regex(/^[1-9]\d{0,4}x[1-9]\d{0,4}$/))
+    .default(['1280x720', '720x1280', '640x480', '597x336'])
+    .describe('list of sizes such as 1280x720'),
+  tpSize: loadFields.tpSize,
+  dpSize: replicaFields.dpSize,
+  sequences: loadFields.sequences,
+  splitMode: loadFields.splitMode,
   model,
   mmproj,
   gpus,

@@ -1,6 +1,15 @@
-import { chooseGpus } from './devices/choose'
 import { findDevices } from './devices/find'
-import { memoryBudget, type MemoryBudget } from './devices/memory'
+import {
+  fittingSequences,
+  maxTrainedContext,
+  memoryBudget,
+  modelNeeds,
+  processBytes,
+  type MemoryBudget
+} from './devices/memory'
+import { assumeDevices, ratesOf } from './devices/rates'
+import { chooseDeviceSets, type DeviceSet, type FoundDevices } from './devices/sets'
+import { estimateSpeed, type Speed } from './devices/speed'
 import { findModel } from './models'
 import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
 import { loadAddon } from './native/load'
@@ -20,17 +29,30 @@ export interface PlannedFrames {
   imageTokens: number
   /** Positions a row needs with prompt and answer. */
   positions: number
-  /** Rows of this kind whose keys and values fit beside the weights at once. */
+  /** Rows of this kind whose keys and values fit beside the weights at once, on one replica. */
   sequences: number
+  /** The same over all replicas. */
+  sequencesInAll: number
+  /** Rows a second of all replicas, by arithmetic; undefined for the CPU and RPC servers. */
+  speed?: Speed
 }
 
 /** What a model needs on certain devices. */
 export interface Plan {
   model: NativeModelFacts
   devices: NativeDevice[]
+  /** Devices of each replica, how many replicas, and captions at once in each: those asked for, or what is best. */
+  tpSize: number
+  dpSize: number
+  sequences: number
   /** Positions of each caption. */
   contextPerSequence: number
+  /** Of one replica's devices. */
   memory: MemoryBudget
+  /** Bytes that the process of a replica takes on the CPU; undefined on other devices. */
+  processBytes?: number
+  /** Whose rates the speed is computed with, where it is. */
+  ratesOf?: string
   /** Frame sizes and numbers that fit the context. */
   frames: PlannedFrames[]
   /** The prompt as the model gets it, where one was asked for. */
@@ -39,12 +61,10 @@ export interface Plan {
 
 /** Tokens of a long question: the reference's own has about so many. */
 const promptTokens = 400
-const sizes = [
-  [1280, 720],
-  [720, 1280],
-  [640, 480],
-  [597, 336]
-] as const
+/** Tokens of a usual answer, where the speed is estimated. */
+const answerTokens = 120
+/** Frames of a row. */
+const frameCounts = [1, 3]
 
 /**
  * What a model needs on the devices asked for, from its files' headers: nothing is loaded.
@@ -56,28 +76,64 @@ export async function plan(options?: PlanOptions): Promise<Plan> {
   const files = findModel(settings.model, settings.mmproj)
   const addon = loadAddon()
   const model = addon.inspect(files.model, files.mmproj, settings.chatTemplate)
-  const { local, servers } = await findDevices(settings.rpc, undefined)
-  const chosen = [...chooseGpus(addon.build, settings.gpus, local), ...servers.flatMap(({ devices: remote }) => remote)]
-  const devices = chosen.length > 0 ? chosen : local.filter(({ type }) => type === 'cpu')
-  const memory = memoryBudget(model, devices, settings.kvType)
+  const found: FoundDevices = settings.assume
+    ? { local: assumeDevices(settings.assume), servers: [] }
+    : await findDevices(settings.rpc, undefined)
+  const gpus = settings.assume ? undefined : settings.gpus
+  const sets = chooseDeviceSets(addon.build, found, { ...settings, gpus }, modelNeeds(model, settings))
+  const { replica, tpSize, replicas } = describeSets(sets, found)
+  const memory = memoryBudget(model, replica, settings.kvType, { replicas })
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
+  const positions = settings.contextPerSequence || Math.min(model.contextTrained, maxTrainedContext)
+  const sequences = settings.sequences ?? fittingSequences(memory, positions)
+  const rates = replica[0] && ratesOf(replica[0])
   const room = contextPerSequence - promptTokens - settings.maxTokens
 
   const frames: PlannedFrames[] = []
-  for (const [width, height] of sizes) {
-    for (const count of [1, 3]) {
+  for (const size of settings.sizes) {
+    const [width = 0, height = 0] = size.split('x').map(Number)
+    for (const count of frameCounts) {
       const pictures = Array.from({ length: count }, () => ({ width, height }))
       const layouts = addon.fit(files.mmproj, pictures, settings.anyres, room)
       const sum = (key: 'tiles' | 'tokens') => layouts.reduce((total, layout) => total + layout[key], 0)
       const imageTokens = sum('tokens')
       if (imageTokens > room) continue
-      const positions = imageTokens + promptTokens + settings.maxTokens
-      const sequences = Math.floor(memory.left / (positions * memory.kvPerPosition))
-      frames.push({ width, height, frames: count, tiles: sum('tiles'), imageTokens, positions, sequences })
+      const tiles = sum('tiles')
+      const needed = imageTokens + promptTokens + settings.maxTokens
+      const atOnce = Math.floor(memory.left / (needed * memory.kvPerPosition))
+      const row = { tiles, prompt: imageTokens + promptTokens, answer: answerTokens }
+      const doing = rates && { rates, devices: tpSize, replicas: sets.length, sequences: Math.min(sequences, atOnce) }
+      frames.push({
+        ...{ width, height, frames: count, tiles, imageTokens, positions: needed },
+        ...{ sequences: atOnce, sequencesInAll: atOnce * sets.length },
+        ...(doing && atOnce > 0 && { speed: estimateSpeed(model, memory.kvPerPosition, row, doing) })
+      })
     }
   }
-  if (settings.prompt === undefined) return { model, devices, contextPerSequence, memory, frames }
+  const made: Plan = {
+    ...{ model, devices: sets.flatMap((set) => devicesOf(set, found)), tpSize, dpSize: sets.length, sequences },
+    ...{ contextPerSequence, memory, frames },
+    ...(rates && { ratesOf: rates.name }),
+    ...(replica.every(({ type }) => type === 'cpu') && {
+      processBytes: processBytes(model, settings.kvType, sequences, positions)
+    })
+  }
+  if (replicas > 1) made.devices = replica // the CPU is one, whoever shares it
+  if (settings.prompt === undefined) return made
   const question = buildPrompt(settings.prompt, 1, undefined)
-  const prompt = addon.promptTokens(files.model, files.mmproj, settings.chatTemplate, question)
-  return { model, devices, contextPerSequence, memory, frames, prompt }
+  return { ...made, prompt: addon.promptTokens(files.model, files.mmproj, settings.chatTemplate, question) }
+}
+
+/** The first replica's devices, their number, and how many replicas share the memory of its devices. */
+function describeSets(sets: DeviceSet[], found: FoundDevices) {
+  const [first] = sets
+  const replica = first ? devicesOf(first, found) : []
+  const isShared = replica.every(({ type }) => type === 'cpu')
+  return { replica, tpSize: replica.length, replicas: isShared ? sets.length : 1 }
+}
+
+function devicesOf({ devices, rpc }: DeviceSet, { local, servers }: FoundDevices): NativeDevice[] {
+  const remote = servers.filter(({ endpoint }) => rpc.includes(endpoint)).flatMap((server) => server.devices)
+  const chosen = [...devices.flatMap((name) => local.find((device) => device.name === name) ?? []), ...remote]
+  return chosen.length > 0 ? chosen : local.filter(({ type }) => type === 'cpu')
 }

@@ -73,6 +73,7 @@ Napi::Object describe_vision(Napi::Env env, const VisionFacts & vision) {
     object.Set("aspect", vision.aspect);
     object.Set("merge", vision.merge);
     object.Set("featureWidth", vision.feature_width);
+    object.Set("tileOperations", vision.tile_operations);
     return object;
 }
 

@@ -48,6 +48,8 @@ const flags: [option: string, flags: string, description: string][] = [
   ['clean', '--clean', 'drop usual openings: "The video shows a man" is "A man"'],
   ['maxFailures', '--max-failures <n|p%>', 'stop when more rows fail than this; 0: at the first'],
   ['grace', '--grace <s>', 'seconds that captions under way may take when the run is stopped'],
+  ['assume', '--assume <list>', 'devices instead of those that are there: 8x80GB, 4x24GiB, 8xH100'],
+  ['sizes', '--sizes <list>', 'sizes of frames: 1280x720,640x480'],
   ['clips', '--clips <n>', 'captions to make; files take turns where they are fewer (default: each once, up to 100)'],
   ['out', '--out <dir>', 'where videos and captions go']
 ]

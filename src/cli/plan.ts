@@ -16,37 +16,57 @@ export function planCommand(): Command {
   })
 }
 
-function describe({ model, devices, contextPerSequence, memory, frames, prompt }: Plan): string {
-  const gigabytes = (bytes: number) =>
-    bytes >= 1e8 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`
+function describe(made: Plan): string {
+  const { model, devices, contextPerSequence, memory, frames, prompt } = made
   const parameters =
     model.parameters >= 1e8 ? `${(model.parameters / 1e9).toFixed(2)} B` : `${(model.parameters / 1e6).toFixed(1)} M`
-  const table = new Table({
-    head: ['frames', 'tiles', 'image tokens', 'positions', 'at once'],
-    style: { head: [], border: [] },
-    colAligns: ['left', 'right', 'right', 'right', 'right']
-  })
-  for (const { width, height, frames: count, tiles, imageTokens, positions, sequences } of frames) {
-    table.push([`${count} of ${width} x ${height}`, tiles, imageTokens, positions, sequences])
-  }
   const overTrained =
     contextPerSequence > model.contextTrained ? ` (trained on ${model.contextTrained}: quality beyond is unknown)` : ''
   return [
     `${model.name || 'model'}: ${parameters} parameters, ${model.layers} layers, ` +
-      `${gigabytes(model.modelBytes)}; projector ${gigabytes(model.mmprojBytes)}`,
+      `${bytesFor(model.modelBytes)}; projector ${bytesFor(model.mmprojBytes)}`,
     `prompt template ${model.chatTemplate}: ${model.chatTemplateReason}`,
-    `devices ${devices.map(({ name, memoryTotal }) => `${name} (${gigabytes(memoryTotal)})`).join(', ')}`,
+    `devices ${devices.map(({ name, memoryTotal }) => `${name} (${bytesFor(memoryTotal)})`).join(', ')}`,
+    `--tp-size ${made.tpSize} --dp-size ${made.dpSize} --bs ${made.sequences}` +
+      (made.processBytes === undefined ? '' : `: ${bytesFor(made.processBytes)} of memory for one process`),
     `context ${contextPerSequence} positions a caption${overTrained}, ` +
       `${(memory.kvPerPosition / 1024).toFixed(1)} KiB each; ` +
-      `${gigabytes(memory.left)} left for them beside the weights`,
+      `${bytesFor(memory.left)} left for them beside the weights${made.dpSize > 1 ? ' in each replica' : ''}`,
     ...(memory.left === 0
       ? ['The weights do not fit these devices: take more of them, or a smaller quantisation.']
       : []),
     ...model.warnings.map((text) => `warning: ${text}`),
-    table.toString(),
+    framesTable(frames),
+    ...(made.ratesOf === undefined
+      ? []
+      : [
+          `videos/s: by arithmetic, with the rates of ${made.ratesOf} and parts of them that are guesses (docs/gpus.md)`
+        ]),
     ...(prompt ? describePrompt(prompt) : []),
     ''
   ].join('\n')
+}
+
+function bytesFor(bytes: number): string {
+  return bytes >= 1e8 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`
+}
+
+function framesTable(frames: Plan['frames']): string {
+  const hasSpeed = frames.some(({ speed }) => speed)
+  const table = new Table({
+    head: ['frames', 'tiles', 'image tokens', 'positions', 'at once', 'in all', ...(hasSpeed ? ['videos/s'] : [])],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left']
+  })
+  for (const row of frames) {
+    const speed = row.speed ? `${row.speed.videosPerSecond.toPrecision(2)}, by ${row.speed.limit}` : ''
+    table.push([
+      `${row.frames} of ${row.width} x ${row.height}`,
+      ...[row.tiles, row.imageTokens, row.positions, row.sequences, row.sequencesInAll],
+      ...(hasSpeed ? [speed] : [])
+    ])
+  }
+  return table.toString()
 }
 
 /** Columns of a line of tokens. */

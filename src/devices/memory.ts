@@ -114,3 +114,23 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
 export function fittingSequences({ left, kvPerPosition }: MemoryBudget, contextPerSequence: number): number {
   return Math.max(1, Math.min(maxSequences, Math.floor(left / (contextPerSequence * kvPerPosition))))
 }
+
+/** Bytes of a process of Node with the addon and no model. */
+const emptyProcess = 67e6
+/** Rows of a batch, and numbers kept of each while it is computed, in widths of an embedding. */
+const batch = { rows: 512, widths: 11.5 }
+
+/**
+ * Resident bytes of a process that has loaded a model on the CPU, with so many captions at once of so many positions:
+ * Node, the weights, keys and values, and what a batch is computed in. Frames under way come on top.
+ */
+export function processBytes(
+  { modelBytes, mmprojBytes, kvBytesPerPosition, embeddingWidth }: NativeModelFacts,
+  kvType: KvType,
+  sequences: number,
+  contextPerSequence: number
+): number {
+  const kept = sequences * roundUp(contextPerSequence) * kvBytesPerPosition * kvScale[kvType]
+  const computing = batch.rows * batch.widths * embeddingWidth * 4
+  return emptyProcess + modelBytes + mmprojBytes + kept + computing
+}

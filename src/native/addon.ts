@@ -49,6 +49,8 @@ export interface NativeVision {
   merge: 'spatial_unpad' | 'spatial' | 'flat'
   /** Numbers of one image feature; equals the language model's embedding width. */
   featureWidth: number
+  /** Floating-point operations of the tower and the projector for one tile. */
+  tileOperations: number
 }
 
 /** What the headers of a language model and its projector say, before any weight is read. */
@@ -243,7 +245,7 @@ export interface Addon {
   testing: NativeTesting
 }
 
-/** What tests may see of the inside. `geometry`: of `NativeVision`, without `featureWidth`. */
+/** What tests may see of the inside. `geometry`: of `NativeVision`, without `featureWidth` and `tileOperations`. */
 export interface NativeTesting {
   /**
    * How fast a device is: FLOP/s of square products of F16 and of F32 weights, `side` numbers a side, and bytes/s of
@@ -257,10 +259,15 @@ export interface NativeTesting {
   /** Serves the CPU as a ggml RPC server at `host:port`, for as long as the process lives. */
   serveRpc(endpoint: string): void
   /** How an image is laid out; `maxTiles` bounds the tiles of the grid (0: the overview alone). */
-  layout(geometry: Omit<NativeVision, 'featureWidth'>, width: number, height: number, maxTiles: number): unknown
+  layout(
+    geometry: Omit<NativeVision, 'featureWidth' | 'tileOperations'>,
+    width: number,
+    height: number,
+    maxTiles: number
+  ): unknown
   /** An image's tiles, `[tiles, tileSize, tileSize, 3]`: the overview, then the grid row by row. */
   cut(
-    geometry: Omit<NativeVision, 'featureWidth'>,
+    geometry: Omit<NativeVision, 'featureWidth' | 'tileOperations'>,
     picture: Picture,
     maxTiles: number
   ): {

@@ -25,6 +25,7 @@ struct VisionFacts {
     std::string merge;                            // spatial_unpad | spatial | flat
     int feature_width = 0;                        // numbers of one image feature: the language model's embedding width
     std::vector<std::string> warnings;            // what people should know of the file, a sentence each
+    double tile_operations = 0;                   // floating-point operations of the tower and the projector for a tile
 };
 
 /** What one picture becomes: its grid of tiles, and the tokens they are for the language model. */

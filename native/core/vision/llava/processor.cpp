@@ -10,10 +10,24 @@
 
 namespace vcap::llava {
 
+namespace {
+
+/** Additions and multiplications of one tile: every matrix product, and the products of attention. */
+double tile_operations(const Config & config) {
+    const double d = config.embedding;
+    const double positions = config.positions();
+    const double patch = 3.0 * config.geometry.patch_size * config.geometry.patch_size;
+    const double block = 2 * positions * (4 * d * d + 2 * d * config.feed_forward) + 4 * positions * positions * d;
+    const double width = config.feature_width;
+    return config.blocks * block + 2 * config.patches() * (patch * d + d * width + width * width);
+}
+
+}   // namespace
+
 Processor::Processor(Config config) : config_(std::move(config)) {
     const TileGeometry & geometry = config_.geometry;
     facts_ = {geometry.tile_size, geometry.patch_size,   geometry.pinpoints, geometry.aspect,
-              geometry.merge,     config_.feature_width, config_.warnings};
+              geometry.merge,     config_.feature_width, config_.warnings,   tile_operations(config_)};
 }
 
 size_t Processor::tile_bytes() const { return 3ull * config_.geometry.tile_size * config_.geometry.tile_size; }
