@@ -17,7 +17,7 @@ const main = path.join(folder, 'main.cjs')
 fs.writeFileSync(
   main,
   `
-  const { serve } = require(${JSON.stringify(path.join(modules, 'child-main.js'))})
+  const { requireParent, serve } = require(${JSON.stringify(path.join(modules, 'child-main.js'))})
   const { VcapError } = require(${JSON.stringify(path.join(modules, 'errors.js'))})
   const cancelled = []
   const works = {
@@ -33,6 +33,7 @@ fs.writeFileSync(
     throw: () => { throw new TypeError('a mistake') },
     exit: ({ status }) => process.exit(status),
     block: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000),
+    busy: () => { for (const end = Date.now() + 60_000; Date.now() < end; ) requireParent() },
     env: ({ name }) => process.env[name],
     tell: ({ events }) => { for (const event of events) process.send({ event }) },
     write: ({ descriptor, text }) => require('node:fs').writeSync(descriptor, text)
@@ -305,6 +306,30 @@ test('a child at work goes when its owner is killed', async () => {
   const pid = await childOf(process)
   process.kill('SIGKILL')
   await gone(pid)
+})
+
+test('a child in the midst of a long call goes when its owner is killed, if it looks for it', async () => {
+  const process = owner(`child.request({ what: 'busy' })`)
+  const pid = await childOf(process)
+  await pause(200)
+  process.kill('SIGKILL')
+  await gone(pid)
+})
+
+test('a signal that asks processes to end is for its owner to heed', async () => {
+  const child = start()
+  const pid = await child.request({ what: 'pid' })
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.kill(pid, signal)
+  assert.equal(await child.request({ what: 'echo', value: 'still here' }), 'still here')
+})
+
+test('stop() resolves when its process is gone', async () => {
+  const child = start()
+  const pid = await child.request({ what: 'pid' })
+  assert.equal(child.pid, pid)
+  await child.stop()
+  assert.ok(!isThere(pid))
+  await child.stop()
 })
 
 for (const signal of ['SIGINT', 'SIGHUP']) {

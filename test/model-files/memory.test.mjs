@@ -19,6 +19,17 @@ test('34B on 80 GB: what fits beside the weights, and never more than 16', () =>
   assert.equal(fit(36.5e9, [gpu], 'f16', 16_384), 8)
 })
 
+test('replicas that share a memory: a mapped language model is there once, all else for each', () => {
+  const cpu = [{ ...gpu, name: 'CPU', type: 'cpu', memoryTotal: 200e9 }]
+  const left = (replicas, mmap) => memoryBudget(facts(20e9), cpu, 'f16', { replicas, mmap }).left
+  const near = (seen, expected) => assert.ok(Math.abs(seen - expected) < 1, `${seen}, not ${expected}`)
+  assert.equal(left(1, true), memoryBudget(facts(20e9), cpu, 'f16').left)
+  near(left(1, false), left(1, true))
+  near(left(4, true), (200e9 * 0.94 - 4 * 1e9 - 20e9) / 4 - 0.7e9)
+  near(left(4, false), (200e9 * 0.94 - 4 * 1e9) / 4 - 20.7e9)
+  assert.equal(left(64, false), 0)
+})
+
 test('where not even one fits, one is chosen, and the check says so', () => {
   assert.equal(fit(68.8e9, [{ ...gpu, memoryTotal: 24e9 }]), 1)
   assert.equal(fit(1e9, [{ ...gpu, type: 'cpu', memoryTotal: 0 }]), 1)
