@@ -5,6 +5,7 @@ import path from 'node:path'
 import nodeGypBuild from 'node-gyp-build'
 import { loadAddon } from '../../dist/native/load.js'
 import { root } from '../cache.mjs'
+import { gpuCode } from './fatbin.mjs'
 
 /** What a command prints; undefined where it is not here or fails. */
 function output(command, ...args) {
@@ -43,22 +44,13 @@ export async function build() {
   const needed = [...(output('readelf', '-d', file) ?? '').matchAll(/NEEDED.*\[(.*)\]/g)].map(([, name]) => name)
   const undefinedNames = (output('nm', '-D', '--undefined-only', file) ?? '').match(/\bcu[A-Z]\w+/g) ?? []
   const missing = undefinedNames.filter((name) => !name.startsWith('cubl'))
-  const code = machineCode(file)
+  const code = gpuCode(file)
   return {
     right: !needed.some((name) => name.startsWith('libcuda.so')) && missing.length === 0,
     summary:
       `llama.cpp ${llamaCpp}, ${backends.join(', ')}; ${(bytes / 1e6).toFixed(1)} MB; needs ${needed.join(', ')}` +
       (missing.length > 0 ? `; undefined: ${missing.join(', ')}` : ''),
-    ...(code && { table: { head: ['code for', 'modules'], rows: Object.entries(code) } }),
+    ...(Object.keys(code).length > 0 && { table: { head: ['code for', 'modules'], rows: Object.entries(code) } }),
     data: { file: path.relative(root, file), bytes, needed, missing, code, backends }
   }
-}
-
-/** How many modules of machine code the file has for each GPU, where NVIDIA's tool can tell. */
-function machineCode(file) {
-  const listed = output(process.env.CUOBJDUMP ?? 'cuobjdump', '--list-elf', file)
-  if (listed === undefined) return undefined
-  const counts = {}
-  for (const [name] of listed.matchAll(/\bsm_\d+[a-z]?\b/g)) counts[name] = (counts[name] ?? 0) + 1
-  return counts
 }

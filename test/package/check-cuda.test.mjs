@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import test, { after } from 'node:test'
+import { gpuCode } from '../../bench/cuda/fatbin.mjs'
 import { loadAddon } from '../../dist/native/load.js'
 import { root } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
@@ -51,4 +52,23 @@ test('without a GPU the check fails and says how to try it', { skip: gpus && 'th
   assert.equal(status, 1)
   assert.match(devices.failed, /There is no GPU here .*--device none --short/)
   assert.match(report, /^## devices: FAILED/m)
+})
+
+const nvcc = spawnSync('nvcc', ['--version']).status === 0
+
+test('the GPU code in a file is told by architecture', { skip: !nvcc && 'there is no nvcc' }, () => {
+  const [source, object] = ['kernel.cu', 'kernel.o'].map((name) => path.join(folder, name))
+  fs.writeFileSync(source, '__global__ void twice(float * x) { x[threadIdx.x] *= 2; }')
+  const code = ['arch=compute_80,code=[compute_80,sm_80]', 'arch=compute_89,code=sm_89']
+  code.push('arch=compute_90a,code=sm_90a')
+  const { status, stderr } = spawnSync('nvcc', [
+    '-c',
+    source,
+    '-o',
+    object,
+    ...code.map((each) => `--generate-code=${each}`)
+  ])
+  assert.equal(status, 0, String(stderr))
+  assert.deepEqual(gpuCode(object), { compute_80: 1, sm_80: 1, sm_89: 1, sm_90a: 1 })
+  assert.deepEqual(gpuCode(source), {})
 })
