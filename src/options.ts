@@ -300,16 +300,24 @@ function kindOf(field: z.ZodType): OptionField['kind'] {
 
 function parser<T extends z.ZodObject>(schema: T): (options: unknown) => z.output<T> {
   return (options = {}) => {
-    const result = schema.safeParse(options)
-    if (result.success) return result.data
-    throw new VcapError('usage', explain(schema, options, result.error.issues[0]!))
+    let why: string
+    try {
+      const result = schema.safeParse(options)
+      if (result.success) return result.data
+      why = explain(schema, options, result.error.issues[0]!)
+    } catch (cause) {
+      // A getter or a proxy of theirs throws.
+      throw new VcapError('usage', `Expected options that can be read but received ${describe(options)}`, { cause })
+    }
+    throw new VcapError('usage', why)
   }
 }
 
 function explain(schema: z.ZodObject, options: unknown, issue: z.core.$ZodIssue): string {
   const fields = schema.shape as Record<string, z.ZodType>
   if (issue.code === 'unrecognized_keys') {
-    return `Expected one of ${Object.keys(fields).join(', ')} as an option but received ${issue.keys.join(', ')}`
+    const received = oneLine(issue.keys.join(', '))
+    return `Expected one of ${Object.keys(fields).join(', ')} as an option but received ${received}`
   }
   const field = issue.path[0]
   if (field === undefined) return `Expected object for options but received ${describe(options)}`
@@ -320,6 +328,19 @@ function explain(schema: z.ZodObject, options: unknown, issue: z.core.$ZodIssue)
 
 /** A value and its type, for messages. */
 function describe(value: unknown): string {
-  const shown = typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value)
+  const shown = oneLine(show(value))
   return `${shown.length > 80 ? `${shown.slice(0, 77)}...` : shown} of type ${value === null ? 'null' : typeof value}`
+}
+
+function show(value: unknown): string {
+  const text = () => (typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value))
+  try {
+    return text() ?? 'something'
+  } catch {
+    return 'something' // it leads to itself, has a big integer in it, or throws when it is looked at
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ')
 }
