@@ -52,16 +52,15 @@ before(() => countingClip(at('fine.mp4'), ['-c:v', 'mpeg4'], { count: 10, width:
 
 test('a file that takes more memory than it may costs its own row, by both readers', onLinux, async () => {
   const flat = { width: 14_000, height: 14_000, channels: 3, background: 'red' }
-  await sharp({ create: flat, limitInputPixels: false }).png().toFile(at('large.png'))
+  await sharp({ create: flat, limitInputPixels: false }).png({ compressionLevel: 1 }).toFile(at('large.png'))
   ffmpeg('-f', 'lavfi', '-i', 'color=red:s=5120x5120:r=25:d=0.32', '-c:v', 'qtrle', at('large.mov'))
   const message =
     /^Decoding it takes more memory than a decoder may have: raise --decode-memory \(decodeMemory\), which is 0.5 GiB/
   for (const reader of byBoth) {
     const tight = { ...reader, decodeMemory: 0.5 }
-    for (const [name, numFrames] of [
-      ['large.png', 1],
-      ['large.mov', 8]
-    ]) {
+    // Images do not depend on the reader of videos.
+    const files = [['large.mov', 8], ...(reader === byBoth[0] ? [['large.png', 1]] : [])]
+    for (const [name, numFrames] of files) {
       const earlier = decoderPids()
       await assert.rejects(sample(at(name), { ...tight, numFrames }), { code: 'unreadable', message }, name)
       assert.equal((await sample(at('fine.mp4'), tight)).length, 10)
