@@ -42,7 +42,9 @@ test('what is left out is filled in', () => {
     maxTokens: 300,
     contextPerSequence: 0,
     kvType: 'f16',
-    chatTemplate: ''
+    chatTemplate: '',
+    splitMode: 'layer',
+    sizes: ['1280x720', '720x1280', '640x480', '597x336']
   })
   const { model, splitMode, sequences, mmap, threads, decoders } = parseLoadOptions({})
   assert.deepEqual(
