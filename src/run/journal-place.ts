@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { VcapError } from '../errors'
-import { isPassing, isWritableFolder, syncFolder } from '../folders'
+import { isWritableFolder, syncFolder } from '../folders'
+import { unwritable } from '../rows/output-place'
 import type { RowSink } from '../rows/rows'
 
 /** The folder of a journal. */
@@ -28,9 +28,7 @@ export function makeJournalPlace({ path: output, isFile }: Pick<RowSink, 'path' 
     if (!isBeside && !isOwn(folder)) throw new Error(`${folder} is another user's`)
     return { folder, isTemporary: false }
   } catch (error) {
-    const { message } = error as Error
-    const code = isPassing(error) ? 'write_failed' : 'output_unwritable'
-    throw new VcapError(code, `The journal of ${output} cannot be made: ${message}`, { cause: error })
+    throw unwritable(output, `its journal cannot be made: ${(error as Error).message}`, error)
   }
 }
 
@@ -53,7 +51,12 @@ function isThere(folder: string): boolean {
 
 /** A folder that a power cut does not take away. */
 function make(folder: string): string {
-  fs.mkdirSync(folder, { recursive: true })
+  try {
+    // Not `recursive`: Node tries that without end where a file system, such as /proc, makes no folders at all.
+    fs.mkdirSync(folder)
+  } catch (error) {
+    if (!fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error
+  }
   syncFolder(path.dirname(folder))
   return folder
 }

@@ -191,7 +191,7 @@ function putAside(folder: string): void {
       if (isThere(path.join(aside, name))) {
         fs.rmSync(file)
       } else {
-        fs.mkdirSync(aside, { recursive: true })
+        if (!fs.existsSync(aside)) fs.mkdirSync(aside)
         fs.renameSync(file, path.join(aside, name))
         syncFolder(aside)
       }

@@ -124,7 +124,10 @@ test('what is in the place of a journal, or is no journal of ours, is named', as
   await runLibrary(job.input, job.output, { captioner, restart: true })
   fs.rmSync(journal, { recursive: true })
   fs.writeFileSync(journal, 'a file')
-  const taken = { exitCode: 2, message: new RegExp(`^The journal of ${job.output} cannot be made: .*${journal}`) }
+  const taken = {
+    exitCode: 2,
+    message: new RegExp(`^Output ${job.output} cannot be written: its journal .*${journal}`)
+  }
   await assert.rejects(runLibrary(job.input, job.output, { captioner }), taken)
 })
 

@@ -371,10 +371,10 @@ test('the output to a stream: standard output, a pipe of the shell, a full disk'
   if (!fs.existsSync('/dev/full')) return
   const full = await run(input, '/dev/full')
   assert.equal(full.status, 75)
-  assert.match(full.stderr, /vcap-native: Output could not be written: ENOSPC.*\n$/)
+  assert.match(full.stderr, /vcap-native: Output \/dev\/full cannot be written: ENOSPC.*\n$/)
 })
 
-test('an output that cannot be finished is refused at once, and one that could not be is kept', async () => {
+test('an output that cannot be finished is refused at once, and one that could not be is made by the same command', async () => {
   const input = write('late.csv', `path\n${image}\n`)
   const chosen = ['--model', 'demo', '--gpus', 'none']
   fs.chmodSync(write('read-only.csv', 'before'), 0o444)
@@ -388,6 +388,10 @@ test('an output that cannot be finished is refused at once, and one that could n
     onStderr: (text) => text.includes('"type":"started"') && fs.mkdirSync(at('late-out.csv'), { recursive: true })
   })
   assert.equal(result.status, 75, result.stderr)
-  const [, kept] = /; what was written is kept in (.*)\n$/.exec(result.stderr)
-  assert.equal(readRows(kept)[0].status, 'ok')
+  assert.match(result.stderr, /Output [^ ]*late-out\.csv .*directory/)
+  fs.rmdirSync(at('late-out.csv'))
+  const again = await run(input, at('late-out.csv'), '--json')
+  assert.equal(again.status, 0, again.stderr)
+  assert.doesNotMatch(again.stderr, /"type":"started"/, 'nothing is captioned again')
+  assert.equal(readRows(at('late-out.csv'))[0].status, 'ok')
 })

@@ -67,8 +67,9 @@ test('a captioner in another process writes the file', async () => {
   )
   const rows = readRows(output)
   for (const [i, row] of rows.entries()) {
-    const caption = { text: `text ${i} at ${path.join(folder, `${i}.mp4`)}`, num_frames: '9', status: 'ok', error: '' }
-    const failed = { text: '', num_frames: '', status: 'missing', error: 'No such file' }
+    const text = `text ${i} at ${path.join(folder, `${i}.mp4`)}`
+    const caption = { text, num_frames: '9', status: 'ok', error: '', flags: '' }
+    const failed = { text: '', num_frames: '', status: 'missing', error: 'No such file', flags: '' }
     assert.deepEqual({ ...row }, i === 4 ? { path: '', ...failed } : { path: `${i}.mp4`, ...caption })
   }
   assert.equal(rows.length, 100)
