@@ -374,7 +374,7 @@ test('the output to a stream: standard output, a pipe of the shell, a full disk'
   assert.match(full.stderr, /vcap-native: Output \/dev\/full cannot be written: ENOSPC.*\n$/)
 })
 
-test('an output that cannot be finished is refused at once, and one that could not be is made by the same command', async () => {
+test('an output that cannot be finished is refused at once; one that could not be is made later', async () => {
   const input = write('late.csv', `path\n${image}\n`)
   const chosen = ['--model', 'demo', '--gpus', 'none']
   fs.chmodSync(write('read-only.csv', 'before'), 0o444)
