@@ -47,7 +47,7 @@ export class Lock {
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException
         if (code !== 'ELOCKED') throw unlockable(`${folder} cannot be locked: ${message}`, error)
-        const holder = readHolder(lockfilePath)
+        const holder = findNamed(lockfilePath)
         if (attempt > 0 || !holder || isAlive(holder)) throw lockedError(lockfilePath, holder)
         takeAway(lockfilePath, holder)
       }
@@ -59,9 +59,9 @@ export class Lock {
   }
 }
 
-/** Who holds the lock of a folder; undefined where nobody does, or a dead process. */
+/** Who holds the lock of a folder; undefined where nobody does, or a dead process. Throws `write_failed`. */
 export function findHolder(folder: string): Holder | undefined {
-  const holder = readHolder(lockOf(folder))
+  const holder = findNamed(lockOf(folder))
   return holder && isAlive(holder) ? holder : undefined
 }
 
@@ -180,11 +180,22 @@ function readStartTime(pid: number): string | null {
   }
 }
 
+/** Who is named as a lock's holder. Throws `write_failed` where the disk fails. */
+function findNamed(lock: string): Holder | undefined {
+  try {
+    return readHolder(lock)
+  } catch (error) {
+    throw unlockable(`${holderFileOf(lock)} cannot be read: ${(error as Error).message}`, error)
+  }
+}
+
+/** Undefined where nobody is named. Throws Node's error where the disk fails: that is no lock without a holder. */
 function readHolder(lock: string): Holder | undefined {
   try {
     const holder = JSON.parse(fs.readFileSync(holderFileOf(lock), 'utf8')) as Holder
     return typeof holder.pid === 'number' && typeof holder.host === 'string' ? holder : undefined
-  } catch {
+  } catch (error) {
+    if (isPassing(error)) throw error
     return undefined
   }
 }

@@ -206,7 +206,7 @@ test('a header that announces millions of keys is refused, not read', () => {
 test('of what llama.cpp says the cause is told, without the names of its functions', async () => {
   const model = write(bpe(['a b'])(languageModel(tinyModel)).set('tokenizer.ggml.pre', 'string', 'none such'))
   const options = { model, mmproj, devices: [], splitMode: 'layer', sequences: 1, contextPerSequence: 256 }
-  const rest = { threads: 1, kvType: 'f16', chatTemplate: '' }
+  const rest = { tensorSplit: [], threads: 1, kvType: 'f16', chatTemplate: '' }
   await assert.rejects(addon.loadModel({ ...options, ...rest }, () => {}).promise, (error) => {
     assert.equal(error.code, 'model_invalid')
     assert.match(error.message, /llama\.cpp could not load it \(unknown pre-tokenizer type: 'none such'\)/)

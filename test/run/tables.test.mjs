@@ -86,7 +86,7 @@ test('our own output as input: the run replaces its own columns, says so, and ke
   ])
   assert.match(
     warnings.join(),
-    /^The input's columns text, num_frames, status, error will be replaced by this run's own;/
+    /^The input's columns text, num_frames, status, error, flags will be replaced by this run's own;/
   )
 })
 
