@@ -35,6 +35,11 @@ export function isWritableFolder(folder: string): boolean {
   }
 }
 
+/** Unlike `existsSync`, which takes a disk that fails for one that has nothing. Throws Node's errors. */
+export function isThere(file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false }) !== undefined
+}
+
 /** Errors of a disk that space, a quota, or another try may mend: nothing was asked for that cannot be. */
 const passing = ['ENOSPC', 'EDQUOT', 'EIO', 'ESTALE', 'ETIMEDOUT']
 

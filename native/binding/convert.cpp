@@ -77,24 +77,32 @@ Napi::Object describe_vision(Napi::Env env, const VisionFacts & vision) {
     return object;
 }
 
-/** How much each of so many devices gets, in any unit; empty where nobody says. */
-std::vector<float> to_shares(const Napi::Value & value, size_t devices) {
+/** A list whose items are converted one by one; `what` they are, for the message. */
+template <typename T, typename Convert>
+std::vector<T> to_list(const Napi::Value & value, const std::string & what, const Convert & convert) {
     if (!value.IsArray()) {
-        throw Error("usage", "Expected a list of numbers for tensorSplit");
+        throw Error("usage", "Expected a list of " + what);
     }
     const Napi::Array array = value.As<Napi::Array>();
-    if (array.Length() > 0 && array.Length() != devices) {
-        throw Error("usage", "Expected a share for each of " + std::to_string(devices) + " devices but received " +
-                                 std::to_string(array.Length()));
-    }
-    std::vector<float> shares;
+    std::vector<T> list;
     for (uint32_t i = 0; i < array.Length(); i++) {
-        const Napi::Value share = array.Get(i);
-        const float number = share.IsNumber() ? share.As<Napi::Number>().FloatValue() : 0;
-        if (!(number > 0)) {
+        list.push_back(convert(array.Get(i)));
+    }
+    return list;
+}
+
+/** How much each of so many devices gets, in any unit; empty where nobody says. */
+std::vector<float> to_shares(const Napi::Value & value, size_t devices) {
+    const std::vector<float> shares = to_list<float>(value, "numbers for tensorSplit", [](const Napi::Value & item) {
+        const float share = item.IsNumber() ? item.As<Napi::Number>().FloatValue() : 0;
+        if (!(share > 0)) {
             throw Error("usage", "Expected shares above 0 for tensorSplit");
         }
-        shares.push_back(number);
+        return share;
+    });
+    if (!shares.empty() && shares.size() != devices) {
+        throw Error("usage", "Expected a share for each of " + std::to_string(devices) + " devices but received " +
+                                 std::to_string(shares.size()));
     }
     return shares;
 }
@@ -121,27 +129,11 @@ std::vector<uint8_t> to_bytes(const Napi::Value & value) {
 }
 
 std::vector<std::string> to_strings(const Napi::Value & value) {
-    if (!value.IsArray()) {
-        throw Error("usage", "Expected a list of strings");
-    }
-    const Napi::Array array = value.As<Napi::Array>();
-    std::vector<std::string> strings;
-    for (uint32_t i = 0; i < array.Length(); i++) {
-        strings.push_back(array.Get(i).ToString());
-    }
-    return strings;
+    return to_list<std::string>(value, "strings", [](const Napi::Value & item) { return item.ToString(); });
 }
 
 std::vector<int> to_integers(const Napi::Value & value) {
-    if (!value.IsArray()) {
-        throw Error("usage", "Expected a list of integers");
-    }
-    const Napi::Array array = value.As<Napi::Array>();
-    std::vector<int> integers;
-    for (uint32_t i = 0; i < array.Length(); i++) {
-        integers.push_back(array.Get(i).ToNumber().Int32Value());
-    }
-    return integers;
+    return to_list<int>(value, "integers", [](const Napi::Value & item) { return item.ToNumber().Int32Value(); });
 }
 
 EngineOptions to_engine_options(const Napi::Object & object) {
@@ -185,27 +177,15 @@ Picture to_picture(const Napi::Value & value) {
 ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail) {
     ImageRequest request;
     request.detail = to_detail(detail.ToString());
-    if (!pictures.IsArray()) {
-        throw Error("usage", "Expected a list of pictures");
-    }
-    const Napi::Array array = pictures.As<Napi::Array>();
-    for (uint32_t i = 0; i < array.Length(); i++) {
-        request.pictures.push_back(to_picture(array.Get(i)));
-    }
+    request.pictures = to_list<Picture>(pictures, "pictures", to_picture);
     return request;
 }
 
 std::vector<Size> to_sizes(const Napi::Value & value) {
-    if (!value.IsArray()) {
-        throw Error("usage", "Expected a list of sizes");
-    }
-    const Napi::Array array = value.As<Napi::Array>();
-    std::vector<Size> sizes;
-    for (uint32_t i = 0; i < array.Length(); i++) {
-        const Napi::Object size = array.Get(i).ToObject();
-        sizes.push_back({integer(size, "width", 1), integer(size, "height", 1)});
-    }
-    return sizes;
+    return to_list<Size>(value, "sizes", [](const Napi::Value & item) {
+        const Napi::Object size = item.ToObject();
+        return Size{integer(size, "width", 1), integer(size, "height", 1)};
+    });
 }
 
 CaptionRequest to_caption_request(const Napi::Object & object) {

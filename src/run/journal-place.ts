@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { isWritableFolder, syncFolder } from '../folders'
+import { isThere, isWritableFolder, syncFolder } from '../folders'
 import { unwritable } from '../rows/output-place'
 import type { RowSink } from '../rows/rows'
 
@@ -42,11 +42,6 @@ export function journalFolders(output: string): [beside: string, elsewhere: stri
 function isOwn(folder: string): boolean {
   const stat = fs.lstatSync(folder, { throwIfNoEntry: false })
   return stat?.isDirectory() === true && stat.uid === (process.geteuid?.() ?? stat.uid)
-}
-
-/** Unlike `existsSync`, which takes a disk that fails for one that has nothing. */
-function isThere(folder: string): boolean {
-  return fs.statSync(folder, { throwIfNoEntry: false }) !== undefined
 }
 
 /** A folder that a power cut does not take away. */

@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { CaptionerSettings, RowCaption, RowInput } from '../caption'
 import { requireRowCaption } from '../caption-check'
 import { VcapError } from '../errors'
-import { syncFolder } from '../folders'
+import { isThere, syncFolder } from '../folders'
 import { JournalFile, type JournalScan } from './journal-file'
 import type { JournalPlace } from './journal-place'
 import { KeyTable } from './key-table'
@@ -191,7 +191,7 @@ function putAside(folder: string): void {
       if (isThere(path.join(aside, name))) {
         fs.rmSync(file)
       } else {
-        if (!fs.existsSync(aside)) fs.mkdirSync(aside)
+        if (!isThere(aside)) fs.mkdirSync(aside)
         fs.renameSync(file, path.join(aside, name))
         syncFolder(aside)
       }
@@ -201,11 +201,6 @@ function putAside(folder: string): void {
     const { message } = error as Error
     throw new VcapError('write_failed', `${folder} cannot be put aside: ${message}`, { cause: error })
   }
-}
-
-/** Unlike `existsSync`, which takes a disk that fails for one that has nothing. Throws Node's errors. */
-function isThere(file: string): boolean {
-  return fs.statSync(file, { throwIfNoEntry: false }) !== undefined
 }
 
 /** Throws `read_failed`. */

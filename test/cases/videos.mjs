@@ -320,48 +320,17 @@ const damaged = [
   ]
 ]
 
+const asCover = ['-map', '0', '-map', '1', '-c:v', 'mjpeg', '-disposition:v', 'attached_pic']
+const coverArt = (file) => ffmpeg(...tone(1), ...moving(1), ...asCover, file)
+
 const withoutVideo = [
   ['audio only (M4A)', 'audio.m4a', (file) => ffmpeg(...tone(1), file)],
   ['audio only (WAV)', 'audio.wav', (file) => ffmpeg(...tone(1), file)],
   ['audio only (MP3)', 'audio.mp3', (file) => ffmpeg(...tone(1), file)],
   ['audio only (OGG)', 'audio.ogg', (file) => ffmpeg(...tone(1), '-c:a', 'flac', file)],
   ['audio only (MKV)', 'audio.mkv', (file) => ffmpeg(...tone(1), '-c:a', 'aac', file)],
-  [
-    'cover art as the only video stream (MP3)',
-    'cover.mp3',
-    (file) =>
-      ffmpeg(
-        ...tone(1),
-        ...moving(1),
-        '-map',
-        '0',
-        '-map',
-        '1',
-        '-c:v',
-        'mjpeg',
-        '-disposition:v',
-        'attached_pic',
-        file
-      )
-  ],
-  [
-    'cover art as the only video stream (M4A)',
-    'cover.m4a',
-    (file) =>
-      ffmpeg(
-        ...tone(1),
-        ...moving(1),
-        '-map',
-        '0',
-        '-map',
-        '1',
-        '-c:v',
-        'mjpeg',
-        '-disposition:v',
-        'attached_pic',
-        file
-      )
-  ],
+  ['cover art as the only video stream (MP3)', 'cover.mp3', coverArt],
+  ['cover art as the only video stream (M4A)', 'cover.m4a', coverArt],
   [
     'subtitles only (MKV)',
     'subtitles.mkv',

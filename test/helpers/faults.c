@@ -23,14 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static int marked(int fd) {
-    char link[64], name[4096];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, name, sizeof name - 1);
-    if (length <= 0) return 0;
-    name[length] = 0;
-    return strstr(name, "faulty") != NULL;
-}
+#include "marked.h"
 
 /* True for the one process that takes what is to happen once: it makes a file beside the orders. */
 static int taken(const char *orders) {

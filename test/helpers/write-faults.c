@@ -14,16 +14,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static int calls;
+#include "marked.h"
 
-static int marked(int fd) {
-    char link[64], name[4096];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, name, sizeof name - 1);
-    if (length <= 0) return 0;
-    name[length] = 0;
-    return strstr(name, "faulty") != NULL;
-}
+static int calls;
 
 /* True where this call fails; `frees` where it needs no space, and a full disk lets it pass. */
 static int fails(int is_marked, int frees) {
