@@ -18,7 +18,8 @@ const linux = { skip: process.platform !== 'linux' && 'processes are looked at i
 const options = { model: 'demo', gpus: 'none', sequences: 4 }
 const { folder, csv, samples, paths } = await demoSamples({ clips: 10, images: 4 })
 const many = path.join(folder, 'many.csv')
-const names = Array.from({ length: 28 }, (_, i) => samples[i % samples.length].path)
+// Rows are told of in groups, four a second: a run has to last for some seconds to be stopped in its midst.
+const names = Array.from({ length: 80 }, (_, i) => samples[i % samples.length].path)
 fs.writeFileSync(many, `path\n${names.join('\n')}\n`)
 const output = (name) => path.join(folder, `${name}.csv`)
 await run(many, output('expected'), options)
