@@ -1,5 +1,6 @@
 /**
- * What the coordinator costs: `run` over CSVs of growing length with a captioner that answers at once.
+ * What the coordinator costs: `run` over CSVs of growing length with a captioner that answers at once, and to each row
+ * another caption: where one stands on every thousandth file, the output is written twice.
  *
  *   npm run bench:rows -- [--rows 1000,10000,100000,1000000] [--rounds 3] [--json FILE]
  *
@@ -45,9 +46,12 @@ async function measure(input) {
     rss = Math.max(rss, process.memoryUsage.rss())
   }
   const timer = setInterval(look, 50)
+  const captioner = nullCaptioner()
+  const same = await captioner.captionRow()
+  captioner.captionRow = async ({ path }) => ({ ...same, text: `${same.text} It is ${path.slice(-16)}.` })
   let summary
   for (let passed = 0; passed < warmRows; passed += summary.rows) {
-    summary = await run(input, `${input}.out`, { captioner: nullCaptioner(), restart: true })
+    summary = await run(input, `${input}.out`, { captioner, restart: true })
   }
   clearInterval(timer)
   look()

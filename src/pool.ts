@@ -15,20 +15,20 @@ export async function forEachAtOnce<T>(
     underWay--
     wake()
   }
-  const until = async (ready: () => boolean) => {
-    while (!ready()) await new Promise<void>((resolve) => (wake = resolve))
+  const failed = (error: unknown) => {
+    fault ??= { error }
+    settled()
   }
+  const oneSettled = () => new Promise<void>((resolve) => (wake = resolve))
   try {
     for await (const item of source) {
       underWay++
-      work(item)
-        .catch((error: unknown) => (fault ??= { error }))
-        .finally(settled)
-      await until(() => underWay < limit)
+      work(item).then(settled, failed)
+      while (underWay >= limit) await oneSettled()
       if (fault) break
     }
   } finally {
-    await until(() => underWay === 0)
+    while (underWay > 0) await oneSettled()
   }
   if (fault) throw (fault as { error: unknown }).error
 }

@@ -67,7 +67,11 @@ const firstSentences = 2
 
 /** Whether a text is a model's refusal to caption. Words in quotation marks are somebody else's. */
 export function isRefusal(text: string): boolean {
+  const own = unquoted(text)
   // Capitals tell initials from ends of sentences.
-  const own = sentences(unquoted(text)).map((sentence) => sentence.toLowerCase().replaceAll('’', "'"))
-  return own.slice(0, firstSentences).some((one) => refusal.test(one)) || own.some((one) => confession.test(one))
+  return sentences(own, firstSentences).some((one) => refusal.test(small(one))) || confession.test(small(own))
+}
+
+function small(text: string): string {
+  return text.toLowerCase().replaceAll('’', "'")
 }

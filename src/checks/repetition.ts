@@ -26,7 +26,7 @@ export function isRepetitive(text: string): boolean {
 /** A quick look that settles most captions: too few of its words come again. Not of scripts without blanks. */
 function isShort(text: string): boolean {
   if (unspaced.test(text)) return false
-  const said = text.toLowerCase().split(/[ \n]/)
+  const said = text.toLowerCase().replaceAll('\n', ' ').split(' ')
   return said.length - new Set(said).size < leastAgain
 }
 

@@ -19,8 +19,11 @@ const dangling = new RegExp(
 /** Words that have to be left, or the rest says nothing: "Sure!". */
 const leastWords = 3
 
-/** Where each sentence of a text ends, behind its closing quotation marks. A number such as "2." begins an entry. */
-export function sentenceEnds(text: string): number[] {
+/**
+ * Where each of a text's first sentences ends, `most` of them at most, behind its closing quotation marks. A number
+ * such as "2." begins an entry.
+ */
+export function sentenceEnds(text: string, most = Infinity): number[] {
   const found: number[] = []
   let begin = 0
   for (const { 0: mark, index } of text.matchAll(ends)) {
@@ -28,6 +31,7 @@ export function sentenceEnds(text: string): number[] {
     const sentence = text.slice(begin, end)
     if (isNoEnd(sentence, mark, end === text.length)) continue
     found.push(end)
+    if (found.length >= most) break
     begin = end
   }
   return found
@@ -38,10 +42,11 @@ function isNoEnd(sentence: string, mark: string, isLast: boolean): boolean {
   return mark === '.' && !isLast && (initial.test(sentence) || abbreviated.test(sentence))
 }
 
-/** The sentences of a text; the last may be unfinished. */
-export function sentences(text: string): string[] {
-  const borders = [0, ...sentenceEnds(text), text.length]
-  return borders.slice(1).flatMap((end, i) => text.slice(borders[i], end).trim() || [])
+/** The first sentences of a text, `most` of them at most; the last may be unfinished. */
+export function sentences(text: string, most = Infinity): string[] {
+  const borders = [0, ...sentenceEnds(text, most), text.length]
+  const found = borders.slice(1).flatMap((end, i) => text.slice(borders[i], end).trim() || [])
+  return found.slice(0, most)
 }
 
 /**

@@ -3,16 +3,18 @@ import { OutputFile } from './output-file'
 import type { Cell, RowSink } from './rows'
 
 /** Records that are written at once: one by one, writing would cost more than all the rest of a row. */
-const recordsPerWrite = 128
+const recordsPerWrite = 512
 
 /** A CSV file to be written, its header first. */
 export class CsvSink implements RowSink {
   readonly #file: OutputFile
+  readonly #columns: string[]
   #records: Cell[][]
 
   /** Throws `output_unwritable`. */
   constructor(file: string, columns: string[]) {
     this.#file = new OutputFile(file)
+    this.#columns = columns
     this.#records = [columns]
   }
 
@@ -26,6 +28,7 @@ export class CsvSink implements RowSink {
 
   begin(folder: string): void {
     this.#file.begin(folder)
+    this.#records = [this.#columns]
   }
 
   async write(cells: Cell[]): Promise<void> {

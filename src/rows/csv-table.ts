@@ -43,18 +43,17 @@ export async function openCsv(
   const extra = facts.long.count > 0 ? [freeName(header, 'extra_cells')] : []
   const width = header.length
   let isBegun = false
-  async function* records() {
+  const begin = async () => {
     // Rows that come once rows are read are none of this table's; those that came before would be missed.
     if (!isBegun) await file.requireUnchanged()
     isBegun = true
-    yield* readRecords(file, dialect, width, extra.length, facts.rows)
   }
   return {
     columns: [...header, ...extra],
     pathColumn,
     total: facts.rows,
     warnings: tableWarnings(file.label, dialect, facts, extra[0]),
-    records
+    records: () => readRecords(file, dialect, { width, extra: extra.length, rows: facts.rows, begin })
   }
 }
 
@@ -117,10 +116,9 @@ async function* skip(blocks: AsyncIterable<Buffer>, bytes: number): AsyncGenerat
 async function* readRecords(
   file: TableFile,
   { separator, skipped }: Dialect,
-  width: number,
-  extra: number,
-  expected: number
+  { width, extra, rows, begin }: { width: number; extra: number; rows: number; begin: () => Promise<void> }
 ): AsyncGenerator<string[], void, undefined> {
+  await begin()
   const parser = parse({ ...parserOptions, delimiter: separator })
   // Its errors reach the loop below.
   pipeline(skip(decodeText(file.blocks()), skipped), parser, () => undefined)
@@ -134,8 +132,8 @@ async function* readRecords(
     const { message } = cause as CsvError
     throw new VcapError('csv_invalid', `${file.label} cannot be read as CSV: ${message}`, { cause })
   }
-  if (records !== expected) {
-    throw new VcapError('internal', `${file.label} has ${expected} rows by its scan and ${records} by its parser`)
+  if (records !== rows) {
+    throw new VcapError('internal', `${file.label} has ${rows} rows by its scan and ${records} by its parser`)
   }
 }
 

@@ -43,10 +43,12 @@ export class OutputFile {
 
   /**
    * Begins a file, in a folder of its own on the same file system, in which nobody else writes: what a killed run left
-   * there is overwritten. Does nothing for a stream. Throws `write_failed`.
+   * there is overwritten, and what was written since it was begun before. Does nothing for a stream. Throws
+   * `write_failed`.
    */
   begin(folder: string): void {
     if (!this.isFile) return
+    this.#close()
     this.#temporary = path.join(folder, temporaryName)
     try {
       this.#descriptor = fs.openSync(this.#temporary, 'w+')

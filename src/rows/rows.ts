@@ -38,7 +38,10 @@ export interface RowSink {
   readonly path: string
   /** False where it goes to a pipe or a device, as it comes. */
   readonly isFile: boolean
-  /** Comes before the first row: in `folder`, which nobody else uses, a file is made until it is whole. */
+  /**
+   * Comes before the first row: in `folder`, which nobody else uses, a file is made until it is whole. Once more, and
+   * the file begins anew: nothing of what was written stays. What went to a stream is gone.
+   */
   begin(folder: string): void
   /** One row, in the output's columns. Wait for it before the next. Rejects with `write_failed`. */
   write(cells: Cell[]): Promise<void>

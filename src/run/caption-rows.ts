@@ -13,7 +13,7 @@ import type { RowKey } from './row-key'
 import type { Tally } from './tally'
 
 /** Rows that may wait for the disk before the next row waits too. */
-const undurableRows = 4096
+const undurableRows = 1024
 
 export interface CaptionRowsOptions {
   retry: RetryOptions
@@ -33,11 +33,17 @@ interface Pending {
   before?: RowCaption | undefined
 }
 
-/** The rows that are not in the journal yet, and those to try again. */
-export async function* pendingRows(source: RowSource, journal: Journal, retry: RetryOptions): AsyncGenerator<Pending> {
+/** The rows that are not in the journal yet, and those to try again; none any more from when on `isOver`. */
+export async function* pendingRows(
+  source: RowSource,
+  journal: Journal,
+  retry: RetryOptions,
+  isOver: () => boolean
+): AsyncGenerator<Pending> {
   const retries = retry.retryFailed.length > 0 || retry.retryFlagged.length > 0
   journal.restartKeys()
   for await (const row of source.rows()) {
+    if (isOver()) return
     const key = journal.nextKey(row.input)
     if (!journal.has(key)) {
       yield { row, key }
@@ -91,24 +97,26 @@ export async function captionRows(
 
   const isOver = () => fault !== undefined || signal?.aborted === true || lost.aborted
   const pathOf = (row: Row) => String(row.cells[source.pathColumn])
-  const record = async (pending: Pending, made: RowCaption): Promise<void> => {
-    const { key, row, before } = pending
+  /** Appends a row's record, unless it stays as it was, and tells the row when that is on the disk. */
+  const record = ({ key, row, before }: Pending, made: RowCaption, told = true): Promise<void> => {
     // What fails again stays as it was, unless it is to be known that it was asked for.
-    if (!before || isCaptioned(made) || made.retry) await journal.append(key, pathOf(row), made)
-    emit({ type: 'row', index: row.index, path: pathOf(row), ...edited(made, retry.edits) })
-  }
-  const write = (work: Promise<void>): Promise<void> => {
-    const written: Promise<void> = work.catch(fail).finally(() => writing.delete(written))
+    const isKept = !before || isCaptioned(made) || made.retry !== undefined
+    const kept = isKept ? journal.append(key, pathOf(row), made) : Promise.resolve()
+    const written: Promise<void> = kept
+      .then(() => told && emit({ type: 'row', index: row.index, path: pathOf(row), ...edited(made, retry.edits) }))
+      .catch(fail)
+      .then(() => void writing.delete(written))
     writing.add(written)
     return written
   }
   const answers = new Answers(captioner, { tally, pace, retry })
   const signals = { drop: drop.signal, recall: recall.signal }
   /** The second answer to a row whose first is flagged; undefined where none is wanted, or the run is over. */
-  const askAgain = async ({ key, row, before }: Pending, first: RowCaption): Promise<RowCaption | undefined> => {
-    if (isOver() || !answers.isToRetry(first)) return undefined
+  const askAgain = async (pending: Pending, first: RowCaption): Promise<RowCaption | undefined> => {
+    const { row, before } = pending
+    if (isOver()) return undefined
     // The first is kept, whatever becomes of the second.
-    if (!before) void write(journal.append(key, pathOf(row), first))
+    if (!before) void record(pending, first, false)
     return answers.ask(row, signals, 1)
   }
   const caption = async (pending: Pending): Promise<void> => {
@@ -116,18 +124,18 @@ export async function captionRows(
     try {
       const first = before && answers.isToRetry(before) ? before : await answers.ask(row, signals)
       if (fault) return
-      const second = await askAgain(pending, first)
+      const second = answers.isToRetry(first) ? await askAgain(pending, first) : undefined
       if (fault) return
       const made = answers.settle(key, row, first, second)
       // The captioner's next row does not wait for the disk, unless that falls far behind.
-      const written = write(record(pending, made))
+      const written = record(pending, made)
       if (writing.size >= undurableRows) await written
     } catch (error) {
       if (!isRecalled(error, recall.signal)) fail(error)
     }
   }
   try {
-    if (!isOver()) await forEachAtOnce(until(isOver, pendingRows(source, journal, retry)), window, caption)
+    if (!isOver()) await forEachAtOnce(pendingRows(source, journal, retry, isOver), window, caption)
   } catch (error) {
     fail(error)
   } finally {
@@ -149,11 +157,4 @@ export async function captionRows(
 /** Whether a row came back because the run is over: its captioner rejects with `aborted`, or the signal's reason. */
 function isRecalled(error: unknown, recall: AbortSignal): boolean {
   return recall.aborted && (error === recall.reason || asVcapError(error).code === 'aborted')
-}
-
-async function* until<T>(isOver: () => boolean, source: AsyncIterable<T>): AsyncGenerator<T> {
-  for await (const item of source) {
-    if (isOver()) return
-    yield item
-  }
 }

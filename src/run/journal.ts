@@ -4,11 +4,12 @@ import type { CaptionerSettings, RowCaption, RowInput } from '../caption'
 import { requireRowCaption } from '../caption-check'
 import { VcapError } from '../errors'
 import { isThere, syncFolder } from '../folders'
-import { JournalFile, type JournalScan } from './journal-file'
+import { JournalFile } from './journal-file'
 import type { JournalPlace } from './journal-place'
 import { KeyTable } from './key-table'
 import { Lock } from './lock'
-import { formatRecord, formatRevocation, isCaption, isRevoked, splitRecord } from './record'
+import { formatRecord, formatRevocation, readHead, RecordKinds } from './record'
+import type { JournalScan } from './record-lines'
 import { formatKey, hashRow, type RowKey } from './row-key'
 import { fileState, readRunFile, requireSameRun, type RunFile } from './run-file'
 
@@ -80,12 +81,13 @@ export class Journal {
       const records = path.join(folder, 'rows.log')
       const size = fileState(records)?.size ?? 0
       const table = new KeyTable(Math.max(options.rows, Math.ceil(size / leastRecordBytes)))
+      const kinds = new RecordKinds()
       /** Lines with a checksum that is right, and without a caption of ours. */
       let unknown = 0
       const { file, scan } = await JournalFile.open(records, (record, offset) => {
-        const parts = splitRecord(record)
-        if (parts && isRevoked(record, parts.begin)) table.setOffset(parts.key, undefined)
-        else if (parts && isCaption(record, parts.begin)) table.setOffset(parts.key, offset)
+        const head = readHead(record)
+        if (head && head.label === undefined) table.setOffset(head.key, undefined)
+        else if (head && kinds.numberOf(head.label!) !== undefined) table.setOffset(head.key, offset)
         else unknown++
       })
       scan.records -= unknown
@@ -133,14 +135,16 @@ export class Journal {
    * Resolves when the record would survive a power cut. `path` is for people, as the table has it. Rejects with
    * `write_failed`.
    */
-  async append(key: RowKey, path: string, caption: RowCaption): Promise<void> {
-    this.#table.setOffset(key, await this.#file.append(formatRecord(key, path, caption)))
+  append(key: RowKey, path: string, caption: RowCaption): Promise<void> {
+    const { offset, written } = this.#file.append(formatRecord(key, path, caption))
+    this.#table.setOffset(key, offset)
+    return written
   }
 
   /** Takes back what was appended for a row: it is not done. */
-  async revoke(key: RowKey): Promise<void> {
-    await this.#file.append(formatRevocation(key))
+  revoke(key: RowKey): Promise<void> {
     this.#table.setOffset(key, undefined)
+    return this.#file.append(formatRevocation(key)).written
   }
 
   /** Brings all that was appended to the disk. */

@@ -1,4 +1,4 @@
-import type { RowKey } from './row-key'
+import { bitsOf, type RowKey } from './row-key'
 
 /** Slots for each key that is expected: more would waste memory, fewer would make searches long. */
 const slotsPerKey = 1.25
@@ -6,22 +6,27 @@ const leastSlots = 1024
 /** Rows of one hash that a byte counts. */
 const manyRows = 255
 
+/** Numbers of 32 bits a slot: two fingerprints, of which the first is 0 in a free slot, and where the record stands. */
+const words = 3
+const morePrint = 1
+/** The record's place plus 1, of which the upper 8 bits are with the counts; 0: nowhere. */
+const place = 2
+/** Bytes a slot: the upper bits of the place, and rows counted, up to `manyRows`, from which on `#many` counts. */
+const bytes = 2
+const counted = 1
+
 /**
  * Keys of rows in 14 bytes a slot: where a key's record stands in the journal, and how many rows with its hash were
  * counted. It is a hash table with open addressing in typed arrays, since ten million rows have to fit and a Map takes
- * ten times as much. A slot holds 64 bits of the hash, by which no two of ten million rows are alike but once in some
- * hundred thousand tables; with 48 it would be once in six.
+ * ten times as much; what a slot has lies together, since each place in memory that is looked at costs more than all
+ * else. A slot holds 64 bits of the hash, by which no two of ten million rows are alike but once in some hundred
+ * thousand tables; with 48 it would be once in six.
  */
 export class KeyTable {
   #slots = 0
   #used = 0
-  #prints = new Uint32Array(0)
-  #morePrints = new Uint32Array(0)
-  /** Where records stand, plus 1; 0: nowhere. */
-  #offsets = new Uint32Array(0)
-  #moreOffsets = new Uint8Array(0)
-  /** Rows counted, up to `manyRows`, from which on `#many` counts. */
-  #counts = new Uint8Array(0)
+  #words = new Uint32Array(0)
+  #bytes = new Uint8Array(0)
   readonly #many = new Map<number, number>()
 
   /** `expected`: number of keys for which room is made. */
@@ -31,25 +36,26 @@ export class KeyTable {
 
   /** Offset of the key's record in bytes; undefined where it has none. */
   offset(key: RowKey): number | undefined {
-    const slot = this.#find(key)
-    const stored = this.#prints[slot] === 0 ? 0 : this.#offsets[slot]! + this.#moreOffsets[slot]! * 2 ** 32
-    return stored === 0 ? undefined : stored - 1
+    return this.#offsetIn(this.#find(key))
   }
 
-  /** Undefined removes it. */
-  setOffset(key: RowKey, offset: number | undefined): void {
+  /** Returns the offset that was there. Undefined removes it. */
+  setOffset(key: RowKey, offset: number | undefined): number | undefined {
     const slot = this.#claim(key)
+    const before = this.#offsetIn(slot)
     const stored = offset === undefined ? 0 : offset + 1
-    this.#offsets[slot] = stored % 2 ** 32
-    this.#moreOffsets[slot] = Math.floor(stored / 2 ** 32)
+    this.#words[words * slot + place] = stored % 2 ** 32
+    this.#bytes[bytes * slot] = Math.floor(stored / 2 ** 32)
+    return before
   }
 
   /** Counts a row with this hash and returns how many were counted before it. */
-  count(hash: Buffer): number {
+  count(hash: string): number {
     const slot = this.#claim({ hash, occurrence: 0 })
-    const before = this.#counts[slot]!
+    const at = bytes * slot + counted
+    const before = this.#bytes[at]!
     if (before < manyRows) {
-      this.#counts[slot] = before + 1
+      this.#bytes[at] = before + 1
       return before
     }
     const many = this.#many.get(slot) ?? manyRows
@@ -59,29 +65,38 @@ export class KeyTable {
 
   /** Counting begins anew. */
   resetCounts(): void {
-    this.#counts.fill(0)
+    for (let at = counted; at < this.#bytes.length; at += bytes) this.#bytes[at] = 0
     this.#many.clear()
+  }
+
+  #offsetIn(slot: number): number | undefined {
+    const stored = this.#words[words * slot + place]! + this.#bytes[bytes * slot]! * 2 ** 32
+    return stored === 0 ? undefined : stored - 1
   }
 
   /** The slot of a key, its own or the free one that would become it. */
   #find({ hash, occurrence }: RowKey): number {
     const [print, more] = fingerprint(hash, occurrence)
-    for (let slot = print % this.#slots; ; slot = slot + 1 === this.#slots ? 0 : slot + 1) {
-      const found = this.#prints[slot]!
-      if (found === 0 || (found === print && this.#morePrints[slot] === more)) return slot
+    for (let slot = print % this.#slots; ; slot = this.#after(slot)) {
+      const found = this.#words[words * slot]!
+      if (found === 0 || (found === print && this.#words[words * slot + morePrint] === more)) return slot
     }
+  }
+
+  #after(slot: number): number {
+    return slot + 1 === this.#slots ? 0 : slot + 1
   }
 
   #claim(key: RowKey): number {
     const slot = this.#find(key)
-    if (this.#prints[slot] !== 0) return slot
+    if (this.#words[words * slot] !== 0) return slot
     if (this.#used >= this.#slots / 1.15) {
       this.#grow()
       return this.#claim(key)
     }
     const [print, more] = fingerprint(key.hash, key.occurrence)
-    this.#prints[slot] = print
-    this.#morePrints[slot] = more
+    this.#words[words * slot] = print
+    this.#words[words * slot + morePrint] = more
     this.#used++
     return slot
   }
@@ -89,33 +104,22 @@ export class KeyTable {
   #allocate(expected: number): void {
     this.#slots = Math.max(leastSlots, Math.ceil(expected * slotsPerKey))
     this.#used = 0
-    this.#prints = new Uint32Array(this.#slots)
-    this.#morePrints = new Uint32Array(this.#slots)
-    this.#offsets = new Uint32Array(this.#slots)
-    this.#moreOffsets = new Uint8Array(this.#slots)
-    this.#counts = new Uint8Array(this.#slots)
+    this.#words = new Uint32Array(words * this.#slots)
+    this.#bytes = new Uint8Array(bytes * this.#slots)
   }
 
   #grow(): void {
-    const [prints, more, offsets, moreOffsets, counts] = [
-      this.#prints,
-      this.#morePrints,
-      this.#offsets,
-      this.#moreOffsets,
-      this.#counts
-    ]
+    const [oldWords, oldBytes, oldSlots] = [this.#words, this.#bytes, this.#slots]
     const many = new Map(this.#many)
     this.#many.clear()
-    this.#allocate(2 * (prints.length / slotsPerKey))
-    for (let old = 0; old < prints.length; old++) {
-      if (prints[old] === 0) continue
-      let slot = prints[old]! % this.#slots
-      while (this.#prints[slot] !== 0) slot = slot + 1 === this.#slots ? 0 : slot + 1
-      this.#prints[slot] = prints[old]!
-      this.#morePrints[slot] = more[old]!
-      this.#offsets[slot] = offsets[old]!
-      this.#moreOffsets[slot] = moreOffsets[old]!
-      this.#counts[slot] = counts[old]!
+    this.#allocate(2 * (oldSlots / slotsPerKey))
+    for (let old = 0; old < oldSlots; old++) {
+      const print = oldWords[words * old]!
+      if (print === 0) continue
+      let slot = print % this.#slots
+      while (this.#words[words * slot] !== 0) slot = this.#after(slot)
+      this.#words.set(oldWords.subarray(words * old, words * (old + 1)), words * slot)
+      this.#bytes.set(oldBytes.subarray(bytes * old, bytes * (old + 1)), bytes * slot)
       if (many.has(old)) this.#many.set(slot, many.get(old)!)
       this.#used++
     }
@@ -123,7 +127,7 @@ export class KeyTable {
 }
 
 /** 32 bits of a key, which are never 0 and also say where its search begins, and 32 more. */
-function fingerprint(hash: Buffer, occurrence: number): [number, number] {
-  const print = (hash.readUInt32LE(0) + Math.imul(occurrence, 0x9e3779b1)) >>> 0
-  return [print || 1, (hash.readUInt32LE(4) + occurrence) >>> 0]
+function fingerprint(hash: string, occurrence: number): [number, number] {
+  const print = (bitsOf(hash, 0) + Math.imul(occurrence, 0x9e3779b1)) >>> 0
+  return [print || 1, (bitsOf(hash, 6) + occurrence) >>> 0]
 }

@@ -1,19 +1,17 @@
-import type { RowCaption } from '../caption'
+import type { RowCaption, RowStatus } from '../caption'
 import { isStatus } from '../caption-check'
 import { formatKey, parseKey, type RowKey } from './row-key'
 
 /*
- * A record of the journal: a row's key, a space, and the row's caption as JSON, whose first fields are its status and,
- * where it has some, its flags; `-` in its place takes an earlier record of the row back.
+ * A record of the journal: a row's key, a space, and the row's caption as JSON, whose first fields are its status,
+ * where it has some its flags, and its path; `-` in its place takes an earlier record of the row back.
  */
 
-const space = 0x20
-const quote = 0x22
-const closingBrace = 0x7d
 const revoked = '-'
-const statusField = '{"status":"'
-const flagsField = ',"flags":['
-const flagsEnd = 0x5d // ]
+const pathField = ',"path":'
+const closingBrace = 0x7d
+/** Bytes in which key, status and flags of nearly any record stand. */
+const headBytes = 160
 
 /** `path` is for people, as the table has it. Who captioned a row is no part of what was captioned. */
 export function formatRecord(key: RowKey, path: string, caption: RowCaption): string {
@@ -25,34 +23,60 @@ export function formatRevocation(key: RowKey): string {
   return `${formatKey(key)} ${revoked}`
 }
 
-/** The key of a record, and where what follows it begins; undefined for what is no record. */
-export function splitRecord(record: Buffer): { key: RowKey; begin: number } | undefined {
-  const end = record.indexOf(space)
-  const key = end > 0 ? parseKey(record.toString('latin1', 0, end)) : undefined
-  return key && { key, begin: end + 1 }
+/** What a record begins with. */
+export interface RecordHead {
+  key: RowKey
+  /** Status and flags as they stand there, for `RecordKinds`; undefined where an earlier record is taken back. */
+  label: string | undefined
 }
 
-/** Whether what begins there takes an earlier record back. */
-export function isRevoked(record: Buffer, begin: number): boolean {
-  return record.length === begin + 1 && record[begin] === revoked.charCodeAt(0)
+/** Undefined for what is no record, as far as that is seen at once. */
+export function readHead(record: Buffer): RecordHead | undefined {
+  const head = record.toString('latin1', 0, Math.min(headBytes, record.length))
+  const space = head.indexOf(' ')
+  const key = parseKey(head.slice(0, space))
+  if (!key) return undefined
+  const begin = space + 1
+  if (record.length === begin + 1 && head[begin] === revoked) return { key, label: undefined }
+  if (record.at(-1) !== closingBrace) return undefined
+  const near = head.indexOf(pathField, begin)
+  if (near > 0) return { key, label: head.slice(begin, near) }
+  const far = record.indexOf(pathField, begin)
+  return far > 0 ? { key, label: record.toString('latin1', begin, far) } : undefined
 }
 
-/** Whether what begins there is a caption as `formatRecord` writes it, as far as that is seen at once. */
-export function isCaption(record: Buffer, begin: number): boolean {
-  return record.at(-1) === closingBrace && isStatus(statusOf(record, begin))
+/** What the captions of some records have in common. */
+export interface RecordKind {
+  status: RowStatus
+  flags: string[]
 }
 
-/** The status of the caption that begins there; undefined where none does. */
-export function statusOf(record: Buffer, begin: number): string | undefined {
-  const first = begin + statusField.length
-  if (record.toString('latin1', begin, first) !== statusField) return undefined
-  return record.toString('latin1', first, record.indexOf(quote, first))
+/** The kinds of captions in a journal, each with a number: they are few, so that each is parsed once. */
+export class RecordKinds {
+  /** By number. */
+  readonly all: RecordKind[] = []
+  readonly #numbers = new Map<string, number | undefined>()
+
+  /** Undefined for the label of no caption of ours. */
+  numberOf(label: string): number | undefined {
+    if (this.#numbers.has(label)) return this.#numbers.get(label)
+    const kind = parseKind(label)
+    const number = kind && this.all.push(kind) - 1
+    this.#numbers.set(label, number)
+    return number
+  }
 }
 
-/** The flags of the caption whose status begins there. */
-export function recordedFlags(record: Buffer, begin: number): string[] {
-  const first = record.indexOf(quote, begin + statusField.length) + 1
-  const list = first + flagsField.length
-  if (record.toString('latin1', first, list) !== flagsField) return []
-  return record.toString('latin1', list, record.indexOf(flagsEnd, list)).replaceAll('"', '').split(',')
+function parseKind(label: string): RecordKind | undefined {
+  try {
+    const { status, flags = [] } = JSON.parse(`${label}}`) as RecordKind
+    return isStatus(status) && Array.isArray(flags) ? { status, flags: flags.map(String) } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The caption of a record, which follows its key, as text. */
+export function captionOf(record: Buffer): string {
+  return record.toString('utf8', record.indexOf(' ') + 1)
 }

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { z } from 'zod'
 import type { CaptionerSettings } from '../caption'
 import type { TextEdits } from '../checks/flags'
 import { VcapError } from '../errors'
@@ -41,6 +42,55 @@ export interface RunFile {
   }
 }
 
+const fileStateSchema = z.object({ size: z.number(), time: z.number() }).nullable()
+
+const countSchema = z.int().min(0)
+const countsSchema = z.record(z.string(), countSchema)
+const shareSchema = z.number().nullable()
+
+const summarySchema: z.ZodType<RunSummary> = z.object({
+  input: z.string(),
+  output: z.string(),
+  rows: countSchema,
+  statuses: countsSchema,
+  flags: countsSchema,
+  edited: countSchema,
+  retried: countSchema,
+  replaced: countSchema,
+  failed: countSchema,
+  captioned: countSchema,
+  already: z.boolean(),
+  seconds: z.number(),
+  tokens: countSchema,
+  captioningSeconds: z.number(),
+  tokensMade: countSchema,
+  engineShare: shareSchema,
+  filledShare: shareSchema
+})
+
+const runFileSchema: z.ZodType<RunFile> = z.object({
+  format: z.literal(format),
+  version: z.string(),
+  started: z.string(),
+  input: z.string(),
+  output: z.string(),
+  rows: countSchema,
+  begun: z.object({ at: z.string(), done: countSchema }),
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  // An end of which another version tells something else is none: the output is made anew from the same records.
+  finished: z
+    .object({
+      at: z.string(),
+      summary: summarySchema,
+      columns: z.array(z.string()),
+      edits: z.object({ clean: z.boolean(), trimSentence: z.boolean() }),
+      input: fileStateSchema,
+      output: fileStateSchema
+    })
+    .optional()
+    .catch(undefined)
+})
+
 /** Undefined where there is none. Throws `run_differs` where it is no run of this version's. */
 export function readRunFile(folder: string): RunFile | undefined {
   const file = path.join(folder, 'run.json')
@@ -52,7 +102,7 @@ export function readRunFile(folder: string): RunFile | undefined {
     throw new VcapError('read_failed', `${file} cannot be read: ${(error as Error).message}`, { cause: error })
   }
   const found = parse(text)
-  if (found?.format === format) return found
+  if (found) return found
   throw new VcapError('run_differs', `${file} is damaged or of another version. --restart begins anew`)
 }
 
@@ -100,8 +150,7 @@ export function fileState(file: string): FileState | null {
 
 function parse(text: string): RunFile | undefined {
   try {
-    const value = JSON.parse(text) as RunFile
-    return typeof value === 'object' && value !== null && typeof value.settings === 'object' ? value : undefined
+    return runFileSchema.safeParse(JSON.parse(text)).data
   } catch {
     return undefined
   }

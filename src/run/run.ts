@@ -1,6 +1,6 @@
 import type { CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
 import { requireRowCaptioner } from '../caption-check'
-import { asVcapError, VcapError } from '../errors'
+import { abortedError, asVcapError, VcapError } from '../errors'
 import { identifyCaptioner, openCaptioner, requireCaptionerParts, type CaptionerIdentity } from '../open-captioner'
 import { parseRunOptions, pickReplicaOptions, type RunOptions as RunFields, type RunSettings } from '../options'
 import { packageVersion } from '../package'
@@ -140,7 +140,8 @@ class Run {
     this.#writeRunFile()
     if (pending < source.total) this.#emit({ type: 'resumed', rows: source.total - pending })
     const pace = pending > 0 ? await this.#caption(lost) : noPace
-    const counts = await writeOutput(source, journal, this.layout, this.sink, this.#edits)
+    const { signal } = this.settings
+    const counts = await writeOutput({ source, journal, layout: this.layout, edits: this.#edits, signal }, this.sink)
     if (source.resized) {
       this.#warnOf(`${this.input} changed during the run; the output has the rows it had at the start`)
     }
@@ -163,8 +164,11 @@ class Run {
   async #countPending(): Promise<number> {
     const { source, journal } = this
     if (journal.scan.records === 0) return source.total
+    const { signal } = this.settings
+    const isOver = () => signal?.aborted === true
     let pending = 0
-    for await (const _ of pendingRows(source, journal, this.#retry)) pending++
+    for await (const _ of pendingRows(source, journal, this.#retry, isOver)) pending++
+    if (signal?.aborted) throw abortedError(signal)
     return pending
   }
 

@@ -6,7 +6,7 @@ import { scanJournal } from './journal-file'
 import { journalFolders } from './journal-place'
 import { KeyTable } from './key-table'
 import { findHolder, type Holder } from './lock'
-import { recordedFlags, splitRecord, statusOf } from './record'
+import { captionOf, readHead, RecordKinds } from './record'
 import { readRunFile, type RunFile } from './run-file'
 
 /** Rows that are shown of the last captions, and of the last failures. */
@@ -49,7 +49,7 @@ export async function readStatus(output: string): Promise<RunStatus> {
   const counter = new RecordCounter(run.rows)
   const { damaged } = await scanJournal(path.join(folder, 'rows.log'), counter.add)
   const holder = findHolder(folder) ?? null
-  const { done, statuses } = counter
+  const { done, statuses, flags } = counter.count()
   const seconds = (Date.now() - Date.parse(run.begun.at)) / 1000
   // The clock may have been set back since.
   const rate = holder && seconds > 0 ? (done - run.begun.done) / seconds : null
@@ -62,9 +62,9 @@ export async function readStatus(output: string): Promise<RunStatus> {
     rows: run.rows,
     done,
     statuses,
-    flags: run.finished?.summary.flags ?? counter.flags,
+    flags: run.finished?.summary.flags ?? flags,
     failed: Object.entries(statuses).reduce((sum, [status, count]) => (isFailed(status) ? sum + count : sum), 0),
-    damaged,
+    damaged: damaged + counter.unknown,
     rate,
     secondsLeft: rate ? Math.max(0, run.rows - done) / rate : null,
     holder,
@@ -103,53 +103,51 @@ function isFailed(status: string): boolean {
 
 /** Counts rows by the last record of each. */
 class RecordCounter {
-  readonly statuses: Partial<Record<RowStatus, number>> = {}
-  readonly flags: Record<string, number> = {}
-  done = 0
-  /** Of each key the number of its status and flags among `#kinds`, in place of an offset. */
+  /** Records without a caption of ours. */
+  unknown = 0
+  /** Of each key the number of its record's kind, in place of an offset. */
   readonly #table: KeyTable
-  readonly #kinds: { name: string; status: string; flags: string[] }[] = []
-  readonly #last = { captioned: [] as string[], failed: [] as string[] }
+  readonly #kinds = new RecordKinds()
+  /** Rows of each kind, by its number. */
+  readonly #rows: number[] = []
+  readonly #last = { captioned: [] as Buffer[], failed: [] as Buffer[] }
 
   constructor(expected: number) {
     this.#table = new KeyTable(expected)
   }
 
   readonly add = (record: Buffer): void => {
-    const parts = splitRecord(record)
-    if (!parts) return
-    const { key, begin } = parts
-    const before = this.#table.offset(key)
-    if (before !== undefined) this.#count(before, -1)
-    const status = statusOf(record, begin)
-    const kind = status === undefined ? undefined : this.#numberOf(status, recordedFlags(record, begin))
-    this.#table.setOffset(key, kind)
-    if (status === undefined || kind === undefined) return
-    this.#count(kind, 1)
-    const last = isFailed(status) ? this.#last.failed : this.#last.captioned
-    last.push(record.toString('utf8', begin))
+    const head = readHead(record)
+    const kind = head?.label === undefined ? undefined : this.#kinds.numberOf(head.label)
+    if (!head || (head.label !== undefined && kind === undefined)) {
+      this.unknown++
+      return
+    }
+    const before = this.#table.setOffset(head.key, kind)
+    if (before !== undefined) this.#rows[before]!--
+    if (kind === undefined) return
+    this.#rows[kind] = (this.#rows[kind] ?? 0) + 1
+    const last = isFailed(this.#kinds.all[kind]!.status) ? this.#last.failed : this.#last.captioned
+    last.push(record)
     if (last.length > shownRows) last.shift()
   }
 
+  count(): Pick<RunStatus, 'done' | 'statuses' | 'flags'> {
+    const counts = { done: 0, statuses: {}, flags: {} }
+    for (const [kind, { status, flags }] of this.#kinds.all.entries()) {
+      const rows = this.#rows[kind]!
+      counts.done += rows
+      addTo(counts.statuses, status, rows)
+      for (const flag of flags) addTo(counts.flags, flag, rows)
+    }
+    return counts
+  }
+
   lastOf(kind: 'captioned' | 'failed'): JournalledRow[] {
-    return this.#last[kind].map((json) => JSON.parse(json) as JournalledRow)
-  }
-
-  #count(kind: number, by: number): void {
-    const { status, flags } = this.#kinds[kind]!
-    this.done += by
-    addTo(this.statuses, status, by)
-    for (const flag of flags) addTo(this.flags, flag, by)
-  }
-
-  #numberOf(status: string, flags: string[]): number {
-    const name = [status, ...flags].join(' ')
-    const known = this.#kinds.findIndex((kind) => kind.name === name)
-    return known >= 0 ? known : this.#kinds.push({ name, status, flags }) - 1
+    return this.#last[kind].map((record) => JSON.parse(captionOf(record)) as JournalledRow)
   }
 }
 
 function addTo(counts: Record<string, number>, name: string, by: number): void {
-  counts[name] = (counts[name] ?? 0) + by
-  if (counts[name] === 0) delete counts[name]
+  if (by > 0) counts[name] = (counts[name] ?? 0) + by
 }

@@ -1,7 +1,7 @@
 import { isCaptioned, type RowCaption } from '../caption'
 import { DuplicateCount, manyOf } from '../checks/duplicates'
 import { edited, type TextEdits } from '../checks/flags'
-import { VcapError } from '../errors'
+import { abortedError, VcapError } from '../errors'
 import type { Layout } from '../rows/layout'
 import type { Row, RowSink, RowSource } from '../rows/rows'
 import type { RunSummary } from './events'
@@ -9,18 +9,48 @@ import type { Journal } from './journal'
 
 type Counts = Pick<RunSummary, 'rows' | 'statuses' | 'flags' | 'edited' | 'retried' | 'replaced' | 'failed' | 'tokens'>
 
+/** What an output is made of. */
+export interface OutputParts {
+  source: RowSource
+  journal: Journal
+  layout: Layout
+  edits: TextEdits
+  /** Ends the writing: nothing appears. */
+  signal: AbortSignal | undefined
+}
+
 /**
  * Joins table and journal into the output, in the table's order, and makes it appear. Returns what the rows came to.
- * Throws `read_failed`, `write_failed`.
+ * Throws `read_failed`, `write_failed`, `aborted`.
  */
-export async function writeOutput(
-  source: RowSource,
-  journal: Journal,
-  layout: Layout,
+export async function writeOutput(parts: OutputParts, sink: RowSink): Promise<Counts> {
+  const many = manyOf(parts.source.total)
+  const files = new DuplicateCount()
+  const countFile = ({ status, text }: RowCaption, { input }: Row) => {
+    if (isCaptioned({ status })) files.add(text, input.path)
+  }
+  const flagDuplicate = (caption: RowCaption) => {
+    if (isCaptioned(caption) && files.count(caption.text) >= many)
+      caption.flags = [...(caption.flags ?? []), 'duplicate']
+  }
+  let counts: Counts | undefined
+  if (sink.isFile) {
+    // That a caption stands on many files is rare: what is written while they are counted nearly always stands.
+    counts = await writeRows(parts, sink, countFile)
+  } else if (parts.source.total >= many) {
+    for await (const { caption, row } of joined(parts)) countFile(edited(caption, parts.edits), row)
+  }
+  if (!counts || files.most >= many) counts = await writeRows(parts, sink, flagDuplicate)
+  await sink.commit()
+  return counts
+}
+
+/** Writes each row of the table with its caption, of which `look` is told first. */
+async function writeRows(
+  parts: OutputParts,
   sink: RowSink,
-  edits: TextEdits
+  look: (caption: RowCaption, row: Row) => void
 ): Promise<Counts> {
-  const isDuplicate = await findDuplicates(source, journal, edits)
   const counts: Counts = {
     rows: 0,
     statuses: {},
@@ -31,41 +61,30 @@ export async function writeOutput(
     failed: 0,
     tokens: 0
   }
-  sink.begin(journal.folder)
-  for await (const { row, caption } of joined(source, journal)) {
-    const shown = edited(caption, edits)
+  sink.begin(parts.journal.folder)
+  for await (const { row, caption } of joined(parts)) {
+    const shown = edited(caption, parts.edits)
     if (shown !== caption) counts.edited++
-    if (isDuplicate(shown)) shown.flags = [...(shown.flags ?? []), 'duplicate']
-    await sink.write(layout.cells(row.cells, shown))
+    look(shown, row)
+    await sink.write(parts.layout.cells(row.cells, shown))
     count(counts, shown)
   }
-  await sink.commit()
   return counts
 }
 
 /** Each row of the table with its caption, as it was answered. */
-async function* joined(source: RowSource, journal: Journal): AsyncGenerator<{ row: Row; caption: RowCaption }> {
+async function* joined({
+  source,
+  journal,
+  signal
+}: OutputParts): AsyncGenerator<{ row: Row; caption: RowCaption }> {
   journal.restartKeys()
   for await (const row of source.rows()) {
+    if (signal?.aborted) throw abortedError(signal)
     const caption = await journal.read(journal.nextKey(row.input))
     if (!caption) throw new VcapError('internal', `The journal ${journal.folder} lacks row ${row.index + 1}`)
     yield { row, caption }
   }
-}
-
-/** Counts the captions of all rows; what is returned says whether a caption is one of many files. */
-async function findDuplicates(
-  source: RowSource,
-  journal: Journal,
-  edits: TextEdits
-): Promise<(caption: RowCaption) => boolean> {
-  const many = manyOf(source.total)
-  if (source.total < many) return () => false
-  const counts = new DuplicateCount()
-  for await (const { row, caption } of joined(source, journal)) {
-    if (isCaptioned(caption)) counts.add(edited(caption, edits).text, row.input.path)
-  }
-  return (caption) => isCaptioned(caption) && counts.count(caption.text) >= many
 }
 
 function count(counts: Counts, { status, flags = [], retry, usage }: RowCaption): void {

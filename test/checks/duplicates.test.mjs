@@ -15,6 +15,7 @@ test('counts are those of the files, whatever capitals and blanks, in constant m
     if (i % 100 === 0) counts.add(i % 200 ? 'A man walks.' : ' a MAN\nwalks. ', `/${i}.mp4`)
   }
   assert.equal(counts.count('A man walks.'), rows / 100)
+  assert.equal(counts.most, rows / 100)
   assert.equal(counts.count('A man runs.'), 0)
   let above = 0
   for (let i = 0; i < rows; i++) above += counts.count(`A caption of its own, number ${i}.`) > 1 ? 1 : 0
@@ -28,4 +29,5 @@ test('rows of one file count once while they come one after another', () => {
     counts.add(`Other ${i}.`, `/${i}.mp4`)
   }
   assert.equal(counts.count('A man walks.'), 1)
+  assert.equal(counts.most, 1)
 })

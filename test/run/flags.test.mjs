@@ -1,8 +1,10 @@
 /** Flags of captions in a run: the column, the summary, the second answer, the edits. */
 import assert from 'node:assert/strict'
+import { execFile, execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { readStatus, run } from '../../dist/index.js'
 import { cli, readRows } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
@@ -218,6 +220,13 @@ test('one caption on many files is flagged, on few it is not', async () => {
     assert.equal(column(output, 'flags').filter((flag) => flag === 'duplicate').length, flagged)
     assert.deepEqual((await readStatus(output)).flags, flags)
   }
+  // What a pipe has got cannot be taken back.
+  const piped = table(all)
+  execFileSync('mkfifo', [piped.output])
+  const reader = promisify(execFile)('cat', [piped.output])
+  const { flags } = await run(piped.input, piped.output, { captioner: captionerOf(answers(10)) })
+  assert.deepEqual(flags, { duplicate: 10 })
+  assert.equal((await reader).stdout.match(/,duplicate\n/g).length, 10)
   // One file that stands in many rows has one caption, and failed rows have none.
   const { input, output } = table([...Array.from({ length: 30 }, () => 'n0.mp4'), ...clips('x', 'y')])
   assert.deepEqual((await run(input, output, { captioner: captionerOf({}) })).flags, {})

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { run } from '../../dist/index.js'
+import { readStatus, run } from '../../dist/index.js'
 import { temporaryFolder } from '../helpers/media.mjs'
 import { randomOf } from '../helpers/random.mjs'
 
@@ -100,6 +100,22 @@ test('records with a checksum that is right and nothing of ours in them are dama
     const { asked, warnings, made } = await goOn(Buffer.from(bytes, 'latin1'))
     assert.deepEqual([asked, made], [1, expected], body)
     assert.match(warnings, /1 record of the journal is damaged/)
+  }
+})
+
+test('an end that another version wrote is none: the output is made anew, and nobody is asked', async () => {
+  const output = path.join(base, 'older.csv')
+  await run(input, output, { captioner: naming() })
+  const file = path.join(`${output}.vcap`, 'run.json')
+  const { finished, ...rest } = JSON.parse(fs.readFileSync(file, 'utf8'))
+  const { flags, ...summary } = finished.summary
+  for (const end of [{ ...finished, edits: undefined }, { ...finished, summary }, {}, null, 'yes']) {
+    fs.writeFileSync(file, JSON.stringify({ ...rest, finished: end }))
+    assert.equal((await readStatus(output)).state, 'stopped')
+    const captioner = naming()
+    const { already, rows: written } = await run(input, output, { captioner })
+    assert.deepEqual([already, written, captioner.asked.length], [false, rows.length, 0], JSON.stringify(end))
+    assert.equal((await readStatus(output)).state, 'finished')
   }
 })
 

@@ -1,7 +1,7 @@
 /** What is done of a run, kept through whatever ends it. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -9,7 +9,7 @@ import { run } from '../../dist/index.js'
 import { JournalFile } from '../../dist/run/journal-file.js'
 import { KeyTable } from '../../dist/run/key-table.js'
 import { readStatus } from '../../dist/run/status.js'
-import { formatKey, hashRow, parseKey } from '../../dist/run/row-key.js'
+import { bitsOf, formatKey, hashRow, parseKey } from '../../dist/run/row-key.js'
 import { cli, readRows, root } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 
@@ -65,10 +65,12 @@ async function stopped(input, output, stopAt, options = {}) {
   return captioner.asked
 }
 
+const randomHash = () => randomBytes(16).toString('base64url')
+
 test('a key table answers as a Map does, through its growing', () => {
   const table = new KeyTable(10)
   const map = new Map()
-  const hashes = Array.from({ length: 5000 }, () => randomBytes(16))
+  const hashes = Array.from({ length: 5000 }, randomHash)
   for (let i = 0; i < 40_000; i++) {
     const key = {
       hash: hashes[Math.floor(Math.random() ** 2 * hashes.length)],
@@ -86,11 +88,11 @@ test('a key table answers as a Map does, through its growing', () => {
 
 test('a key table counts rows of one hash, few and many, and begins anew', () => {
   const table = new KeyTable(10)
-  const [a, b] = [randomBytes(16), randomBytes(16)]
+  const [a, b] = [randomHash(), randomHash()]
   for (let round = 0; round < 2; round++) {
     for (let i = 0; i < 1000; i++) assert.equal(table.count(a), i)
     assert.equal(table.count(b), 0)
-    for (let i = 0; i < 5000; i++) table.count(randomBytes(16)) // it grows
+    for (let i = 0; i < 5000; i++) table.count(randomHash()) // it grows
     assert.equal(table.count(a), 1000)
     assert.equal(table.count(b), 1)
     table.resetCounts()
@@ -99,14 +101,31 @@ test('a key table counts rows of one hash, few and many, and begins anew', () =>
 
 test('keys: path and text tell rows apart, and what is written is read', () => {
   const hash = hashRow({ path: '/a', text: 'b' }, true)
-  assert.deepEqual(hash, hashRow({ path: '/a', text: 'b' }, true))
+  const bytes = createHash('sha256').update('/a\0b').digest().subarray(0, 16)
+  assert.equal(hash, bytes.toString('base64url'), 'as journals have it since the first')
   for (const other of [{ path: '/a' }, { path: '/a', text: '' }, { path: '/ab' }, { path: '/a', text: 'c' }])
-    assert.notDeepEqual(hash, hashRow(other, true), JSON.stringify(other))
-  assert.deepEqual(hashRow({ path: '/a', text: 'b' }, false), hashRow({ path: '/a', text: 'c' }, false))
+    assert.notEqual(hash, hashRow(other, true), JSON.stringify(other))
+  assert.equal(hashRow({ path: '/a', text: 'b' }, false), hashRow({ path: '/a', text: 'c' }, false))
   for (const occurrence of [0, 1, 700])
     assert.deepEqual(parseKey(formatKey({ hash, occurrence })), { hash, occurrence })
   for (const text of ['', 'x', `${formatKey({ hash, occurrence: 0 })}+0`, `${formatKey({ hash, occurrence: 0 })}x`])
     assert.equal(parseKey(text), undefined, text)
+})
+
+test('the bits of a hash are its bytes, from a digit on', () => {
+  for (let i = 0; i < 100; i++) {
+    const bytes = randomBytes(16)
+    assert.equal(bitsOf(bytes.toString('base64url'), 0), bytes.readUInt32BE(0))
+    assert.equal(bitsOf(bytes.toString('base64url'), 8), bytes.readUInt32BE(6))
+  }
+})
+
+test('a Node without crypto.hash gives the same keys', () => {
+  const script = `require('node:crypto').hash = undefined
+    const { hashRow } = require(${JSON.stringify(path.join(root, 'dist/run/row-key.js'))})
+    console.log(hashRow({ path: '/é' }, true))`
+  const made = execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' })
+  assert.equal(made.trim(), hashRow({ path: '/é' }, true))
 })
 
 /** The records of a journal's file with the bytes given. */
@@ -123,7 +142,8 @@ test('a journal that was cut anywhere keeps each record that is whole, and drops
   const file = path.join(base, 'whole.log')
   const { file: journal } = await JournalFile.open(file, () => undefined)
   const written = ['one', 'zwei – π', '{"three":3}', 'x'.repeat(300)]
-  const offsets = await Promise.all([...written.map((record) => journal.append(record)), journal.flush()])
+  const offsets = written.map((record) => journal.append(record).offset)
+  await journal.flush()
   for (const [i, record] of written.entries()) assert.equal(await journal.read(offsets[i]), record)
   await journal.close()
   const bytes = fs.readFileSync(file)
@@ -140,7 +160,7 @@ test('a journal with any byte flipped keeps the other records, and tells', async
   const file = path.join(base, 'flipped.log')
   const { file: journal } = await JournalFile.open(file, () => undefined)
   const written = ['first', 'second', 'third']
-  await Promise.all([...written.map((record) => journal.append(record)), journal.flush()])
+  for (const record of written) journal.append(record)
   await journal.close()
   const bytes = fs.readFileSync(file)
   for (let at = 0; at < bytes.length; at++) {
@@ -161,9 +181,15 @@ test('a journal behind a slow disk holds no more than what waits for it', async 
   // Whoever asks while groups are written waits for the one that writes, and begins nothing of its own.
   assert.equal(journal.flush(), journal.flush())
   const last = journal.append('the last')
-  await journal.flush()
+  const flushed = journal.flush()
+  await last.written
+  assert.equal(await journal.read(appended[0].offset), 'record 0')
+  assert.equal(await journal.read(last.offset), 'the last')
+  await flushed
   await journal.close()
-  assert.equal(new Set(await Promise.all([...appended, last])).size, 3001)
+  assert.ok(new Set(appended.map(({ written }) => written)).size <= 2, 'what waits is one group')
+  const { records } = await recordsOf(fs.readFileSync(path.join(base, 'slow.log')))
+  assert.deepEqual(records, [...appended.map((_, i) => `record ${i}`), 'the last'])
 })
 
 test('a run that was stopped goes on: no row twice, and the output of an undisturbed run', async () => {

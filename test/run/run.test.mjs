@@ -200,6 +200,30 @@ test('an abort takes back the rows that the captioner has not begun, and lets th
   assert.equal(captioned, 500 - done)
 })
 
+test('an abort while the done rows are counted, or the output is made: nothing is left of it', async () => {
+  const { input, output, names } = table(300)
+  fs.writeFileSync(input, fs.readFileSync(input, 'utf8').replaceAll('\n', ',x\n').replace('path,x', 'path,status'))
+  const asked = nullCaptioner()
+  const stop = async (when, captioner) => {
+    const controller = new AbortController()
+    const options = when(captioner, () => controller.abort(new Error('of the user')))
+    await assert.rejects(run(input, output, { ...options, signal: controller.signal }), { code: 'aborted' })
+    assert.deepEqual(names(), ['in.csv', 'out.csv.vcap'])
+    assert.deepEqual(fs.readdirSync(`${output}.vcap`).sort(), ['rows.log', 'run.json'])
+  }
+  // The engines' time is asked for after the last row, before the output is begun.
+  let times = 0
+  const onSecond = (abort) => async () => void (times++ && abort())
+  await stop((captioner, abort) => ({ captioner: { ...captioner, engineTime: onSecond(abort) } }), asked)
+  assert.equal(times, 2)
+  const never = { ...asked, captionRow: () => assert.fail('asked again') }
+  // A column that will be replaced is warned of before the rows are counted.
+  const onWarning = (abort) => (event) => event.type === 'warning' && abort()
+  await stop((captioner, abort) => ({ captioner, onEvent: onWarning(abort) }), never)
+  const { rows, captioned } = await run(input, output, { captioner: never })
+  assert.deepEqual([rows, captioned], [300, 0])
+})
+
 test("the share of its engines' time that a run used; a captioner may leave it out", async () => {
   const { input, output } = table(30)
   const time = { engines: 2, busy: 100, filled: 50 }
