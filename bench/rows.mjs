@@ -26,7 +26,7 @@ import { warnIfBusy } from './machine.mjs'
 import { nullCaptioner } from '../test/helpers/null-captioner.mjs'
 import { median } from './rounds.mjs'
 
-const warmRows = 100_000
+const warmRows = 400_000
 const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '1000,10000,100000,1000000' },

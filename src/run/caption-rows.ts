@@ -4,6 +4,7 @@ import { edited } from '../checks/flags'
 import { abortedError, asVcapError } from '../errors'
 import { forEachAtOnce } from '../pool'
 import type { Row, RowSource } from '../rows/rows'
+import { Semaphore } from '../semaphore'
 import { Answers } from './answers'
 import type { RunEvent } from './events'
 import type { Journal } from './journal'
@@ -92,22 +93,22 @@ export async function captionRows(
   const lose = () => fail(lost.reason)
   signal?.addEventListener('abort', stop, { once: true })
   lost.addEventListener('abort', lose, { once: true })
-  /** Rows that are captioned and not on the disk yet. */
-  const writing = new Set<Promise<void>>()
-
   const isOver = () => fault !== undefined || signal?.aborted === true || lost.aborted
   const pathOf = (row: Row) => String(row.cells[source.pathColumn])
-  /** Appends a row's record, unless it stays as it was, and tells the row when that is on the disk. */
-  const record = ({ key, row, before }: Pending, made: RowCaption, told = true): Promise<void> => {
+  const undurable = new Semaphore(undurableRows)
+  /**
+   * Appends a row's record, unless it stays as it was, and tells the row when that is on the disk. Resolves before
+   * that, unless the disk falls far behind.
+   */
+  const record = async ({ key, row, before }: Pending, made: RowCaption, told = true): Promise<void> => {
+    const settled = await undurable.take(undefined)
     // What fails again stays as it was, unless it is to be known that it was asked for.
     const isKept = !before || isCaptioned(made) || made.retry !== undefined
     const kept = isKept ? journal.append(key, pathOf(row), made) : Promise.resolve()
-    const written: Promise<void> = kept
+    kept
       .then(() => told && emit({ type: 'row', index: row.index, path: pathOf(row), ...edited(made, retry.edits) }))
       .catch(fail)
-      .then(() => void writing.delete(written))
-    writing.add(written)
-    return written
+      .then(settled)
   }
   const answers = new Answers(captioner, { tally, pace, retry })
   const signals = { drop: drop.signal, recall: recall.signal }
@@ -127,9 +128,7 @@ export async function captionRows(
       const second = answers.isToRetry(first) ? await askAgain(pending, first) : undefined
       if (fault) return
       const made = answers.settle(key, row, first, second)
-      // The captioner's next row does not wait for the disk, unless that falls far behind.
-      const written = record(pending, made)
-      if (writing.size >= undurableRows) await written
+      await record(pending, made)
     } catch (error) {
       if (!isRecalled(error, recall.signal)) fail(error)
     }
@@ -143,7 +142,7 @@ export async function captionRows(
     signal?.removeEventListener('abort', stop)
     lost.removeEventListener('abort', lose)
     await journal.flush()
-    await Promise.all(writing)
+    await undurable.take(undefined, undurableRows)
     // A working engine may caption what a lost one failed.
     const revoked = tally.lost.map((key) => journal.revoke(key).catch(fail))
     await journal.flush()

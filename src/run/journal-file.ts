@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import path from 'node:path'
 import { VcapError } from '../errors'
 import { syncFolder } from '../folders'
-import { lineEnd, lineOf, recordIn, scanBytes, scanRecords, type JournalScan } from './record-lines'
+import { lineEnd, LineBuffer, recordIn, scanBytes, scanRecords, type JournalScan } from './record-lines'
 
 /** Records that are made durable together at most, and for how many milliseconds the first of them waits. */
 const groupRecords = 256
@@ -24,13 +24,16 @@ export class JournalFile {
   #size: number
   /** Where the next record will stand. */
   #end: number
-  #waiting = new Group()
+  #waiting = new Group(new LineBuffer())
+  /** Of the group that was written last. */
+  #spare = new LineBuffer()
   #timer: NodeJS.Timeout | undefined
   /** The one that writes, group after group, while there is one. */
   #writing: Promise<void> | undefined
   #failure: VcapError | undefined
-  /** The part of the file that was read last. */
+  /** The part of the file that was read last, and the memory that it is in. */
   #block = { start: 0, bytes: Buffer.alloc(0) }
+  #memory = Buffer.alloc(0)
 
   private constructor(path: string, handle: fs.FileHandle, size: number) {
     this.path = path
@@ -72,11 +75,9 @@ export class JournalFile {
    * `write_failed`, and from then on nothing more is added.
    */
   append(record: string): { offset: number; written: Promise<void> } {
-    const line = lineOf(record)
     const offset = this.#end
-    this.#end += line.length
-    this.#waiting.lines.push(line)
-    if (this.#waiting.lines.length >= groupRecords) void this.flush()
+    this.#end += this.#waiting.lines.add(record)
+    if (this.#waiting.lines.count >= groupRecords) void this.flush()
     else this.#timer ??= setTimeout(() => void this.flush(), groupMilliseconds)
     return { offset, written: this.#waiting.written }
   }
@@ -85,20 +86,20 @@ export class JournalFile {
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#waiting.lines.length === 0) return this.#writing ?? Promise.resolve()
+    if (this.#waiting.lines.count === 0) return this.#writing ?? Promise.resolve()
     return (this.#writing ??= this.#writeAll())
   }
 
   /** Group after group until nothing waits: what is added while one is written is the next. */
   async #writeAll(): Promise<void> {
-    while (this.#waiting.lines.length > 0) await this.#writeGroup()
+    while (this.#waiting.lines.count > 0) await this.#writeGroup()
     this.#writing = undefined
   }
 
   async #writeGroup(): Promise<void> {
     const { lines, resolve, reject } = this.#waiting
-    this.#waiting = new Group()
-    const bytes = Buffer.concat(lines)
+    this.#waiting = new Group(this.#spare)
+    const { bytes } = lines
     try {
       if (this.#failure) throw this.#failure
       await writeAll(this.#handle, bytes, this.#size)
@@ -109,22 +110,25 @@ export class JournalFile {
       this.#failure ??= unusable(this.path, error as Error)
       reject(this.#failure)
       return
+    } finally {
+      lines.clear()
+      this.#spare = lines
     }
     this.#size += bytes.length
     resolve()
   }
 
-  /** The record at an offset that `append` or the opening gave. Throws `read_failed`. */
+  /** The record at an offset that `append` or the opening gave. Wait for it before the next. Throws `read_failed`. */
   async read(offset: number): Promise<string> {
     let line = this.#lineInBlock(offset)
     const { start, bytes } = this.#block
     const isNext = start <= offset && offset <= start + bytes.length
     for (let length = isNext ? scanBytes : readBytes; !line; length *= 2) {
-      const block = Buffer.allocUnsafe(length)
-      const { bytesRead } = await this.#handle.read(block, 0, length, offset).catch((error: Error) => {
+      if (this.#memory.length < length) this.#memory = Buffer.allocUnsafe(length)
+      const { bytesRead } = await this.#handle.read(this.#memory, 0, length, offset).catch((error: Error) => {
         throw new VcapError('read_failed', `${this.path} cannot be read: ${error.message}`, { cause: error })
       })
-      this.#block = { start: offset, bytes: block.subarray(0, bytesRead) }
+      this.#block = { start: offset, bytes: this.#memory.subarray(0, bytesRead) }
       line = this.#lineInBlock(offset)
       if (!line && bytesRead < length) return this.#unreadable(offset)
     }
@@ -152,13 +156,14 @@ export class JournalFile {
 
 /** Records that are brought to the disk together. */
 class Group {
-  readonly lines: Buffer[] = []
   resolve: () => void = () => undefined
   reject: (error: VcapError) => void = () => undefined
   readonly written = new Promise<void>((resolve, reject) => {
     this.resolve = resolve
     this.reject = reject
   })
+
+  constructor(readonly lines: LineBuffer) {}
 }
 
 /** Reads a journal that another may be writing: each whole record in turn. Nothing is changed. Throws `read_failed`. */

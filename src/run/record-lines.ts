@@ -2,8 +2,8 @@ import type fs from 'node:fs/promises'
 import crc32 from 'crc-32'
 
 /*
- * Lines of the journal's file: the CRC-32 of what follows in 8 hexadecimal digits, a space, and a record, which holds no
- * line end.
+ * Lines of the journal's file: the CRC-32 of what follows in 8 hexadecimal digits, a space, and a record, which holds
+ * no line end.
  */
 
 /** Bytes that are read at once. */
@@ -22,13 +22,46 @@ export interface JournalScan {
 export const lineEnd = 0x0a
 const checksumDigits = 8
 
-/** A record as it stands in the file. */
-export function lineOf(record: string): Buffer {
-  const line = Buffer.from(`${' '.repeat(checksumDigits + 1)}${record}\n`)
-  // The sum over bytes takes a fifth of the time of the one over a text.
-  const sum = crc32.buf(line.subarray(checksumDigits + 1, -1)) >>> 0
-  line.write(sum.toString(16).padStart(checksumDigits, '0'), 0, 'latin1')
-  return line
+/** Lines one after another, in memory that is used again and again. */
+export class LineBuffer {
+  #memory = Buffer.allocUnsafe(1 << 16)
+  #length = 0
+  #count = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** All lines, until the next `add`. */
+  get bytes(): Buffer {
+    return this.#memory.subarray(0, this.#length)
+  }
+
+  /** Returns the bytes of the record's line. */
+  add(record: string): number {
+    const begin = this.#length
+    const first = begin + checksumDigits + 1
+    const end = first + Buffer.byteLength(record)
+    if (end >= this.#memory.length) this.#enlarge(end + 1)
+    this.#memory.write(record, first)
+    const sum = crc32.buf(this.#memory.subarray(first, end)) >>> 0
+    this.#memory.write(`${sum.toString(16).padStart(checksumDigits, '0')} `, begin, 'latin1')
+    this.#memory[end] = lineEnd
+    this.#length = end + 1
+    this.#count++
+    return this.#length - begin
+  }
+
+  clear(): void {
+    this.#length = 0
+    this.#count = 0
+  }
+
+  #enlarge(least: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(least, 2 * this.#memory.length))
+    this.#memory.copy(larger, 0, 0, this.#length)
+    this.#memory = larger
+  }
 }
 
 /** The record of the line from `begin` to `end`, where its end stands; undefined where the checksum is not its. */
@@ -88,4 +121,3 @@ export async function scanRecords(
   scan.torn = rest.length
   return { scan, end: start }
 }
-

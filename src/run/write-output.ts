@@ -73,11 +73,7 @@ async function writeRows(
 }
 
 /** Each row of the table with its caption, as it was answered. */
-async function* joined({
-  source,
-  journal,
-  signal
-}: OutputParts): AsyncGenerator<{ row: Row; caption: RowCaption }> {
+async function* joined({ source, journal, signal }: OutputParts): AsyncGenerator<{ row: Row; caption: RowCaption }> {
   journal.restartKeys()
   for await (const row of source.rows()) {
     if (signal?.aborted) throw abortedError(signal)

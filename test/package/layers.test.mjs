@@ -8,7 +8,7 @@ import { root } from '../helpers/cli.mjs'
 
 /** Layers of src/, the lowest first: a file imports from its own layer and those before it. `x/` is a whole folder. */
 const layers = [
-  ['errors', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
+  ['errors', 'digest', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
   ['picture', 'prompts', 'options', 'caption', 'caption-check'],
   ['checks/'],
   ['semaphore', 'ordered', 'pool', 'occupancy'],

@@ -99,6 +99,19 @@ test('a key table counts rows of one hash, few and many, and begins anew', () =>
   }
 })
 
+test('counts and offsets of a key do not touch each other, and too many rows alike are told', () => {
+  const table = new KeyTable(1)
+  const hash = randomHash()
+  const key = { hash, occurrence: 0 }
+  table.setOffset(key, 2 ** 39 + 5)
+  for (let i = 0; i < 2 ** 24 - 1; i++) table.count(hash)
+  assert.throws(() => table.count(hash), { code: 'csv_invalid', message: /16777215 rows are alike/ })
+  assert.equal(table.offset(key), 2 ** 39 + 5)
+  assert.equal(table.setOffset(key, 7), 2 ** 39 + 5)
+  table.resetCounts()
+  assert.deepEqual([table.count(hash), table.offset(key)], [0, 7])
+})
+
 test('keys: path and text tell rows apart, and what is written is read', () => {
   const hash = hashRow({ path: '/a', text: 'b' }, true)
   const bytes = createHash('sha256').update('/a\0b').digest().subarray(0, 16)
