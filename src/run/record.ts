@@ -55,13 +55,18 @@ export interface RecordKind {
 export class RecordKinds {
   /** By number. */
   readonly all: RecordKind[] = []
-  readonly #numbers = new Map<string, number | undefined>()
+  /** By label; -1 for that of no caption of ours. */
+  readonly #numbers = new Map<string, number>()
 
   /** Undefined for the label of no caption of ours. */
   numberOf(label: string): number | undefined {
-    if (this.#numbers.has(label)) return this.#numbers.get(label)
+    const number = this.#numbers.get(label) ?? this.#enter(label)
+    return number < 0 ? undefined : number
+  }
+
+  #enter(label: string): number {
     const kind = parseKind(label)
-    const number = kind && this.all.push(kind) - 1
+    const number = kind ? this.all.push(kind) - 1 : -1
     this.#numbers.set(label, number)
     return number
   }

@@ -129,7 +129,7 @@ class RecordCounter {
     this.#rows[kind] = (this.#rows[kind] ?? 0) + 1
     const last = isFailed(this.#kinds.all[kind]!.status) ? this.#last.failed : this.#last.captioned
     last.push(record)
-    if (last.length > shownRows) last.shift()
+    if (last.length > 2 * shownRows) last.splice(0, shownRows)
   }
 
   count(): Pick<RunStatus, 'done' | 'statuses' | 'flags'> {
@@ -144,7 +144,7 @@ class RecordCounter {
   }
 
   lastOf(kind: 'captioned' | 'failed'): JournalledRow[] {
-    return this.#last[kind].map((record) => JSON.parse(captionOf(record)) as JournalledRow)
+    return this.#last[kind].slice(-shownRows).map((record) => JSON.parse(captionOf(record)) as JournalledRow)
   }
 }
 
