@@ -1,10 +1,13 @@
 #pragma once
 
+#include <memory>
 #include <set>
 
 #include <napi.h>
 
 namespace vcap {
+
+class Engine;
 
 /**
  * An object whose threads must have ended before the process does: process.exit() runs the destructors of static
@@ -24,6 +27,9 @@ public:
 struct Environment {
     Napi::FunctionReference model_class;   // NativeModel
     std::set<Stoppable *> running;         // each adds itself, and removes itself unless the environment ends first
+    // What a model's constructor takes, while Model::create calls it. An External would be simpler, but Node loses one
+    // that a worker leaves behind.
+    std::unique_ptr<Engine> * handed_over = nullptr;
 
     static Environment & of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

@@ -2,14 +2,9 @@
 
 #include "binding/convert.h"
 
+#include <utility>
+
 namespace vcap {
-namespace {
-
-// Marks the External that create() hands to the constructor: another addon's External is not taken for an engine.
-// V8 itself refuses a method of NativeModel on any other object.
-constexpr napi_type_tag ENGINE_TAG = {0x8d1f0a4be3c94d57, 0xa2b96c1d5e70f483};
-
-}   // namespace
 
 Napi::Object make_job(Napi::Env env, Napi::Promise promise, std::function<void()> cancel) {
     Napi::Object job = Napi::Object::New(env);
@@ -30,19 +25,20 @@ Napi::Function Model::define(Napi::Env env) {
 
 Napi::Object Model::create(Napi::Env env, std::unique_ptr<Engine> engine) {
     Napi::Object info = describe(env, *engine);
-    const auto handed_over = Napi::External<std::unique_ptr<Engine>>::New(env, &engine);
-    handed_over.TypeTag(&ENGINE_TAG);
-    Napi::Object object = Environment::of(env).model_class.New({handed_over});
+    Environment & environment = Environment::of(env);
+    environment.handed_over = &engine;
+    Napi::Object object = environment.model_class.New({});
     object.DefineProperty(Napi::PropertyDescriptor::Value("info", info, napi_enumerable));
     return object;
 }
 
 Model::Model(const Napi::CallbackInfo & info) : Napi::ObjectWrap<Model>(info) {
-    if (!info[0].IsExternal() || !info[0].As<Napi::External<std::unique_ptr<Engine>>>().CheckTypeTag(&ENGINE_TAG)) {
+    std::unique_ptr<Engine> * handed_over = std::exchange(Environment::of(info.Env()).handed_over, nullptr);
+    if (handed_over == nullptr) {
         throw Napi::TypeError::New(info.Env(), "NativeModel is made by loadModel");
     }
     mailbox_ = std::make_unique<Mailbox>(info.Env(), "vcap-model");
-    engine_ = std::move(*info[0].As<Napi::External<std::unique_ptr<Engine>>>().Data());
+    engine_ = std::move(*handed_over);
     // After the mailbox, so that at the environment's end the engine stops before the mailbox goes.
     exit_hook_ = info.Env().AddCleanupHook(on_env_exit, this);
     Environment::of(info.Env()).running.insert(this);

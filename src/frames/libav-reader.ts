@@ -42,9 +42,7 @@ export class LibavReader implements VideoReader {
 
   #readIndex(): PacketIndex {
     const seconds = this.#input.isTimed ? (time: number) => this.#input.seconds(time) : undefined
-    const index = new PacketIndex(this.#input.readPacketFacts(), seconds)
-    if (index.length === 0) throw new VcapError('no_frames', 'It has no video frames')
-    return index
+    return new PacketIndex(this.#input.readPacketFacts(), seconds)
   }
 
   decodeBySeeking(wanted: number[]): SoughtFrames {

@@ -1,3 +1,5 @@
+import { VcapError } from '../errors'
+
 /** What an index keeps of one packet of the video stream. Times are in units of the stream's time base. */
 export interface PacketFacts {
   /** Presentation time. */
@@ -72,7 +74,7 @@ export class PacketIndex {
 
   /**
    * `packets` are all of the stream, in decode order. `seconds` converts a time to seconds from the file's start; it is
-   * undefined where the packets' times mean nothing.
+   * undefined where the packets' times mean nothing. Throws `no_frames` where none of them is shown.
    */
   constructor(packets: PacketFacts[], seconds: ((time: number) => number) | undefined) {
     this.packetCount = packets.length
@@ -85,6 +87,7 @@ export class PacketIndex {
         isPresented && !(isCut && (decodeIndex < firstKey.decodeIndex || (pts ?? Infinity) < firstKey.pts!))
     )
     this.length = presented.length
+    if (presented.length === 0) throw new VcapError('no_frames', 'It has no video frames')
     const timed = presented.filter(isTimed).sort((a, b) => a.pts - b.pts || a.decodeIndex - b.decodeIndex)
     timed.forEach((packet, frameIndex) => {
       packet.frameIndex = frameIndex

@@ -299,6 +299,12 @@ const damaged = [
     { status: 'unreadable', says: '…' }
   ],
   [
+    'an edit list that shows none of the frames',
+    'none-shown.mp4',
+    changed(clip([...x264, '-bf', '0'], { frames: 1 }), boxNumber('elst', 16, 1_000_000)),
+    { status: 'no_frames', says: 'It has no video frames' }
+  ],
+  [
     'an index with 4 billion entries',
     'many-entries.mp4',
     changed(faststart, boxNumber('stsz', 12, 0xffffffff)),

@@ -9,12 +9,17 @@ import { demoSamples } from './samples.mjs'
  */
 const givingBack = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '65536' }
 
-/** Bytes that a process of its own held after each cycle of loading a model, captioning with it and closing it. */
-export async function soakAddon({ cycles, captions }) {
+/**
+ * Bytes that a process of its own held after each cycle of loading a model, captioning with it and closing it.
+ * `settings`: variables of its environment.
+ */
+export async function soakAddon({ cycles, captions, settings = {} }) {
   const { paths } = await demoSamples({ clips: 2, images: 2, largest: 120 })
   const script = fileURLToPath(new URL('soak.mjs', import.meta.url))
   const args = ['--expose-gc', script, String(cycles), String(captions), ...paths]
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { ...process.env, ...givingBack } })
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    env: { ...process.env, ...givingBack, ...settings }
+  })
   return JSON.parse(stdout)
 }
 
