@@ -49,6 +49,15 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
+ * What it is that a place for an output cannot be written: `write_failed` where a rerun may pass, also on a disk that
+ * is read-only, as the system makes one that fails; else `output_unwritable`.
+ */
+export function unwritableCode(cause: unknown): 'write_failed' | 'output_unwritable' {
+  const isReadOnly = (cause as NodeJS.ErrnoException | undefined)?.code === 'EROFS'
+  return isReadOnly || isPassing(cause) ? 'write_failed' : 'output_unwritable'
+}
+
+/**
  * Brings the names in a folder to the disk: a file that was synced is lost by a power cut where its name was not.
  * Throws Node's errors where the disk fails; a file system that cannot sync folders is let be.
  */

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { VcapError } from '../errors'
-import { isPassing, isWritableFolder } from '../folders'
+import { isWritableFolder, unwritableCode } from '../folders'
 
 /** Where an output goes, and how it gets there. */
 export type OutputPlace =
@@ -40,10 +40,9 @@ export function findPlace(file: string): OutputPlace {
   }
 }
 
-/** `write_failed` where the disk fails or is full, else `output_unwritable`. */
+/** `write_failed` where the disk fails, is full or read-only, else `output_unwritable`. */
 export function unwritable(file: string, why: string, cause?: unknown): VcapError {
-  const code = isPassing(cause) ? 'write_failed' : 'output_unwritable'
-  return new VcapError(code, `Output ${file} cannot be written: ${why}`, { cause })
+  return new VcapError(unwritableCode(cause), `Output ${file} cannot be written: ${why}`, { cause })
 }
 
 /** True where both names lead to one file. */

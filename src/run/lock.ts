@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { lock as lockFolder } from 'proper-lockfile'
 import { VcapError } from '../errors'
-import { isPassing } from '../folders'
+import { isPassing, unwritableCode } from '../folders'
 
 /** Milliseconds without a sign of life after which a holder on another host counts as dead, and between two signs. */
 const stale = 60_000
@@ -201,7 +201,7 @@ function readHolder(lock: string): Holder | undefined {
 }
 
 function unlockable(message: string, cause: unknown): VcapError {
-  return new VcapError(isPassing(cause) ? 'write_failed' : 'output_unwritable', message, { cause })
+  return new VcapError(unwritableCode(cause), message, { cause })
 }
 
 function lockedError(lock: string, holder: Holder | undefined): VcapError {

@@ -61,6 +61,31 @@ const runs = inGroup('The run', [
     'a decoder that hangs, and one that dies each time'
   ],
   [
+    'the model says one passage over and over',
+    'the answer ends after its first round: `truncated`, flag `repetition`',
+    'engine/repetition.test.mjs',
+    'an answer that loops ends after its first round'
+  ],
+  [
+    'the model refuses to caption',
+    'flag `refusal`; `--retry-flagged` asks once more',
+    'checks/flags.test.mjs',
+    'a refusal is one at the beginning'
+  ],
+  [
+    'the caption tells of frames in place of the video',
+    'flag `frame_wording`',
+    'checks/flags.test.mjs',
+    'frame wording tells of the pictures given'
+  ],
+  ['one caption on many files', 'flag `duplicate`', 'run/flags.test.mjs', 'one caption on many files is flagged'],
+  [
+    'stopped while the done rows are counted, or the output is written',
+    '130 or 143; nothing is left of it, and the same command goes on',
+    'run/run.test.mjs',
+    'an abort while the done rows are counted, or the output is made'
+  ],
+  [
     'the process killed alone, its decoders left behind',
     'they end by themselves',
     'frames/decoder.test.mjs',
@@ -79,7 +104,7 @@ const runs = inGroup('The run', [
     'rows that a lost engine failed are captioned by the next run'
   ],
   [
-    'disk full, quota or an error of the disk, at each call that writes',
+    'disk full, quota, read-only or an error of the disk, at each call that writes',
     '75: the message names the file; nothing is lost, and the same command goes on after space is made',
     'run/simulation.test.mjs',
     'at every call that it can hit, twice: nothing lost, the message names the file'

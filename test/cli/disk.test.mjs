@@ -72,7 +72,7 @@ test('the disk has become read-only: the file is named, and the same command goe
     `cp ${disk}/out.csv ${folder}/copy.csv`
   ])
   assert.match(said[0], /^75 /)
-  assert.match(said[1], /^2 vcap-native: .*out\.csv.* cannot be (written|locked): EROFS/)
+  assert.match(said[1], /^75 vcap-native: .*out\.csv.* cannot be (written|locked): EROFS/)
   assert.match(said.at(-1), /^0 /)
   assertWhole()
 })

@@ -290,8 +290,7 @@ export function restart({ disk, system, log }, power) {
 
 /** What a run may end in that a fault of the system has stopped. */
 export function requireEnd(world, error, { kind, code }) {
-  const allowed = kind === 'fault' && code === 'EROFS' ? [...ends, 'output_unwritable'] : ends
-  world.check(error instanceof VcapError && allowed.includes(error.code), `it ended in ${error.stack}`)
+  world.check(error instanceof VcapError && ends.includes(error.code), `it ended in ${error.stack}`)
   if (kind === 'fault' && error.message.includes(code))
     world.check(error.message.includes(simulated), `no file is named: ${error.message}`)
 }
