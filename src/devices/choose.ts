@@ -3,18 +3,27 @@ import type { NativeBuild, NativeDevice } from '../native/addon'
 
 /**
  * The GPUs asked for, of the devices of this machine: `0-7`, `0,2,4-5`, `all`, `none`; all that are there when
- * undefined. Throws `usage`, `device_unavailable`.
+ * undefined. One that cannot compute here, such as an old card for the screen, is left out where another can, unless it
+ * is named. Throws `usage`, `device_unavailable`.
  */
 export function chooseGpus(build: NativeBuild, gpus: string | undefined, local: NativeDevice[]): NativeDevice[] {
   const there = local.filter(({ type }) => type === 'gpu')
   const wanted = gpus === undefined ? undefined : parseGpus(gpus)
   if (wanted === 'all' && there.length === 0) throw noGpu(build, local, 'all')
-  if (wanted === undefined || wanted === 'all') return there
+  if (wanted === undefined || wanted === 'all') {
+    const able = there.filter(({ problem }) => problem === undefined)
+    return (able.length > 0 ? able : there).map(requireAble)
+  }
   return wanted.map((number) => {
     const found = there[number]
     if (!found) throw noGpu(build, local, String(number))
-    return found
+    return requireAble(found)
   })
+}
+
+function requireAble(device: NativeDevice): NativeDevice {
+  if (device.problem !== undefined) throw new VcapError('device_unavailable', device.problem)
+  return device
 }
 
 /** Numbers of a list such as `0,2,4-5`, each once, in order; `none` is the empty list. */

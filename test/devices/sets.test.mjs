@@ -38,6 +38,16 @@ test('the reference: eight GPUs, two a replica, four replicas', () => {
   assert.deepEqual(names(choose(gpus(8), { gpus: '6,2', tpSize: 2 })), ['CUDA6 CUDA2'])
 })
 
+test('a GPU that this build has no code for is left out where others serve, and refused where it is named', () => {
+  const old = { ...gpu(1), problem: 'CUDA1 has no code here' }
+  assert.deepEqual(names(choose([gpu(0), old])), ['CUDA0'])
+  assert.deepEqual(names(choose([gpu(0), old], { gpus: 'all' })), ['CUDA0'])
+  const refused = { code: 'device_unavailable', message: old.problem }
+  assert.throws(() => choose([gpu(0), old], { gpus: '1' }), refused)
+  assert.throws(() => choose([old]), refused, 'the CPU is no stand-in for it')
+  assert.deepEqual(names(choose([old], { gpus: 'none' })), [''])
+})
+
 test('the fewest devices that the model fits, and replicas of the rest', () => {
   const sizes = (count, memory, asks) => choose(gpus(count, memory), {}, { asks }).map(({ devices }) => devices.length)
   assert.deepEqual(sizes(8, 80e9, needs(20.7e9)), Array(8).fill(1))
