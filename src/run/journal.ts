@@ -135,14 +135,14 @@ export class Journal {
    * Resolves when the record would survive a power cut. `path` is for people, as the table has it. Rejects with
    * `write_failed`.
    */
-  append(key: RowKey, path: string, caption: RowCaption): Promise<void> {
+  async append(key: RowKey, path: string, caption: RowCaption): Promise<void> {
     const { offset, written } = this.#file.append(formatRecord(key, path, caption))
     this.#table.setOffset(key, offset)
     return written
   }
 
   /** Takes back what was appended for a row: it is not done. */
-  revoke(key: RowKey): Promise<void> {
+  async revoke(key: RowKey): Promise<void> {
     this.#table.setOffset(key, undefined)
     return this.#file.append(formatRevocation(key)).written
   }
