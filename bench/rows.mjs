@@ -5,8 +5,8 @@
  *   npm run bench:rows -- [--rows 1000,10000,100000,1000000] [--rounds 3] [--json FILE]
  *
  * Reported are the rows a second and the largest resident memory, each length in a process of its own, then the seconds
- * in which its journal is opened again and its status is read. V8 enlarges its heap while the first 100,000 rows pass,
- * so shorter tables run again and again until that many have. Exit code 1 where the longest table runs below 20,000
+ * in which its journal is opened again and its status is read. V8 enlarges its heap while the first rows pass, so
+ * shorter tables run again and again until 400,000 have passed. Exit code 1 where the longest table runs below 20,000
  * rows/s, takes over 20 MB more than the one of 10,000 rows, is opened in 5 s or more, or its status in 2 s or more.
  */
 import { fork } from 'node:child_process'

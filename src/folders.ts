@@ -49,8 +49,8 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
- * What it is that a place for an output cannot be written: `write_failed` where a rerun may pass, also on a disk that
- * is read-only, as the system makes one that fails; else `output_unwritable`.
+ * The error code for an output, or its journal, that the system does not let be written: `write_failed` where a rerun
+ * may pass, also on a disk that is read-only, as the system makes one that fails; else `output_unwritable`.
  */
 export function unwritableCode(cause: unknown): 'write_failed' | 'output_unwritable' {
   const isReadOnly = (cause as NodeJS.ErrnoException | undefined)?.code === 'EROFS'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import type { CaptionerSettings } from './caption'
+import { digestOf } from './digest'
 import type { ModelFiles } from './models'
 import type { CaptionSettings, LoadSettings } from './options'
 import { packageVersion } from './package'
@@ -45,7 +46,7 @@ export function captionSettings(settings: CaptionSettings): CaptionerSettings {
 
 /** One for each set of settings. */
 export function digestSettings(settings: CaptionerSettings): string {
-  return createHash('sha256').update(JSON.stringify(settings)).digest('hex')
+  return digestOf('sha256', JSON.stringify(settings), 'hex')
 }
 
 /** Of a file's head, size and time: reading all of a model takes minutes. */

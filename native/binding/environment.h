@@ -5,9 +5,9 @@
 
 #include <napi.h>
 
-namespace vcap {
+#include "core/engine/engine.h"
 
-class Engine;
+namespace vcap {
 
 /**
  * An object whose threads must have ended before the process does: process.exit() runs the destructors of static
@@ -27,9 +27,9 @@ public:
 struct Environment {
     Napi::FunctionReference model_class;   // NativeModel
     std::set<Stoppable *> running;         // each adds itself, and removes itself unless the environment ends first
-    // What a model's constructor takes, while Model::create calls it. An External would be simpler, but Node loses one
-    // that a worker leaves behind.
-    std::unique_ptr<Engine> * handed_over = nullptr;
+    // The engine that the next model's constructor takes, which Model::create calls. An External would do as well, but
+    // Node loses one that a worker leaves behind.
+    std::unique_ptr<Engine> handed_over;
 
     static Environment & of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

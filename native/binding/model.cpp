@@ -26,19 +26,19 @@ Napi::Function Model::define(Napi::Env env) {
 Napi::Object Model::create(Napi::Env env, std::unique_ptr<Engine> engine) {
     Napi::Object info = describe(env, *engine);
     Environment & environment = Environment::of(env);
-    environment.handed_over = &engine;
+    environment.handed_over = std::move(engine);
     Napi::Object object = environment.model_class.New({});
     object.DefineProperty(Napi::PropertyDescriptor::Value("info", info, napi_enumerable));
     return object;
 }
 
 Model::Model(const Napi::CallbackInfo & info) : Napi::ObjectWrap<Model>(info) {
-    std::unique_ptr<Engine> * handed_over = std::exchange(Environment::of(info.Env()).handed_over, nullptr);
+    std::unique_ptr<Engine> handed_over = std::move(Environment::of(info.Env()).handed_over);
     if (handed_over == nullptr) {
         throw Napi::TypeError::New(info.Env(), "NativeModel is made by loadModel");
     }
     mailbox_ = std::make_unique<Mailbox>(info.Env(), "vcap-model");
-    engine_ = std::move(*handed_over);
+    engine_ = std::move(handed_over);
     // After the mailbox, so that at the environment's end the engine stops before the mailbox goes.
     exit_hook_ = info.Env().AddCleanupHook(on_env_exit, this);
     Environment::of(info.Env()).running.insert(this);

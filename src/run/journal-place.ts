@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { digestOf } from '../digest'
 import { isThere, isWritableFolder, syncFolder } from '../folders'
 import { unwritable } from '../rows/output-place'
 import type { RowSink } from '../rows/rows'
@@ -34,7 +34,7 @@ export function makeJournalPlace({ path: output, isFile }: Pick<RowSink, 'path' 
 
 /** The folders in which an output's journal may be: beside it, else among temporary files. */
 export function journalFolders(output: string): [beside: string, elsewhere: string] {
-  const name = createHash('sha256').update(output).digest('hex').slice(0, 32)
+  const name = digestOf('sha256', output, 'hex').slice(0, 32)
   return [`${output}.vcap`, path.join(os.tmpdir(), `vcap-journal-${name}`)]
 }
 

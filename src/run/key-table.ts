@@ -4,6 +4,7 @@ import { bitsOf, type RowKey } from './row-key'
 /** Slots for each key that is expected: more would waste memory, fewer would make searches long. */
 const slotsPerKey = 1.25
 const leastSlots = 1024
+
 /**
  * Numbers of 32 bits a slot: two fingerprints, of which the first is 0 in a free slot, the lower bits of the place of
  * the record, and in one its upper 8 bits and how many rows were counted. A place is the record's offset plus 1; 0:

@@ -27,7 +27,7 @@ export function hashRow({ path, text }: RowInput, usesText: boolean): string {
   return digest.slice(0, last) + digits[worth[digest.charCodeAt(last)]! & 0b110000]!
 }
 
-/** 32 bits of a hash, those that its digit of that number begins with. */
+/** 32 bits of a hash, those that its digit of that number begins with: five digits, and two bits of the sixth. */
 export function bitsOf(hash: string, digit: number): number {
   let bits = 0
   for (let i = 0; i < 5; i++) bits = (bits << digitBits) | worth[hash.charCodeAt(digit + i)]!
