@@ -3,7 +3,7 @@ import { parse, type CsvError } from 'csv-parse'
 import { stringify } from 'csv-stringify/sync'
 import { abortedError, VcapError } from '../errors'
 import { findDialect, parserOptions, type Dialect } from './dialect'
-import { requireColumn } from './rows'
+import { requireColumn, requireHeader } from './rows'
 import { Scanner, type ScanOptions, type TableFacts } from './scan'
 import type { TableFile } from './table-file'
 import { tableWarnings } from './table-warnings'
@@ -16,7 +16,6 @@ const headBytes = 1024 * 1024
 export interface CsvTable {
   /** The header's, and one for cells beyond it where rows have such. */
   columns: string[]
-  pathColumn: number
   /** Records after the header. */
   total: number
   /** What its owner should know: one sentence each. */
@@ -25,20 +24,23 @@ export interface CsvTable {
   records(): AsyncGenerator<string[], void, undefined>
 }
 
+export interface CsvOptions {
+  /** A column that the table must have; without it any will do. */
+  column?: string | undefined
+  /** Whether a cell of that column names a file that is there; without it no cell does. */
+  isFile?: ((name: string) => boolean) | undefined
+  signal?: AbortSignal | undefined
+}
+
 /**
- * Reads a whole CSV file and checks it. `isFile`: whether a cell names a file that is there. Line ends may be mixed.
- * Missing cells are empty, those beyond the header are kept in a column of their own, and both are warned of. Throws
- * `csv_invalid`, with the line where one is at fault, `read_failed`, `aborted`.
+ * Reads a whole CSV file and checks it. Line ends may be mixed. Missing cells are empty, those beyond the header are
+ * kept in a column of their own, and both are warned of. Throws `csv_invalid`, with the line where one is at fault,
+ * `read_failed`, `aborted`.
  */
-export async function openCsv(
-  file: TableFile,
-  isFile: (name: string) => boolean,
-  signal: AbortSignal | undefined
-): Promise<CsvTable> {
-  const dialect = await readDialect(file)
+export async function openCsv(file: TableFile, options: CsvOptions): Promise<CsvTable> {
+  const dialect = await readDialect(file, options.column)
   const header = dialect.columns
-  const pathColumn = header ? requireColumn(file.label, header, 'path') : 0
-  const facts = await scan(file, scanOptions(file.label, dialect, pathColumn, isFile), dialect.skipped, signal)
+  const facts = await scan(file, scanOptions(file.label, dialect, options), dialect.skipped, options.signal)
   if (!header) throw faultError(file.label, 1, `the header cannot be read in the first ${headBytes} bytes`)
   const extra = facts.long.count > 0 ? [freeName(header, 'extra_cells')] : []
   const width = header.length
@@ -50,14 +52,13 @@ export async function openCsv(
   }
   return {
     columns: [...header, ...extra],
-    pathColumn,
     total: facts.rows,
     warnings: tableWarnings(file.label, dialect, facts, extra[0]),
     records: () => readRecords(file, dialect, { width, extra: extra.length, rows: facts.rows, begin })
   }
 }
 
-async function readDialect(file: TableFile): Promise<Dialect> {
+async function readDialect(file: TableFile, column: string | undefined): Promise<Dialect> {
   const parts: Buffer[] = []
   let length = 0
   let cut = false
@@ -71,18 +72,21 @@ async function readDialect(file: TableFile): Promise<Dialect> {
     cut = true // the scan comes to the fault as well, and knows its line
   }
   const head = Buffer.concat(parts)
-  const dialect = findDialect(head, 'path')
+  const dialect = findDialect(head, column ?? 'path')
   cut ||= length >= headBytes && !/[\r\n]/.test(head.toString('latin1', dialect.skipped))
   return cut ? { ...dialect, columns: undefined } : dialect
 }
 
+/** Throws `csv_invalid` where the header lacks what is wanted. */
 function scanOptions(
   label: string,
   { separator, skipped, columns }: Dialect,
-  pathColumn: number,
-  isFile: (name: string) => boolean
+  { column, isFile }: CsvOptions
 ): ScanOptions {
-  return { label, separator, width: columns?.length ?? 0, pathColumn, firstLine: skipped > 0 ? 2 : 1, isFile }
+  if (columns) requireHeader(label, columns, column)
+  const named = columns && column !== undefined ? requireColumn(label, columns, column) : 0
+  const firstLine = skipped > 0 ? 2 : 1
+  return { label, separator, width: columns?.length ?? 0, column: named, firstLine, isFile: isFile ?? (() => false) }
 }
 
 async function scan(

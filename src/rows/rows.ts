@@ -51,24 +51,29 @@ export interface RowSink {
   discard(): void
 }
 
+/** Throws `csv_invalid` where a table has no columns at all. `column`: one that is wanted. */
+export function requireHeader(table: string, columns: string[], column?: string): void {
+  if (columns.length > 0) return
+  const wanted = column === undefined ? 'a header' : `a header and a column named ${column}`
+  throw new VcapError('csv_invalid', `${table} is empty: expected a CSV with ${wanted}`)
+}
+
 /**
  * Where `name` stands among a table's columns. Throws `csv_invalid` where it is not there once, naming those that are
  * there.
  */
 export function requireColumn(table: string, columns: string[], name: string): number {
-  if (columns.length === 0) {
-    throw new VcapError('csv_invalid', `${table} is empty: expected a CSV with a header and a column named ${name}`)
-  }
   const column = columns.indexOf(name)
+  const holds = name === 'path' ? 'the files' : `what ${name} should be`
   if (columns.includes(name, column + 1)) {
-    throw new VcapError('csv_invalid', `${table} has two columns named ${name}. Rename the one without the files`)
+    throw new VcapError('csv_invalid', `${table} has two columns named ${name}. Rename the one without ${holds}`)
   }
   if (column >= 0) return column
   const short = (seen: string) => JSON.stringify(seen.length > 40 ? `${seen.slice(0, 37)}...` : seen)
-  const near = columns.find((other) => other.trim().toLowerCase() === name)
+  const near = columns.find((other) => other.trim().toLowerCase() === name.toLowerCase())
   throw new VcapError(
     'csv_invalid',
     `${table} has no column named ${name}: its columns are ${columns.slice(0, 12).map(short).join(', ')}. ` +
-      `Rename ${near === undefined ? 'the column that holds the files' : short(near)} to ${name}`
+      `Rename ${near === undefined ? `the column that holds ${holds}` : short(near)} to ${name}`
   )
 }

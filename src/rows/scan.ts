@@ -35,8 +35,8 @@ export interface ScanOptions {
   separator: string
   /** Cells of the header; 0 where it could not be read, and no row's number is looked at. */
   width: number
-  /** Where among them the files' paths stand. */
-  pathColumn: number
+  /** Where among them the files' paths stand, or whatever tells that a line is a row. */
+  column: number
   /** Number of the first line scanned. */
   firstLine: number
   /** Whether a cell names a file that is there. */
@@ -254,9 +254,9 @@ export class Scanner {
   /** A line within a quoted cell that could be a row: then the quote may not be closed where its writer meant it. */
   #lookAtInnerLine(end: number): void {
     if (this.#swallowedFile || this.#innerStart < 0 || end - this.#innerStart > 4096) return
-    const { separator, width, pathColumn, isFile } = this.#options
+    const { separator, width, column, isFile } = this.#options
     const cells = this.#block.toString('utf8', this.#innerStart, end).split(separator)
-    const name = cells[pathColumn] ?? ''
+    const name = cells[column] ?? ''
     if (cells.length !== width || !/^\S.*\.\w{2,5}$/.test(name)) return
     this.#cellSwallows = true
     if (isFile(name)) this.#swallowedFile = name

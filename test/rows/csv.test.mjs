@@ -5,6 +5,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { CsvSink } from '../../dist/rows/csv-sink.js'
 import { isTable, openRows } from '../../dist/rows/open.js'
+import { openSink, openTable } from '../../dist/rows/table.js'
 import { readCells } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 
@@ -469,6 +470,27 @@ test('rows: what is no table of paths is refused', async () => {
       `${file} has no column named path: its columns are "file", "${'long'.repeat(20).slice(0, 37)}...". ` +
       'Rename the column that holds the files to path'
   })
+})
+
+test('a table of any columns: read, and written again', async () => {
+  const input = write('id;note\n1;"a;b"\n2;\n')
+  const table = await openTable(input)
+  assert.deepEqual([table.label, table.columns, table.total], [input, ['id', 'note'], 2])
+  assert.match(table.warnings.join(), /cells stand between ";"/)
+  const sink = openSink(at('any.csv'), table.columns, { types: table.types })
+  sink.begin(folder)
+  for await (const cells of table.records()) await sink.write(cells)
+  await sink.commit()
+  assert.equal(table.resized, false)
+  table.close()
+  assert.equal(fs.readFileSync(at('any.csv'), 'utf8'), 'id,note\n1,a;b\n2,\n')
+  await assert.rejects(openTable(input, { column: 'key' }), {
+    code: 'csv_invalid',
+    message:
+      `${input} has no column named key: its columns are "id", "note". ` +
+      'Rename the column that holds what key should be to key'
+  })
+  await assert.rejects(openTable(write('')), { message: /is empty: expected a CSV with a header$/ })
 })
 
 test('what is a table and what is to be captioned itself', () => {

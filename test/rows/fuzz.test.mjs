@@ -55,7 +55,7 @@ test('how the bytes are cut makes no difference', async () => {
       label: 'it',
       separator: ',',
       width: 2,
-      pathColumn: 0,
+      column: 0,
       firstLine: 1,
       isFile: () => false
     })
