@@ -3,6 +3,7 @@ import { bench, type BenchResult } from '../bench'
 import { exitCodes } from '../errors'
 import type { BenchOptions } from '../options'
 import { addFlags, toOptions } from './flags'
+import { addHelp } from './help'
 import { untilInterrupted } from './interrupt'
 
 export function benchCommand(): Command {
@@ -11,8 +12,11 @@ export function benchCommand(): Command {
     .argument('[files...]', 'videos and images, or one CSV with a path column')
     .option('--json', 'print JSON')
   addFlags(command, 'bench')
-  const codes = '\nExit codes: 0 every clip captioned; 2 usage or configuration; 3 some or all clips failed.'
-  return command.addHelpText('after', codes).action(async (files: string[], parsed: Record<string, unknown>) => {
+  addHelp(command, {
+    examples: ['bench', 'bench samples.csv --model demo --json'],
+    exitCodes: ['0 every clip captioned; 2 usage or configuration; 3 some failed.']
+  })
+  return command.action(async (files: string[], parsed: Record<string, unknown>) => {
     const options = toOptions(parsed) as BenchOptions
     if (files.length === 0 && command.getOptionValueSource('model') === 'default') options.model = 'demo'
     const result = await untilInterrupted((signal) => bench(files, { ...options, signal }))

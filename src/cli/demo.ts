@@ -7,6 +7,7 @@ import { findFfmpeg } from '../frames/tools'
 import type { RunEvent } from '../run/events'
 import { run } from '../run/run'
 import { addFlags } from './flags'
+import { addHelp } from './help'
 import { untilInterrupted } from './interrupt'
 import { textProgress } from './progress'
 
@@ -23,6 +24,7 @@ export function demoCommand(): Command {
     'make a few videos, caption them with the model that ships with the package'
   )
   addFlags(command, 'demo', { seed: 'other videos' })
+  addHelp(command, { examples: ['demo', 'demo --out my-demo --seed 7'] })
   return command.action(async ({ out, seed }: DemoFlags) => {
     process.exitCode = await untilInterrupted((signal) => demo(path.resolve(out), seed, signal))
   })

@@ -10,6 +10,7 @@ import type { NativeBuild, NativeDevice } from '../native/addon'
 import { loadAddon } from '../native/load'
 import { nodeTooOld } from '../package'
 import { loadSharp } from '../sharp'
+import { addHelp } from './help'
 
 /** One thing looked at. */
 interface Finding {
@@ -20,23 +21,23 @@ interface Finding {
 }
 
 export function doctorCommand(): Command {
-  return new Command('doctor')
+  const command = new Command('doctor')
     .description('what is there, what is missing, and the remedy')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExit codes: 0 nothing is broken; 2 something is.')
-    .action(async ({ json }: { json?: boolean }) => {
-      const findings = [
-        node(),
-        processors(),
-        ...addonAndDevices(),
-        ...(await videoTools()),
-        images(),
-        ...models.map(modelFiles)
-      ]
-      if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
-      else for (const finding of findings) process.stdout.write(line(finding))
-      process.exitCode = findings.some(({ state }) => state === 'broken') ? exitCodes.usage : exitCodes.ok
-    })
+  addHelp(command, { examples: ['doctor', 'doctor --json'], exitCodes: ['0 nothing is broken; 2 something is.'] })
+  return command.action(async ({ json }: { json?: boolean }) => {
+    const findings = [
+      node(),
+      processors(),
+      ...addonAndDevices(),
+      ...(await videoTools()),
+      images(),
+      ...models.map(modelFiles)
+    ]
+    if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
+    else for (const finding of findings) process.stdout.write(line(finding))
+    process.exitCode = findings.some(({ state }) => state === 'broken') ? exitCodes.usage : exitCodes.ok
+  })
 }
 
 function line({ name, state, detail }: Finding): string {

@@ -19,7 +19,7 @@ const program = new Command('vcap-native')
   .description('Captions videos and images with LLaVA on llama.cpp')
   .version(packageVersion)
 for (const command of [runCommand(), statusCommand(), demoCommand(), planCommand(), benchCommand(), doctorCommand()]) {
-  program.addCommand(command.exitOverride().helpOption('-h, --help').configureHelp({ showGlobalOptions: false }))
+  program.addCommand(command.exitOverride())
 }
 
 start().catch((error: unknown) => {

@@ -4,12 +4,16 @@ import { plan, type Plan } from '../plan'
 import type { NativePrompt, NativeToken } from '../native/addon'
 import type { PlanOptions } from '../options'
 import { addFlags, toOptions } from './flags'
+import { addHelp } from './help'
 
 export function planCommand(): Command {
   const command = new Command('plan')
     .description('memory and captions at once for a model and devices, without loading it')
     .option('--json', 'print JSON')
   addFlags(command, 'plan', { prompt: 'print the tokens of this prompt as the model gets them: a preset or the text' })
+  addHelp(command, {
+    examples: ['plan --model demo --sizes 640x480', 'plan --assume 8x80GB --sizes 1280x720']
+  })
   return command.action(async (parsed: Record<string, unknown>) => {
     const made = await plan(toOptions(parsed) as PlanOptions)
     process.stdout.write(parsed.json ? `${JSON.stringify(made, null, 2)}\n` : describe(made))

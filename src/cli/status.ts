@@ -2,27 +2,29 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
 import { readStatus, type RunStatus } from '../run/status'
 import { duration } from './duration'
+import { addHelp } from './help'
 import { untilInterrupted } from './interrupt'
 
 /** Seconds between two looks of `--watch`. */
 const watchSeconds = 2
 
 export function statusCommand(): Command {
-  return new Command('status')
+  const command = new Command('status')
     .description('how a run stands: running, stopped or finished')
     .argument('<output.csv>', "the run's output")
     .option('--json', 'print JSON')
     .option('--watch', 'look again every two seconds until nobody writes')
-    .action(async (output: string, { json, watch }: { json?: boolean; watch?: boolean }) => {
-      await untilInterrupted(async (signal) => {
-        for (;;) {
-          const status = await readStatus(output)
-          process.stdout.write(json ? `${JSON.stringify(status)}\n` : describe(status))
-          if (!watch || status.state !== 'running') return
-          await pause(watchSeconds * 1000, undefined, { signal })
-        }
-      }, 'the run goes on')
-    })
+  addHelp(command, { examples: ['status captions.csv', 'status captions.csv --watch'] })
+  return command.action(async (output: string, { json, watch }: { json?: boolean; watch?: boolean }) => {
+    await untilInterrupted(async (signal) => {
+      for (;;) {
+        const status = await readStatus(output)
+        process.stdout.write(json ? `${JSON.stringify(status)}\n` : describe(status))
+        if (!watch || status.state !== 'running') return
+        await pause(watchSeconds * 1000, undefined, { signal })
+      }
+    }, 'the run goes on')
+  })
 }
 
 function describe(status: RunStatus): string {
