@@ -53,6 +53,7 @@ export type {
   RowEvent,
   RunEvent,
   RunSummary,
+  ShardEvent,
   StartedEvent,
   StoppedEvent,
   StoppingEvent,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { captionFlags } from './caption'
 import { rowErrorCodes, VcapError } from './errors'
+import { mostShards, readShard } from './shard'
 
 /*
  * Every option of the library and the command, checked once and completed here. A
@@ -170,6 +171,18 @@ const root = name.optional().describe('folder')
 const run = z.strictObject({
   ...replicas.shape,
   root,
+  /**
+   * Caption this share of the table's rows alone: `i/n`, i from 0 to n - 1, by a hash of each row's path; `auto`: the
+   * one that the variables of Slurm, a Kubernetes Indexed Job or torchrun name, and all rows where they name none.
+   * `{shard}` in the output's name stands for it; with `auto` a name without it gets it before its endings.
+   */
+  shard: z
+    .string()
+    .refine((text) => text === 'auto' || readShard(text) !== undefined)
+    .optional()
+    .describe('shard i/n, counted from 0 to n - 1 such as 0/4 or 3/4,'),
+  /** How many shards there are, where those variables do not say. */
+  shards: positive.max(mostShards).optional().describe(`integer between 1 and ${mostShards}`),
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
   /** Begin anew, also where an earlier run of this output can be continued. */

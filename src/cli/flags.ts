@@ -71,6 +71,8 @@ const groups: [heading: string, flags: Flag[]][] = [
     'Input and output',
     [
       ['root', '--root <dir>', "where relative paths start (default: the table's folder)", 'usual'],
+      ['shard', '--shard <i/n>', 'a share of the rows, i from 0', 'usual'],
+      ['shards', '--shards <n>', 'how many shards there are, where a launcher says only which one this is'],
       ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
       ['out', '--out <dir>', 'where videos and captions go', 'usual'],
       ['clips', '--clips <n>', 'captions to make (default: each file once, up to 100)', 'usual']
@@ -88,6 +90,13 @@ const groups: [heading: string, flags: Flag[]][] = [
 ]
 
 const flags = groups.flatMap(([heading, flags]) => flags.map((flag) => [heading, ...flag] as const))
+
+/** Defaults of the command that the library has not: it heeds the variables of a launcher. */
+const defaults: Record<string, string> = { shard: 'auto' }
+/** Options with a value that a flag of its own leaves out, whatever their default. */
+const without: Record<string, [flag: string, description: string]> = {
+  shard: ['--no-shard', 'all rows, whatever variables of a launcher say']
+}
 
 /** So many options a command's short help shows whole; of more it shows the usual ones. */
 const shortHelpOptions = 10
@@ -112,8 +121,11 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
       }
     })
     if (written.endsWith(']')) flag.preset('all')
-    const shown = field.initial !== undefined && field.initial !== '' && field.kind !== 'list'
-    command.addOption(shown ? flag.default(field.initial) : flag)
+    const initial = defaults[option] ?? field.initial
+    const shown = initial !== undefined && initial !== '' && field.kind !== 'list'
+    command.addOption(shown ? flag.default(initial) : flag)
+    if (without[option])
+      command.addOption(new Option(...without[option]).helpGroup(`${heading}:`).hideHelp(own.length > shortHelpOptions))
   }
 }
 
@@ -133,7 +145,7 @@ export function toOptions(parsed: Record<string, unknown>): Record<string, unkno
   return Object.fromEntries(
     flags.flatMap(([, option, written]) => {
       const value = parsed[new Option(written).attributeName()]
-      return value === undefined ? [] : [[option, value]]
+      return value === undefined || (value === false && option in without) ? [] : [[option, value]]
     })
   )
 }

@@ -2,7 +2,7 @@ import { SingleBar } from 'cli-progress'
 import { isCaptioned, type ReplicaState, type RowStatus } from '../caption'
 import type { RowEvent, RunEvent, StartedEvent } from '../run/events'
 import { duration } from './duration'
-import { failureLine, leftOutLine, oneLine, resumedLine, stoppingLine, summaryLines } from './run-lines'
+import { failureLine, leftOutLine, oneLine, resumedLine, shardLine, stoppingLine, summaryLines } from './run-lines'
 
 /** Tells on stderr how a run goes. */
 export interface Progress {
@@ -91,6 +91,7 @@ abstract class TextProgress implements Progress {
   readonly show = (event: RunEvent): void => {
     this.counter.add(event)
     if (event.type === 'warning') this.line(oneLine(`Warning: ${event.message}`))
+    if (event.type === 'shard') this.line(shardLine(event))
     if (event.type === 'resumed') this.line(resumedLine(event.rows))
     if (event.type === 'started') this.line(event.captioner.summary)
     if (event.type === 'row' && !isCaptioned(event)) this.#tellFailure(event)

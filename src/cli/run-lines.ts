@@ -1,5 +1,5 @@
 import type { RowStatus } from '../caption'
-import type { RowEvent, RunSummary } from '../run/events'
+import type { RowEvent, RunSummary, ShardEvent } from '../run/events'
 import { duration } from './duration'
 
 /*
@@ -12,6 +12,11 @@ const secondsWorthAdvice = 30
 
 export function resumedLine(rows: number): string {
   return `Going on: ${rows} ${rows === 1 ? 'row is' : 'rows are'} done`
+}
+
+export function shardLine({ index, count, from, rows, tableRows, output }: ShardEvent): string {
+  const which = `Shard ${index} of ${count}${from === null ? '' : ` (${from})`}`
+  return oneLine(`${which}: ${thousands(rows)} of ${thousands(tableRows)} rows: ${output}`)
 }
 
 export function stoppingLine(grace: number): string {
@@ -69,6 +74,10 @@ function engineLine(
   const busy = `${speed}; the engine was busy ${percent(engineShare)} of the time${atOnce}`
   if (engineShare * filledShare >= lowShare || captioningSeconds < secondsWorthAdvice) return busy
   return `${busy}; otherwise it waited for frames: more of --decoders, or of processors, would help (docs/running.md)`
+}
+
+export function thousands(count: number): string {
+  return count.toLocaleString('en-US')
 }
 
 function percent(share: number): string {

@@ -16,7 +16,7 @@ export interface RunSummary {
   input: string
   /** The output's absolute path. */
   output: string
-  /** Rows of the table. */
+  /** Rows of the table, or of this run's shard of it. */
   rows: number
   /** Rows by status; those that did not occur are not there. */
   statuses: Partial<Record<RowStatus, number>>
@@ -63,6 +63,23 @@ export interface BegunEvent {
   output: string
 }
 
+/** This run takes one shard of the table. */
+export interface ShardEvent {
+  type: 'shard'
+  /** Its number, from 0. */
+  index: number
+  /** How many there are. */
+  count: number
+  /** The environment variables that told it; null where the caller did. */
+  from: string | null
+  /** Rows of the shard, those that are done among them. */
+  rows: number
+  /** Rows of the whole table. */
+  tableRows: number
+  /** The shard's output as it is named. */
+  output: string
+}
+
 /** Something that the user should know: of the table, the output, the journal, the model. */
 export interface WarningEvent {
   type: 'warning'
@@ -98,7 +115,7 @@ export interface StartedEvent {
 /** After `started`. */
 export interface TotalEvent {
   type: 'total'
-  /** Rows of the table, those that are done among them. */
+  /** Rows of the table or of this run's shard, those that are done among them. */
   rows: number
 }
 
@@ -142,6 +159,7 @@ export interface FinishedEvent extends RunSummary {
 /** What a run tells while it goes. The first event is `begun`, the last `finished` or `stopped`. */
 export type RunEvent =
   | BegunEvent
+  | ShardEvent
   | WarningEvent
   | ResumedEvent
   | LoadingEvent

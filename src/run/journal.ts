@@ -44,6 +44,7 @@ export class Journal {
   readonly #lock: Lock
   readonly #table: KeyTable
   readonly #usesText: boolean
+  #isKept = false
 
   private constructor(
     folder: string,
@@ -152,6 +153,11 @@ export class Journal {
     return this.#file.flush()
   }
 
+  /** Lets the journal stay although it has no record: that a run without rows is finished, too, may be asked. */
+  keep(): void {
+    this.#isKept = true
+  }
+
   /** Removes what `restart` put aside: this run is finished. */
   forgetEarlier(): void {
     const aside = asideFolder(this.folder)
@@ -169,7 +175,7 @@ export class Journal {
     await this.#lock.release()
     // A run that came to nothing leaves nothing.
     const isEmpty = this.earlier === undefined && this.#file.size === 0 && !fs.existsSync(asideFolder(this.folder))
-    if (!this.#isTemporary && !isEmpty) return
+    if (!this.#isTemporary && (this.#isKept || !isEmpty)) return
     try {
       fs.rmSync(this.folder, { recursive: true, force: true })
     } catch {

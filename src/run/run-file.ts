@@ -5,6 +5,7 @@ import type { CaptionerSettings } from '../caption'
 import type { TextEdits } from '../checks/flags'
 import { VcapError } from '../errors'
 import { syncFolder } from '../folders'
+import type { TableIdentity } from '../rows/shard'
 import type { RunSummary } from './events'
 
 /** Of the format of the journal's folder; another one is refused. */
@@ -26,8 +27,10 @@ export interface RunFile {
   started: string
   input: string
   output: string
-  /** Rows of the table. */
+  /** Rows of the table, or of the shard of it. */
   rows: number
+  /** The whole table, where this is a run of one shard: its absolute path, where its relative paths start. */
+  table?: (TableIdentity & { file: string | null; root: string | null }) | undefined
   /** When this run was last begun or gone on with, and how many of its rows were done then. */
   begun: { at: string; done: number }
   settings: CaptionerSettings
@@ -75,6 +78,9 @@ const runFileSchema: z.ZodType<RunFile> = z.object({
   input: z.string(),
   output: z.string(),
   rows: countSchema,
+  table: z
+    .object({ rows: countSchema, digest: z.string(), file: z.string().nullable(), root: z.string().nullable() })
+    .optional(),
   begun: z.object({ at: z.string(), done: countSchema }),
   settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
   // An end of which another version tells something else is none: the output is made anew from the same records.
@@ -134,7 +140,8 @@ export function requireSameRun(before: CaptionerSettings, now: CaptionerSettings
   throw new VcapError(
     'run_differs',
     `The output has a run with other options: ${differences.join('; ')}. ` +
-      'Give the options it was begun with to go on, or --restart to begin anew'
+      'Give the options it was begun with to go on, or --restart to begin anew' +
+      (before.shard === now.shard ? '' : '; each shard has an output of its own, such as out-{shard}.csv')
   )
 }
 

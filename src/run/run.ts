@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
 import { requireRowCaptioner } from '../caption-check'
 import { abortedError, asVcapError, VcapError } from '../errors'
@@ -9,8 +10,12 @@ import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, requireRoot } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
 import type { RowSink, RowSource } from '../rows/rows'
+import { takeShard } from '../rows/shard'
+import { isStandardInput } from '../rows/table-file'
+import { formatShard } from '../shard'
 import { openSink } from '../rows/table'
 import { captionRows, pendingRows } from './caption-rows'
+import { chooseShard, type ShardChoice } from './choose-shard'
 import { eventsVersion, type RunEvent, type RunSummary } from './events'
 import { Journal } from './journal'
 import { makeJournalPlace } from './journal-place'
@@ -34,9 +39,9 @@ export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'o
  * order. The whole table is checked before the model is loaded; warnings of it come before the event `started`. Rows
  * that fail say why and the others go on. The output appears when all is done, or not at all. What was captioned is
  * kept in a journal beside the output, whatever ends the run: the same call goes on where it ended, also with a table
- * to which rows came or that is in another order. Throws what `loadCaptioner` throws, and `csv_invalid`, `run_differs`,
- * `run_locked`, `read_failed`, `output_unwritable`, `write_failed`, `engine_lost`, `decoder_lost`, `too_many_failures`,
- * `aborted`.
+ * to which rows came or that is in another order. With `shard` it captions a share of the rows. Throws what
+ * `loadCaptioner` throws, and `csv_invalid`, `run_differs`, `run_locked`, `read_failed`, `output_unwritable`,
+ * `write_failed`, `engine_lost`, `decoder_lost`, `too_many_failures`, `aborted`.
  */
 export async function run(input: string, output: string, options: RunOptions = {}): Promise<RunSummary> {
   const settings = parseRunOptions(options)
@@ -52,7 +57,7 @@ export async function run(input: string, output: string, options: RunOptions = {
 
 async function openAndFinish(
   input: string,
-  output: string,
+  named: string,
   options: RunOptions,
   settings: RunSettings
 ): Promise<RunSummary> {
@@ -61,11 +66,15 @@ async function openAndFinish(
   else requireCaptionerParts(settings)
   requireRoot(settings.root)
   const identity = options.captioner ? identityOf(options.captioner.info) : identifyCaptioner(settings)
-  const source = await openRows(input, { root: settings.root, signal: settings.signal })
+  const choice = chooseShard(settings, named)
+  const { output } = choice
+  const whole = await openRows(input, { root: settings.root, signal: settings.signal })
   let sink: RowSink | undefined
   let journal: Journal | undefined
   const lost = new AbortController()
   try {
+    const { source, table } = await takeRows(whole, input, choice, settings)
+    if (choice.shard) tellShard(choice, source.total, whole.total, options)
     const layout = chooseLayout(source.columns, source.pathColumn, settings)
     if (isSameFile(input === '-' ? '/dev/stdin' : input, output)) {
       throw new VcapError('usage', `Output ${output} is the input: name another file`)
@@ -74,15 +83,41 @@ async function openAndFinish(
     const onLost = ({ message }: Error) =>
       lost.abort(new VcapError('run_locked', `Another process took over this output: ${message}`))
     const { restart } = settings
-    journal = await Journal.open(makeJournalPlace(sink), { ...identity, rows: source.total, restart, onLost })
-    return await new Run(input, source, layout, sink, journal, options, settings).finish(lost.signal)
+    // Which shard a run takes is part of what it is: another one has another output.
+    const shard = table && { shard: formatShard(choice.shard!) }
+    const ran = { ...identity, settings: { ...identity.settings, ...shard } }
+    journal = await Journal.open(makeJournalPlace(sink), { ...ran, rows: source.total, restart, onLost })
+    return await new Run(input, source, layout, sink, journal, options, settings, table).finish(lost.signal)
   } catch (error) {
     throw lost.signal.aborted ? lost.signal.reason : error
   } finally {
     await journal?.close()
     sink?.discard()
-    source.close()
+    whole.close()
   }
+}
+
+/** The rows that a run captions; the table that they are of where they are a shard. One shard of one is the table. */
+async function takeRows(
+  whole: RowSource,
+  input: string,
+  { shard }: ShardChoice,
+  { root, signal }: RunSettings
+): Promise<{ source: RowSource; table?: RunFile['table'] }> {
+  if (!shard || shard.count === 1) return { source: whole }
+  const { source, table } = await takeShard(whole, shard, signal)
+  const file = isStandardInput(input) ? null : path.resolve(input)
+  return { source, table: { ...table, file, root: root === undefined ? null : path.resolve(root) } }
+}
+
+function tellShard(
+  { shard, from, output, notes }: ShardChoice,
+  rows: number,
+  tableRows: number,
+  { onEvent }: RunOptions
+) {
+  onEvent?.({ type: 'shard', ...shard!, from, rows, tableRows, output })
+  for (const message of notes) onEvent?.({ type: 'warning', message })
 }
 
 /** The last event of a run that ended before its end. */
@@ -117,7 +152,8 @@ class Run {
     private readonly sink: RowSink,
     private readonly journal: Journal,
     private readonly options: RunOptions,
-    private readonly settings: RunSettings
+    private readonly settings: RunSettings,
+    private readonly table: RunFile['table']
   ) {
     this.#emit = options.onEvent ?? (() => undefined)
     this.#startedAt = journal.earlier?.started ?? new Date().toISOString()
@@ -157,6 +193,7 @@ class Run {
       ...pace
     }
     this.#writeRunFile(summary)
+    if (this.table) journal.keep() // a shard without rows is one of those that are merged
     journal.forgetEarlier()
     this.#emit({ type: 'finished', ...summary })
     return summary
@@ -220,6 +257,7 @@ class Run {
       input,
       output: sink.path,
       rows: source.total,
+      table: this.table,
       begun: this.#begun,
       settings: journal.settings
     }

@@ -9,6 +9,7 @@ import { root } from '../helpers/cli.mjs'
 /** Layers of src/, the lowest first: a file imports from its own layer and those before it. `x/` is a whole folder. */
 const layers = [
   ['errors', 'digest', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
+  ['shard', 'launcher'],
   ['picture', 'prompts', 'options', 'caption', 'caption-check'],
   ['checks/'],
   ['semaphore', 'ordered', 'pool', 'occupancy'],

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { digestOf } from '../digest'
+import { abortedError } from '../errors'
+import type { Shard } from '../shard'
+import type { Cell, Row, RowSource } from './rows'
+
+/** Hexadecimal digits of a digest that choose the shard: 48 bits, which no number of shards leaves uneven. */
+const hashDigits = 12
+/** Records whose cells are hashed at once. */
+const recordsPerUpdate = 256
+
+/** A table of which a shard was taken: what the other shards' has to be as well. */
+export interface TableIdentity {
+  rows: number
+  /** SHA-256 of the columns' names and all cells, as text: the same in any format. */
+  digest: string
+}
+
+/**
+ * Which shard a row belongs to: by the SHA-256 of its path as it stands in the table, so that every machine says the
+ * same wherever its files are, and rows of one path stay together, in their order.
+ */
+export function shardOf(path: Cell, count: number): number {
+  return Number.parseInt(digestOf('sha256', textOf(path), 'hex').slice(0, hashDigits), 16) % count
+}
+
+/** A shard's rows, and the table that they are of. Each keeps its number in the table. */
+export async function takeShard(
+  source: RowSource,
+  { index, count }: Shard,
+  signal: AbortSignal | undefined
+): Promise<{ source: RowSource; table: TableIdentity }> {
+  const isOwn = ({ cells }: Row) => shardOf(cells[source.pathColumn]!, count) === index
+  const digest = new TableDigest(source.columns)
+  let total = 0
+  for await (const row of source.rows()) {
+    if (signal?.aborted) throw abortedError(signal)
+    digest.add(row.cells)
+    if (isOwn(row)) total++
+  }
+  async function* rows(): AsyncGenerator<Row> {
+    for await (const row of source.rows()) if (isOwn(row)) yield row
+  }
+  const shard: RowSource = {
+    columns: source.columns,
+    pathColumn: source.pathColumn,
+    total,
+    warnings: source.warnings,
+    rows,
+    get resized() {
+      return source.resized
+    },
+    close: () => source.close()
+  }
+  return { source: shard, table: digest.end() }
+}
+
+/** The identity of a table whose records are added in order. */
+export class TableDigest {
+  readonly #hash = createHash('sha256')
+  #waiting: string[] = []
+  #rows = -1 // the header
+
+  constructor(columns: string[]) {
+    this.add(columns)
+  }
+
+  add(cells: Cell[]): void {
+    this.#rows++
+    this.#waiting.push(cells.map(textOf).join('\x1f'))
+    if (this.#waiting.length >= recordsPerUpdate) this.#update()
+  }
+
+  end(): TableIdentity {
+    this.#update()
+    return { rows: this.#rows, digest: this.#hash.digest('hex') }
+  }
+
+  #update(): void {
+    for (const record of this.#waiting.splice(0)) this.#hash.update(`${record}\x1e`)
+  }
+}
+
+function textOf(cell: Cell): string {
+  return cell === null ? '' : String(cell)
+}
