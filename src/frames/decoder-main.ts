@@ -1,4 +1,4 @@
-/** The main program of a decoder process: answers its parent's requests for the sampled frames of one file each. */
+/** The main program of a decoder process: answers its parent's requests, for frames of one file or for what it is. */
 import fs from 'node:fs'
 import os from 'node:os'
 import { Worker } from 'node:worker_threads'
@@ -7,6 +7,7 @@ import { VcapError } from '../errors'
 import type { DecoderRequest } from './decoder'
 import { isOutOfMemory, outOfMemoryStatus } from './memory-limit'
 import { sendFrames, type SentFrames } from './pixel-file'
+import { probeMedia, type MediaFacts } from './probe'
 import { sampleFrames } from './sample'
 
 /**
@@ -15,9 +16,9 @@ import { sampleFrames } from './sample'
  */
 const maxMessageBytes = 2 ** 31 - 2 ** 20
 
-serve(async ({ path, settings, threads, tools }: DecoderRequest) => {
+serve(async (request: DecoderRequest) => {
   try {
-    return requireSendable(sendFrames(await sampleFrames(path, settings, threads, tools)))
+    return await answer(request)
   } catch (error) {
     if (isOutOfMemory(error)) process.exit(outOfMemoryStatus)
     throw isFault(error) ? unforeseen(error) : error
@@ -26,6 +27,12 @@ serve(async ({ path, settings, threads, tools }: DecoderRequest) => {
 // Decoding has the lowest priority, since the engine's threads wait for one another at barriers: a decoder that takes a
 // core from one of them delays all of them. The ffmpeg processes that are started here inherit the priority.
 for (const thread of threadIds()) os.setPriority(thread, os.constants.priority.PRIORITY_LOW)
+
+async function answer(request: DecoderRequest): Promise<SentFrames | MediaFacts> {
+  const { path, threads, tools } = request
+  if (request.work === 'probe') return probeMedia(path, request.settings, threads, tools)
+  return requireSendable(sendFrames(await sampleFrames(path, request.settings, threads, tools)))
+}
 
 /**
  * The ids for which the priority of this process has to be set. Linux has a priority for each thread, so these are the

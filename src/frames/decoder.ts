@@ -10,20 +10,35 @@ import { packageFile } from '../package'
 import { Semaphore } from '../semaphore'
 import { memoryHint, outOfMemoryStatus } from './memory-limit'
 import { receiveFrames, type SentFrames } from './pixel-file'
+import type { MediaFacts, ProbeSettings } from './probe'
 import { tookTooLong } from './reader'
 import type { SampledFrames, SampleSettings } from './sample'
 import { findVideoTools, type VideoTools } from './tools'
 import { openUnnamedFile } from './unnamed-file'
 
-/** What a decoder's process is asked: frames of one file. */
-export interface DecoderRequest {
+/** What a decoder's process is asked of one file: frames, or what it is. */
+export type DecoderRequest = SampleRequest | ProbeRequest
+
+interface FileRequest {
   /** Absolute, or empty. */
   path: string
-  settings: SampleSettings & Pick<FrameSettings, 'decodeMemory'>
   /** Threads that FFmpeg may decode with. */
   threads: number
   tools: VideoTools
 }
+
+interface SampleRequest extends FileRequest {
+  work: 'sample'
+  settings: SampleSettings & Pick<FrameSettings, 'decodeMemory'>
+}
+
+interface ProbeRequest extends FileRequest {
+  work: 'probe'
+  settings: ProbeSettings & Pick<FrameSettings, 'decodeMemory'>
+}
+
+/** The settings of decoding that a probe takes too. */
+export type FileSettings = ProbeSettings & Pick<FrameSettings, 'decodeMemory' | 'ffmpeg' | 'signal'>
 
 /** Sampled frames, and what says that nobody holds their pixels any more. */
 export interface HeldFrames extends SampledFrames {
@@ -82,20 +97,38 @@ export class Decoder {
    * one among them; `recall` aborts as long as the file waits for its turn. Rejects with what `sampleFrames` throws,
    * `decoder_lost` and `aborted`.
    */
-  async sample(
+  sample(file: string, { signal, ...settings }: FrameSettings, turn: Turn = {}): Promise<HeldFrames> {
+    const ask = (parts: RequestParts) => ({ work: 'sample' as const, settings, ...parts })
+    return this.#inTurn(file, settings.ffmpeg, signal, turn, ask, (process, request, options) =>
+      process.sample(request, options, this.#room)
+    )
+  }
+
+  /** What one file is, as `probeMedia` gives it. Rejects as `sample` does. */
+  probe(file: string, { signal, ...settings }: FileSettings): Promise<MediaFacts> {
+    const ask = (parts: RequestParts) => ({ work: 'probe' as const, settings, ...parts })
+    return this.#inTurn(file, settings.ffmpeg, signal, {}, ask, (process, request, options) =>
+      process.probe(request, options)
+    )
+  }
+
+  async #inTurn<R extends DecoderRequest, T>(
     file: string,
-    { signal, ...settings }: FrameSettings,
-    { underWay = this.#underWay + 1, recall = signal }: { underWay?: number; recall?: AbortSignal | undefined } = {}
-  ): Promise<HeldFrames> {
-    const tools = this.#tools.get(settings.ffmpeg) ?? findVideoTools(settings.ffmpeg)
-    this.#tools.set(settings.ffmpeg, tools)
+    ffmpeg: string | undefined,
+    signal: AbortSignal | undefined,
+    { underWay = this.#underWay + 1, recall = signal }: Turn,
+    ask: (parts: RequestParts) => R,
+    work: Work<R, T>
+  ): Promise<T> {
+    const tools = this.#tools.get(ffmpeg) ?? findVideoTools(ffmpeg)
+    this.#tools.set(ffmpeg, tools)
     const cores = cpus().usable
     const threads = Math.min(maxThreads, Math.max(1, Math.floor(cores / Math.min(underWay, this.processes))))
     // A process may have been started in another folder than ours is now. An empty path stays one, to be refused.
-    const request = { path: file && path.resolve(file), settings, threads, tools }
+    const request = ask({ path: file && path.resolve(file), threads, tools })
     this.#underWay++
     try {
-      return await this.#free.run(recall, () => this.#sampleTwice(request, signal))
+      return await this.#free.run(recall, () => this.#askTwice(request, signal, work))
     } finally {
       this.#underWay--
     }
@@ -112,9 +145,13 @@ export class Decoder {
    * what ended the first may have ended the idle ones too, and with the ffmpeg command where there is one, since a
    * file that crashes FFmpeg's libraries then crashes only the ffmpeg process.
    */
-  async #sampleTwice(request: DecoderRequest, signal: AbortSignal | undefined): Promise<HeldFrames> {
+  async #askTwice<R extends DecoderRequest, T>(
+    request: R,
+    signal: AbortSignal | undefined,
+    work: Work<R, T>
+  ): Promise<T> {
     try {
-      return await this.#sampleWith(this.#takeIdle(request.settings.decodeMemory), request, signal)
+      return await this.#askOne(this.#takeIdle(request.settings.decodeMemory), request, signal, work)
     } catch (error) {
       if (!(error instanceof ChildLost)) throw error
     }
@@ -123,7 +160,7 @@ export class Decoder {
     for (let attempt = 2; ; attempt++) {
       await this.#pause(signal)
       try {
-        return await this.#sampleWith(undefined, again, signal)
+        return await this.#askOne(undefined, again, signal, work)
       } catch (error) {
         if (!(error instanceof ChildLost)) throw error
         if (error.started) throw endedByDecoding(error, request.settings.decodeMemory)
@@ -163,21 +200,22 @@ export class Decoder {
   }
 
   /** With the process given, else with a new one. */
-  async #sampleWith(
+  async #askOne<R extends DecoderRequest, T>(
     idle: DecoderProcess | undefined,
-    request: DecoderRequest,
-    signal: AbortSignal | undefined
-  ): Promise<HeldFrames> {
+    request: R,
+    signal: AbortSignal | undefined,
+    work: Work<R, T>
+  ): Promise<T> {
     const process = idle ?? this.#start(request.settings.decodeMemory)
     const deadlineMs = request.settings.decodeTimeout * 1000 + deadlineGraceMs
     let answered = false
     try {
       // FFmpeg's libraries are called synchronously there.
       const options = { signal, deadlineMs, blocksEvents: request.tools.nodeAv }
-      const sampled = await process.sample(request, options, this.#room)
+      const answer = await work(process, request, options)
       answered = true
       this.#lostInARow = 0
-      return sampled
+      return answer
     } catch (error) {
       if (error instanceof ChildLost) this.#lostInARow++
       answered = error instanceof VcapError && error.code !== 'aborted'
@@ -189,6 +227,17 @@ export class Decoder {
     }
   }
 }
+
+/** When a file is decoded: see `Decoder.sample`. */
+interface Turn {
+  underWay?: number
+  recall?: AbortSignal | undefined
+}
+
+type RequestParts = Pick<FileRequest, 'path' | 'threads' | 'tools'>
+
+/** Asks one process. */
+type Work<R, T> = (process: DecoderProcess, request: R, options: RequestOptions) => Promise<T>
 
 /** `memory` is the process's limit in GiB. */
 function endedByDecoding({ message }: ChildLost, memory: number): VcapError {
@@ -229,7 +278,7 @@ class DecoderProcess {
   /** GiB that it may take; 0 without a limit. */
   readonly memory: number
   readonly #pixels: number
-  readonly #child: Child<DecoderRequest, SentFrames>
+  readonly #child: Child<DecoderRequest, SentFrames | MediaFacts>
 
   /** Throws `ChildLost`. */
   constructor(memory: number) {
@@ -259,8 +308,8 @@ class DecoderProcess {
   }
 
   /** The pixels stay in the file, and the process stays busy, until there is room for them here. */
-  async sample(request: DecoderRequest, options: RequestOptions, room: Semaphore | undefined): Promise<HeldFrames> {
-    const sent = await this.#child.request(request, options)
+  async sample(request: SampleRequest, options: RequestOptions, room: Semaphore | undefined): Promise<HeldFrames> {
+    const sent = (await this.#child.request(request, options)) as SentFrames
     const bytes = sent.frames.reduce((sum, { width, height }) => sum + width * height * 3, 0)
     const release = (await room?.take(options.signal, bytes)) ?? (() => undefined)
     try {
@@ -269,6 +318,10 @@ class DecoderProcess {
       release()
       throw error
     }
+  }
+
+  async probe(request: ProbeRequest, options: RequestOptions): Promise<MediaFacts> {
+    return (await this.#child.request(request, options)) as MediaFacts
   }
 
   /** Once, and not while it samples. */

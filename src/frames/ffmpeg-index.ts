@@ -11,6 +11,7 @@ import {
   maxPixels,
   requireFrameSize,
   untimedDemuxers,
+  type FrameSize,
   type VideoFile
 } from './reader'
 
@@ -41,6 +42,8 @@ export interface FfmpegInput {
   seconds: (time: number) => number
   /** Whether FFmpeg finds the video only where it reads further than it does by itself. */
   probesFar: boolean
+  /** Size of its frames, upright; undefined where it says none. */
+  size: FrameSize | undefined
   /** Whether its demuxer calls the file's end a fault of reading, as those of some old games' videos do. */
   endsSo: boolean
 }
@@ -86,7 +89,7 @@ export async function indexFrames(file: VideoFile, limits: FfmpegLimits, endsSo 
   const seconds = (time: number) => time * timeBase - startTime
   const isTimed = timeBase > 0 && !untimedDemuxers.includes(demuxer)
   const index = new PacketIndex(packets, isTimed ? seconds : undefined)
-  return { index, demuxer, startTime, seconds, probesFar, endsSo }
+  return { index, demuxer, startTime, seconds, probesFar, size: description.upright, endsSo }
 }
 
 interface PacketList {
@@ -143,7 +146,7 @@ async function readPackets(
  * name or checksum. The first packet has that of the stream as well, such as how to turn the pictures.
  */
 function parsePacket(line: string, isFirst: boolean): PacketFacts {
-  const [, dts, pts, , size, , ...rest] = line.split(',').map((field) => field.trim())
+  const [, dts, pts, duration, size, , ...rest] = line.split(',').map((field) => field.trim())
   const flagged = rest.find((field) => field.startsWith('F='))
   const flags = flagged ? Number(flagged.slice(2)) : packetFlags.key
   const sideData = rest.slice(rest.findIndex((field) => field.startsWith('S=')) + 1 || rest.length)
@@ -155,7 +158,8 @@ function parsePacket(line: string, isFirst: boolean): PacketFacts {
     isPresented: (flags & packetFlags.discard) === 0 && Number(size) > 0,
     setsDecoder: sideData
       .filter((field) => /^\d+$/.test(field))
-      .some((bytes) => (isFirst ? Number(bytes) === paletteBytes : Number(bytes) > streamIdBytes))
+      .some((bytes) => (isFirst ? Number(bytes) === paletteBytes : Number(bytes) > streamIdBytes)),
+    duration: parseTime(duration)
   }
 }
 
@@ -174,15 +178,30 @@ class Description {
   /** Width and height of its frames; 0 where they are not known. */
   size: [number, number] = [0, 0]
   #knowsVideo = false
+  /** Whether what is read is about the video stream. */
+  #readsVideo = false
+  /** By which the frames are turned, in degrees. */
+  #rotation = 0
+
+  /** Size of the frames when they are turned upright, as ffmpeg does by itself; undefined where it is not known. */
+  get upright(): FrameSize | undefined {
+    const [width, height] = this.size
+    if (width < 1 || height < 1) return undefined
+    const isQuarter = Math.abs((Math.abs(this.#rotation) % 180) - 90) <= 1
+    return isQuarter ? { width: height, height: width } : { width, height }
+  }
 
   read(line: string): void {
+    if (/^ *(Stream #|Output #)/.test(line)) this.#readsVideo = false
+    const rotation = /^ *displaymatrix: rotation of (-?[\d.]+) degrees/.exec(line)
+    if (rotation && this.#readsVideo) this.#rotation = Number(rotation[1])
     this.demuxer ??= /^Input #0, (.+), from /.exec(line)?.[1]
     const start = /^ {2}Duration: .*, start: ([-\d.]+)/.exec(line)
     if (start) this.startTime = Number(start[1])
     if (this.#knowsVideo || line.includes('(attached pic)')) return
     const video = /^ *Stream #0:.*?: Video: (.*)/.exec(line)?.[1]
     if (video === undefined) return
-    this.#knowsVideo = true
+    this.#knowsVideo = this.#readsVideo = true
     const [, width, height] = /, (\d+)x(\d+)/.exec(video) ?? []
     this.size = [Number(width ?? 0), Number(height ?? 0)]
     this.isInterlacedH264 = video.startsWith('h264') && !video.includes('progressive')

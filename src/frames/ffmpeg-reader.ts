@@ -8,6 +8,7 @@ import type { PacketIndex } from './packet-index'
 import {
   maxPixels,
   type CountedFrames,
+  type FrameSize,
   type ReadLimits,
   type SoughtFrames,
   type VideoFile,
@@ -33,6 +34,10 @@ export class FfmpegReader implements VideoReader {
 
   async index(): Promise<PacketIndex> {
     return (await this.#open()).index
+  }
+
+  async size(): Promise<FrameSize | undefined> {
+    return (await this.#open()).size
   }
 
   #open(): Promise<FfmpegInput> {

@@ -3,7 +3,7 @@ import type { Picture } from '../picture'
 import { loadSharp } from '../sharp'
 import { parseHeif, withinFile, type HeifImage, type Tile, type Transform } from './heif'
 import { openVideo } from './open'
-import { maxPixels, type ReadLimits } from './reader'
+import { maxPixels, requireFrameSize, type FrameSize, type ReadLimits } from './reader'
 import type { VideoTools } from './tools'
 import { withBytes } from './unnamed-file'
 
@@ -94,13 +94,34 @@ function compose(tiles: Picture[], { columns, size }: HeifImage): Picture {
   return { data, width, height }
 }
 
+/** Size of the upright picture, as the file tells it. Throws `unreadable` where it does not. */
+export function heicSize({ size, tileSize, transforms }: HeifImage): FrameSize {
+  let shown = size ?? tileSize
+  if (!shown) throw new VcapError('unreadable', 'damaged: this HEIC image does not say how large it is')
+  for (const transform of transforms) {
+    if (transform.type === 'rotate' && transform.turns % 2 === 1) shown = { width: shown.height, height: shown.width }
+    if (transform.type === 'crop' && isWithin(transform, shown))
+      shown = { width: transform.width, height: transform.height }
+  }
+  requireFrameSize(shown.width, shown.height)
+  return { width: shown.width, height: shown.height }
+}
+
+/** Whether a crop is a part of a picture; one that is not is left out. */
+function isWithin(crop: { left: number; top: number; width: number; height: number }, picture: FrameSize): boolean {
+  const { left, top, width, height } = crop
+  return (
+    left >= 0 && top >= 0 && width > 0 && height > 0 && left + width <= picture.width && top + height <= picture.height
+  )
+}
+
 async function apply(transform: Transform, { data, width, height }: Picture): Promise<Picture> {
   const image = loadSharp()(data, { raw: { width, height, channels: 3 } })
   if (transform.type === 'rotate') image.rotate((4 - transform.turns) * 90)
   else if (transform.type === 'mirror') transform.direction === 'leftRight' ? image.flop() : image.flip()
   else {
     const { left, top, width: w, height: h } = transform
-    if (left < 0 || top < 0 || w < 1 || h < 1 || left + w > width || top + h > height) return { data, width, height }
+    if (!isWithin(transform, { width, height })) return { data, width, height }
     image.extract({ left, top, width: w, height: h })
   }
   const turned = await image.raw().toBuffer({ resolveWithObject: true })

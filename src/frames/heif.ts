@@ -32,6 +32,8 @@ export interface HeifImage {
   columns: number
   /** Size of the composed picture in pixels; undefined where it is that of its only tile. */
   size: { width: number; height: number } | undefined
+  /** Size of its only tile, as the file tells it (ispe). */
+  tileSize: { width: number; height: number } | undefined
   transforms: Transform[]
 }
 
@@ -88,14 +90,17 @@ class HeifItems {
       const image = this.#image(sources[0]!, [...seen, id])
       return { ...image, transforms: [...image.transforms, ...transforms] }
     }
-    if (type !== 'grid') return { codec: type, tiles: [this.#tile(id)], columns: 1, size: undefined, transforms }
+    if (type !== 'grid') {
+      const tileSize = this.#extents(id)
+      return { codec: type, tiles: [this.#tile(id)], columns: 1, size: undefined, tileSize, transforms }
+    }
     const { rows, columns, ...size } = this.#grid(id)
     if (sources.length !== rows * columns || sources.length > maxTiles) {
       throw new VcapError('unreadable', `damaged: its grid of ${columns} × ${rows} has ${sources.length} tiles`)
     }
     const codecs = new Set(sources.map((source) => this.#types.get(source) ?? '(none)'))
     const codec = codecs.size === 1 ? [...codecs][0]! : [...codecs].join(' and ')
-    return { codec, tiles: sources.map((source) => this.#tile(source)), columns, size, transforms }
+    return { codec, tiles: sources.map((source) => this.#tile(source)), columns, size, tileSize: undefined, transforms }
   }
 
   #grid(id: number): { rows: number; columns: number; width: number; height: number } {
@@ -114,8 +119,14 @@ class HeifItems {
     return { configuration: record ?? Buffer.alloc(0), data: this.#data(id) }
   }
 
-  #transforms(id: number): Transform[] {
+  #extents(id: number): { width: number; height: number } | undefined {
     const extents = this.#properties(id).find(({ type }) => type === 'ispe')
+    if (!extents) return undefined
+    return { width: this.#bytes.readUInt32BE(extents.start + 4), height: this.#bytes.readUInt32BE(extents.start + 8) }
+  }
+
+  #transforms(id: number): Transform[] {
+    const extents = this.#extents(id)
     return this.#properties(id).flatMap((box): Transform[] => {
       const { type, start } = box
       const first = this.#bytes[start] ?? 0
@@ -126,13 +137,12 @@ class HeifItems {
   }
 
   /** The clean aperture: its size, and how far its centre lies from the picture's, each as a fraction. */
-  #cleanAperture({ start }: Box, extents: Box): Transform {
+  #cleanAperture({ start }: Box, extents: { width: number; height: number }): Transform {
     const fraction = (at: number) =>
       this.#bytes.readInt32BE(start + at) / Math.max(1, this.#bytes.readInt32BE(start + at + 4))
-    const whole = [this.#bytes.readUInt32BE(extents.start + 4), this.#bytes.readUInt32BE(extents.start + 8)] as const
     const [width, height] = [Math.round(fraction(0)), Math.round(fraction(8))]
-    const left = Math.round((whole[0] - width) / 2 + fraction(16))
-    const top = Math.round((whole[1] - height) / 2 + fraction(24))
+    const left = Math.round((extents.width - width) / 2 + fraction(16))
+    const top = Math.round((extents.height - height) / 2 + fraction(24))
     return { type: 'crop', left, top, width, height }
   }
 

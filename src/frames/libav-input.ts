@@ -23,6 +23,7 @@ import {
   requireFrameSize,
   tookTooLong,
   untimedDemuxers,
+  type FrameSize,
   type ReadLimits,
   type VideoFile
 } from './reader'
@@ -138,8 +139,20 @@ export class LibavInput {
     return !untimedDemuxers.includes(this.#format.iformat?.name ?? '')
   }
 
-  /** What the index keeps of each packet of the video stream, from the demuxer's position on. */
-  readPacketFacts(): PacketFacts[] {
+  /** Size of the frames, upright, as the stream's header has it; undefined where it has none. */
+  size(): FrameSize | undefined {
+    const { width, height } = this.#stream.codecpar
+    if (width < 1 || height < 1) return undefined
+    requireFrameSize(width, height)
+    const turns = this.uprightFilters.some((filter) => filter.startsWith('transpose'))
+    return turns ? { width: height, height: width } : { width, height }
+  }
+
+  /**
+   * What the index keeps of each packet of the video stream, from the demuxer's position on. Durations only where they
+   * are wanted: each answer of FFmpeg's takes time.
+   */
+  readPacketFacts(durations: boolean): PacketFacts[] {
     const { constants } = this.#libav
     const { AV_PKT_FLAG_KEY, AV_PKT_FLAG_DISCARD } = constants
     const { codecId, extradata } = this.#stream.codecpar
@@ -155,7 +168,8 @@ export class LibavInput {
         isKey,
         isPresented: (flags & AV_PKT_FLAG_DISCARD) === 0 && packet.size > 0,
         setsDecoder: setsDecoder(packet, isKey),
-        field: fields && !fields.framesOnly ? fields.fieldOf(packet.data ?? Buffer.alloc(0)) : undefined
+        field: fields && !fields.framesOnly ? fields.fieldOf(packet.data ?? Buffer.alloc(0)) : undefined,
+        duration: durations ? Number(packet.duration) : undefined
       })
     }
     return facts

@@ -6,6 +6,7 @@ import { PacketIndex, type CountReason, type TimedPacket } from './packet-index'
 import {
   requireFrameSize,
   type CountedFrames,
+  type FrameSize,
   type ReadLimits,
   type SoughtFrames,
   type VideoFile,
@@ -36,13 +37,17 @@ export class LibavReader implements VideoReader {
     return new LibavReader(libav, file, limits, LibavInput.open(libav, file, limits))
   }
 
-  index(): PacketIndex {
-    return (this.#index ??= this.#readIndex())
+  index(durations = false): PacketIndex {
+    return (this.#index ??= this.#readIndex(durations))
   }
 
-  #readIndex(): PacketIndex {
+  size(): FrameSize | undefined {
+    return this.#input.size()
+  }
+
+  #readIndex(durations: boolean): PacketIndex {
     const seconds = this.#input.isTimed ? (time: number) => this.#input.seconds(time) : undefined
-    return new PacketIndex(this.#input.readPacketFacts(), seconds)
+    return new PacketIndex(this.#input.readPacketFacts(durations), seconds)
   }
 
   decodeBySeeking(wanted: number[]): SoughtFrames {

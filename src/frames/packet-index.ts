@@ -13,6 +13,8 @@ export interface PacketFacts {
   setsDecoder: boolean
   /** For one field of an H.264 picture, the picture's number and the field's parity; undefined for a whole picture. */
   field?: Field | undefined
+  /** How long it is presented; undefined where nobody asked, 0 where the container does not tell. */
+  duration?: number | undefined
 }
 
 /** One field that is coded as a picture of its own. */
@@ -67,6 +69,10 @@ export class PacketIndex {
   readonly countReason: CountReason | undefined
   /** Where the stream was cut before its first key frame: that frame's time in seconds from the file's start. */
   readonly startTime: number | undefined
+  /** Seconds of a unit of the packets' times; undefined where those mean nothing. */
+  readonly unit: number | undefined
+  /** Seconds that the last frame is presented; undefined where nobody asked or the container does not tell. */
+  readonly lastDuration: number | undefined
   readonly #packets: IndexedPacket[]
   /** In presentation order. */
   readonly #frames: TimedPacket[]
@@ -96,6 +102,10 @@ export class PacketIndex {
     if (seconds && timed.length === presented.length)
       this.times = Float64Array.from(this.#frames, ({ pts }) => seconds(pts))
     this.countReason = this.times ? countReason(this.#packets, this.#frames, firstKey) : 'no-times'
+    if (!seconds) return
+    this.unit = seconds(1) - seconds(0)
+    const lasts = durationOf(timed.at(-1), packets)
+    if (lasts > 0) this.lastDuration = lasts * this.unit
   }
 
   /** The packet of the frame with this index in presentation order. */
@@ -132,6 +142,14 @@ export class PacketIndex {
 
 function isTimed(packet: IndexedPacket): packet is TimedPacket {
   return packet.pts !== undefined
+}
+
+/** How long a frame is presented, in units of the stream's time base; 0 where that is not known. */
+function durationOf(frame: IndexedPacket | undefined, packets: PacketFacts[]): number {
+  if (!frame) return 0
+  return packets
+    .slice(frame.decodeIndex, frame.lastIndex + 1)
+    .reduce((sum, { duration }) => sum + Math.max(0, duration ?? 0), 0)
 }
 
 /** Joins two fields that follow one another and make up one frame, which is presented at the first one's time. */

@@ -52,10 +52,21 @@ export function kindNotRead(): CannotOpen {
   return new CannotOpen('convert it to MP4, PNG or JPEG', 'It is of a kind that is not read')
 }
 
+/** In pixels. */
+export interface FrameSize {
+  width: number
+  height: number
+}
+
 /** Reads frames of the first video stream of one file that is not cover art. */
 export interface VideoReader {
-  /** Indexes the frames by the packets, without decoding them. Throws `unreadable`, `no_frames`. */
-  index(): PacketIndex | Promise<PacketIndex>
+  /**
+   * Indexes the frames by the packets, without decoding them. `durations`: how long each lasts is read as well, where
+   * the index is not there yet. Throws `unreadable`, `no_frames`.
+   */
+  index(durations?: boolean): PacketIndex | Promise<PacketIndex>
+  /** Size of its frames, upright, as the file tells it; undefined where only a frame does. */
+  size(): FrameSize | undefined | Promise<FrameSize | undefined>
   /**
    * Decodes frames by seeking to each of them. `wanted` holds their indices in presentation order, ascending. The
    * index must have no `countReason`. Throws `unreadable`, `no_frames`.

@@ -2,18 +2,15 @@ import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import type { Picture } from '../picture'
 import { scaleShortSide } from '../scale'
-import { boxesIn } from './boxes'
-import { ReadFault, readTwice, readWhole, requireReadableEnds } from './fault'
+import { readTwice, readWhole } from './fault'
 import { decodeHeic, readHeif } from './heic'
 import { identify } from './media'
-import { openVideo } from './open'
 import type { CountReason, PacketIndex } from './packet-index'
-import { findShortfall } from './promise'
 import { stillShortfall } from './promise-still'
-import { CannotOpen, type ReadLimits, type VideoFile, type VideoReader } from './reader'
+import type { ReadLimits, VideoFile, VideoReader } from './reader'
 import { countPages, decodeImage } from './still'
 import type { VideoTools } from './tools'
-import { withBytes } from './unnamed-file'
+import { asImage, requireWhole, withSequence, withVideo } from './video'
 
 /** A decoded frame of a video or an image file. */
 export interface Frame extends Picture {
@@ -78,7 +75,7 @@ async function sampleOnce(
 ): Promise<SampledFrames> {
   const kind = await identify(file)
   if (kind.type === 'image') return sampleImage(file, kind.format, settings, limits, tools)
-  if (kind.type === 'sequence') return sampleSequence(file, settings, limits, tools)
+  if (kind.type === 'sequence') return withSequence(file, (video) => sampleVideo(video, settings, limits, tools))
   if (kind.type === 'ffmpegImage') return sampleOtherImage(file, kind.demuxer, settings, limits, tools)
   return sampleVideo({ path: file, demuxer: kind.demuxer }, settings, limits, tools)
 }
@@ -95,7 +92,9 @@ async function sampleImage(
   if (format === 'heif') return sampleHeif(bytes, limits, tools)
   // The pages of a TIFF file are not an animation: the first one is the image.
   const pages = format === 'tiff' ? 1 : await countPages(bytes)
-  if (pages > 1 && format === 'gif') return sampleVideo({ path: file, demuxer: 'gif' }, settings, limits, tools)
+  if (pages > 1 && format === 'gif') {
+    return { ...(await sampleVideo({ path: file, demuxer: 'gif' }, settings, limits, tools)), ...partial }
+  }
   const frames: Frame[] = []
   for (const index of pages === 1 ? [0] : sampleIndices(pages, settings.numFrames)) {
     frames.push({ ...(await decode(index)), index, time: 0 })
@@ -113,20 +112,15 @@ async function sampleImage(
   }
 }
 
-/** An image that FFmpeg reads: one picture, or none that can be decoded, which is no matter of a codec then. */
-async function sampleOtherImage(
+/** An image that FFmpeg reads: one picture. */
+function sampleOtherImage(
   path: string,
   demuxer: string,
   settings: SampleSettings,
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  try {
-    return await sampleVideo({ path, demuxer }, { ...settings, numFrames: 1 }, limits, tools)
-  } catch (error) {
-    if (!(error instanceof VcapError) || error.code !== 'no_frames') throw error
-    throw new VcapError('unreadable', 'The image cannot be decoded: it is damaged or ends early', { cause: error })
-  }
+  return asImage(() => sampleVideo({ path, demuxer }, { ...settings, numFrames: 1 }, limits, tools))
 }
 
 /** The primary image of a HEIF file: a grid of HEVC tiles is composed here, AVIF is read by sharp. */
@@ -136,52 +130,13 @@ async function sampleHeif(bytes: Buffer, limits: ReadLimits, tools: VideoTools):
   return { frames: [{ ...picture, index: 0, time: 0 }], length: 1 }
 }
 
-/** A sequence is read without the still image beside it, which FFmpeg would take for the video. */
-async function sampleSequence(
-  file: string,
-  settings: SampleSettings,
-  limits: ReadLimits,
-  tools: VideoTools
-): Promise<SampledFrames> {
-  const bytes = await readWhole(file)
-  for (const { type, start } of boxesIn(bytes, 0, bytes.length)) if (type === 'meta') bytes.write('free', start - 4)
-  return withBytes(bytes, (path) => sampleVideo({ path, demuxer: 'mov' }, settings, limits, tools))
-}
-
-async function sampleVideo(
-  file: VideoFile,
-  settings: SampleSettings,
-  limits: ReadLimits,
-  tools: VideoTools,
-  mayRepeat = true
-): Promise<SampledFrames> {
-  try {
-    return await sampleOpened(file, settings, limits, tools)
-  } catch (error) {
-    if (error instanceof ReadFault || error instanceof Truncated) throw error
-    // A demuxer that cannot read a part of the file often tells of the damage that it then sees, not of the fault.
-    await requireReadableEnds(file.path, limits.deadline)
-    // The fault may have passed since. Opening is all that is repeated where there was none.
-    if (mayRepeat && error instanceof CannotOpen) return sampleVideo(file, settings, limits, tools, false)
-    const shortfall = await findShortfall(file.path, 0, undefined)
-    throw shortfall === undefined ? error : new Truncated(shortfall)
-  }
-}
-
-async function sampleOpened(
+function sampleVideo(
   file: VideoFile,
   settings: SampleSettings,
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  const reader = await openVideo(file, limits, tools)
-  try {
-    const index = await reader.index()
-    const partial = requireWhole(await findShortfall(file.path, index.packetCount, index.times), settings)
-    return { ...(await sampleIndexed(reader, index, settings.numFrames)), ...partial }
-  } finally {
-    reader.close()
-  }
+  return withVideo(file, settings, limits, tools, (reader, index) => sampleIndexed(reader, index, settings.numFrames))
 }
 
 async function sampleIndexed(reader: VideoReader, index: PacketIndex, count: number): Promise<SampledFrames> {
@@ -192,20 +147,6 @@ async function sampleIndexed(reader: VideoReader, index: PacketIndex, count: num
   const sought = await reader.decodeBySeeking(wanted)
   if ('countReason' in sought) return sampleByCounting(reader, index, count, sought.countReason)
   return { frames: toFrames(indices, wanted, sought.pictures, times), length }
-}
-
-/** The file has less than its container promises. */
-class Truncated extends VcapError {
-  constructor(shortfall: string) {
-    super('unreadable', `truncated: ${shortfall}`)
-  }
-}
-
-/** The mark of a file of which something is missing. Throws `unreadable` where such a file is not wanted. */
-function requireWhole(shortfall: string | undefined, { allowPartial }: SampleSettings): { partial: true } | undefined {
-  if (shortfall === undefined) return undefined
-  if (!allowPartial) throw new Truncated(shortfall)
-  return { partial: true }
 }
 
 /**

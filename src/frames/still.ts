@@ -3,11 +3,26 @@ import { VcapError } from '../errors'
 import type { Picture } from '../picture'
 import { loadSharp } from '../sharp'
 import { isOutOfMemory, OutOfMemory } from './memory-limit'
-import { maxPixels } from './reader'
+import { maxPixels, requireFrameSize, type FrameSize } from './reader'
 
 /** Number of pages of an image file, which are the frames where it is animated. Rejects with `unreadable`. */
 export async function countPages(file: Buffer): Promise<number> {
   return orUnreadable(async () => (await openImage(file).metadata()).pages ?? 1)
+}
+
+/** What an image file says of itself. */
+export interface ImageHeader extends FrameSize {
+  pages: number
+  /** Seconds for which its pages are shown one after the other, where it is animated and says so. */
+  duration: number | undefined
+}
+
+/** Reads an image's header and no pixels; its size is that of the upright picture. Rejects with `unreadable`. */
+export async function readHeader(file: Buffer): Promise<ImageHeader> {
+  const { pages = 1, delay = [], autoOrient } = await orUnreadable(() => openImage(file).metadata())
+  requireFrameSize(autoOrient.width, autoOrient.height)
+  const milliseconds = delay.reduce((sum, each) => sum + each, 0)
+  return { ...autoOrient, pages, duration: pages > 1 && milliseconds > 0 ? milliseconds / 1000 : undefined }
 }
 
 /**
