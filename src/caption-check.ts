@@ -38,7 +38,15 @@ const caption = z.object({
   text: z.string(),
   numFrames: count.nullable(),
   error: z.string().nullable(),
-  usage: z.object({ imageTokens: count, promptTokens: count, tokens: count, tiles: count.optional() }).nullable(),
+  usage: z
+    .object({
+      imageTokens: count,
+      promptTokens: count,
+      tokens: count,
+      tiles: count.optional(),
+      cost: z.number().min(0).optional()
+    })
+    .nullable(),
   partial: z.literal(true).optional(),
   replica: count.optional(),
   flags: z.array(z.string().regex(/^[a-z][a-z0-9_]*$/, 'a name in small letters')).optional(),

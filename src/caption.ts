@@ -84,7 +84,7 @@ export interface RowInput {
 
 /** What a caption took. */
 export interface RowUsage {
-  /** Tokens that the images are for the language model. */
+  /** Tokens that the images are for the language model; 0 where a server counts them among the prompt's. */
   imageTokens: number
   /** Text tokens of the prompt, its chat template included. */
   promptTokens: number
@@ -92,6 +92,8 @@ export interface RowUsage {
   tokens: number
   /** Square crops that the vision tower took. */
   tiles?: number | undefined
+  /** US dollars that it cost, the answers among it that another one replaced; left out where nobody can tell. */
+  cost?: number | undefined
 }
 
 /**

@@ -211,11 +211,16 @@ function forkProcess<Event>(main: string, options: ChildOptions<Event>): ChildPr
       // A session of its own: Ctrl-C and a hangup reach the parent alone, which decides what becomes of the work.
       detached: true,
       stdio: ['ignore', 'ignore', quiet ? 'ignore' : 'inherit', 'ipc', ...descriptors],
-      ...(env && { env })
+      env: withoutKeys(env ?? process.env)
     })
   } catch (error) {
     throw new ChildLost((error as Error).message, false)
   }
+}
+
+/** No child of ours asks an API, and what it may read of strangers' files must not find a key. */
+function withoutKeys(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^OPENAI_.*KEY|^OPENAI_.*SECRET/.test(name)))
 }
 
 /**

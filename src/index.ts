@@ -29,6 +29,7 @@ export type {
   NativeVision as VisionInfo
 } from './native/addon'
 export type {
+  ApiOptions,
   BenchOptions,
   CaptionOptions,
   EmbedOptions,

@@ -1,3 +1,4 @@
+import { apiIdentity, openApiCaptioner, requireApiParts } from './api/captioner'
 import type { CaptionerSettings, RowCaptioner } from './caption'
 import { findDeviceSets } from './devices/find-sets'
 import { findVideoTools } from './frames/tools'
@@ -5,7 +6,15 @@ import { captionSettings, modelSettings } from './identity'
 import { loadOnDevices } from './load'
 import { findModel } from './models'
 import { loadAddon } from './native/load'
-import { parseReplicaOptions, type CaptionSettings, type LoadSettings, type ReplicaOptions } from './options'
+import {
+  parseApiOptions,
+  parseCaptionOptions,
+  parseReplicaOptions,
+  pickCaptionOptions,
+  type CaptionSettings,
+  type LoadSettings,
+  type ReplicaOptions
+} from './options'
 import { takesText } from './prompts'
 import { openReplicas } from './replicas/open'
 import type { ReplicaEvents } from './replicas/pool'
@@ -20,29 +29,56 @@ export interface CaptionerIdentity {
  * Who captions the rows of a run. This is the one file that knows all who can.
  */
 
+/** What a captioner tells while it is opened and works. */
+export type CaptionerEvents = ReplicaEvents
+
+/** Where an API captions instead of a model that is loaded: `ApiOptions`, not checked yet. */
+interface MaybeApi {
+  api?: unknown
+}
+
 /** Finds at once what would be missing, before anything slow begins. Throws what `openCaptioner` would. */
-export function requireCaptionerParts({ ffmpeg, model, mmproj }: LoadSettings): void {
+export function requireCaptionerParts({ ffmpeg, model, mmproj, api }: LoadSettings & MaybeApi): void {
   findVideoTools(ffmpeg)
+  if (api !== undefined) {
+    requireApiParts(parseApiOptions(api))
+    return
+  }
   findModel(model, mmproj)
   loadAddon()
 }
 
 /** What decides the captions of a captioner with these settings, before it is opened. */
-export function identifyCaptioner(settings: LoadSettings & CaptionSettings): CaptionerIdentity {
+export function identifyCaptioner(settings: LoadSettings & CaptionSettings & MaybeApi): CaptionerIdentity {
+  const usesText = takesText(settings.prompt)
+  if (settings.api !== undefined) return { settings: apiIdentity(settings, parseApiOptions(settings.api)), usesText }
   const model = modelSettings(findModel(settings.model, settings.mmproj), settings)
-  return { settings: { ...model, ...captionSettings(settings) }, usesText: takesText(settings.prompt) }
+  return { settings: { ...model, ...captionSettings(settings) }, usesText }
 }
 
 /**
  * Loads what these options ask for; those of captioning hold for every row. One model on the CPU is loaded in this
  * process; several, and those with GPUs or RPC servers, in processes of their own, since ggml ends a process whose
- * device is lost. Closing it frees everything. Throws as `loadCaptioner` does.
+ * device is lost. `folder` is where a captioner keeps what it has to know of earlier calls of this run. Closing it
+ * frees everything. Throws as `loadCaptioner` does.
  */
-export async function openCaptioner(options: ReplicaOptions, on: ReplicaEvents = {}): Promise<RowCaptioner> {
+export async function openCaptioner(
+  { api, ...options }: ReplicaOptions & MaybeApi,
+  folder: string,
+  on: CaptionerEvents = {}
+): Promise<RowCaptioner> {
+  if (api !== undefined) return openApi(options, api, folder, on)
   const sets = await findDeviceSets(parseReplicaOptions(options))
   const [set] = sets
   if (!set || sets.length > 1 || set.devices.length + set.rpc.length > 0) return openReplicas(sets, options, on)
   const { dpSize, ...one } = options
   const captioner = await loadOnDevices(one, set)
   return { ...captioner.rows(), close: () => captioner.close() }
+}
+
+function openApi(options: ReplicaOptions, api: unknown, folder: string, on: CaptionerEvents): RowCaptioner {
+  const { decoders } = parseReplicaOptions(options)
+  const caption = parseCaptionOptions(pickCaptionOptions(options))
+  const { onWarning = () => undefined } = on
+  return openApiCaptioner({ caption, api: parseApiOptions(api), decoders, folder, onWarning })
 }

@@ -170,6 +170,10 @@ const plan = z.strictObject({
 const root = name.optional().describe('folder')
 const run = z.strictObject({
   ...replicas.shape,
+  /** Captions by a server's API instead of a model that is loaded here: `ApiOptions`, checked by `parseApiOptions`. */
+  api: z.unknown().optional().describe('options of an API'),
+  /** Columns `prompt_tokens`, `completion_tokens` and `cost` in the output. */
+  usageColumns: z.boolean().default(false).describe('boolean'),
   root,
   /**
    * Caption this share of the table's rows alone: `i/n`, i from 0 to n - 1, by a hash of each row's path; `auto`: the
@@ -218,6 +222,42 @@ const run = z.strictObject({
     .optional()
     .describe('function')
 })
+/** Dollars, or dollars a million tokens. */
+const money = z.number().min(0).max(1e6)
+/** Captions by a server that speaks OpenAI's chat completions. */
+const apiFields = {
+  /** The server's name for the model. */
+  apiModel: name.default('gpt-4.1-mini').describe('model name'),
+  /** Address of the API, such as `http://localhost:8000/v1`; `OPENAI_BASE_URL`, or OpenAI's own, when left out. */
+  baseUrl: name.optional().describe('address such as http://localhost:8000/v1'),
+  /** The key; that of `keyFile`, or `OPENAI_API_KEY`, when left out. */
+  key: z.string().optional().describe('string'),
+  /** A file that holds nothing but the key. */
+  keyFile: name.optional().describe('file'),
+  /** How closely the model looks at each frame, and so what a frame costs. */
+  detail: z.enum(['low', 'high', 'auto']).default('auto').describe('one of low, high, auto'),
+  /** Requests at once, at most: fewer while the server limits them. */
+  concurrency: positive.max(1024).default(8).describe('integer between 1 and 1024'),
+  /** Seconds that one request may take. */
+  requestTimeout: z.number().min(1).max(290).default(120).describe('number of seconds between 1 and 290'),
+  /** Dollars a million tokens of prompt and of answer, for a model that is not in the list. */
+  price: z
+    .tuple([money, money])
+    .optional()
+    .describe('two numbers, dollars a million tokens in and out, such as 0.4,1.6'),
+  /** Dollars that a run may spend, earlier calls of the same run among them. */
+  maxCost: money.optional().describe('number of dollars')
+}
+const api = z.strictObject(apiFields)
+/** The command `gpt4`: a run without what concerns a model that is loaded here. */
+const gpt4 = z.strictObject({
+  ...without(run.shape, [
+    ...Object.keys(loadFields).filter((field) => field !== 'decoders'),
+    ...Object.keys(replicaFields),
+    ...['anyres', 'ignoreEos', 'repetitionStop', 'captioner', 'api']
+  ]),
+  ...apiFields
+})
 const bench = z.strictObject({
   ...load.shape,
   root,
@@ -241,6 +281,7 @@ export type ReplicaOptions = z.input<typeof replicas>
 export type PlanOptions = z.input<typeof plan>
 export type RunOptions = z.input<typeof run>
 export type BenchOptions = z.input<typeof bench>
+export type ApiOptions = z.input<typeof api>
 
 export type FrameSettings = z.output<typeof frames>
 export type ImageCaptionSettings = z.output<typeof imageCaption>
@@ -248,6 +289,7 @@ export type CaptionSettings = z.output<typeof caption>
 export type LoadSettings = z.output<typeof load>
 export type ReplicaSettings = z.output<typeof replicas>
 export type RunSettings = z.output<typeof run>
+export type ApiSettings = z.output<typeof api>
 
 export const parseFrameOptions = parser(frames)
 export const parseEmbedOptions = parser(embed)
@@ -258,6 +300,7 @@ export const parseReplicaOptions = parser(replicas)
 export const parsePlanOptions = parser(plan)
 export const parseRunOptions = parser(run)
 export const parseBenchOptions = parser(bench)
+export const parseApiOptions = parser(api)
 
 /** The options among `options` that a single caption takes. */
 export function pickCaptionOptions(options: LoadOptions): CaptionOptions {
@@ -274,8 +317,19 @@ export function pickReplicaOptions(options: ReplicaOptions): ReplicaOptions {
   return Object.fromEntries(Object.entries(options).filter(([key]) => key in replicas.shape))
 }
 
+/** The options among `options` that an API takes, and the others. */
+export function splitApiOptions(options: Record<string, unknown>): [api: ApiOptions, others: Record<string, unknown>] {
+  const isOf = ([name]: [string, unknown]) => name in apiFields
+  const entries = Object.entries(options)
+  return [Object.fromEntries(entries.filter(isOf)), Object.fromEntries(entries.filter((entry) => !isOf(entry)))]
+}
+
+function without<T extends object>(fields: T, names: string[]): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => !names.includes(field))) as Partial<T>
+}
+
 /** The commands' schemas: a command has a flag for each option that it can be given as text. */
-const commands = { run, bench, plan, demo }
+const commands = { run, gpt4, bench, plan, demo }
 
 export type CommandName = keyof typeof commands
 
@@ -306,6 +360,7 @@ export function optionField(command: CommandName, option: string): OptionField |
 
 function kindOf(field: z.ZodType): OptionField['kind'] {
   if (field instanceof z.ZodOptional || field instanceof z.ZodDefault) return kindOf(field.unwrap() as z.ZodType)
+  if (field instanceof z.ZodTuple) return 'numbers'
   if (field instanceof z.ZodArray) return field.element instanceof z.ZodNumber ? 'numbers' : 'list'
   if (field instanceof z.ZodBoolean) return 'flag'
   return field instanceof z.ZodNumber ? 'number' : 'text'
@@ -334,10 +389,14 @@ function explain(schema: z.ZodObject, options: unknown, issue: z.core.$ZodIssue)
   }
   const field = issue.path[0]
   if (field === undefined) return `Expected object for options but received ${describe(options)}`
+  const expected = `Expected ${fields[String(field)]?.description ?? 'valid value'} for ${String(field)}`
   const received = (options as Record<PropertyKey, unknown>)[field]
-  const expected = fields[String(field)]?.description ?? 'valid value'
-  return `Expected ${expected} for ${String(field)} but received ${describe(received)}`
+  if (secrets.includes(String(field))) return `${expected} but received a value of type ${typeof received}`
+  return `${expected} but received ${describe(received)}`
 }
+
+/** Options that no message shows, nor what holds one. */
+const secrets = ['key', 'api', 'baseUrl']
 
 /** A value and its type, for messages. */
 function describe(value: unknown): string {

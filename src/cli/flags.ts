@@ -36,6 +36,20 @@ const groups: [heading: string, flags: Flag[]][] = [
     ]
   ],
   [
+    'Server',
+    [
+      ['apiModel', '--api-model <name>', "the server's name for the model", 'usual'],
+      ['baseUrl', '--base-url <url>', "where the API is (default: OpenAI's own)", 'usual'],
+      ['keyFile', '--key-file <file>', 'a file with the key (default: OPENAI_API_KEY)', 'usual'],
+      ['key', '--key <key>', 'the key itself, which others may see', 'usual'],
+      ['detail', '--detail <level>', 'of frames: low, high or auto', 'usual'],
+      ['concurrency', '--concurrency <n>', 'requests at once, at most', 'usual'],
+      ['requestTimeout', '--request-timeout <s>', 'seconds that one request may take'],
+      ['maxCost', '--max-cost <dollars>', 'begin nothing that might cost more in all', 'usual'],
+      ['price', '--price <in,out>', 'dollars a million tokens in and out, for a model whose price is not known']
+    ]
+  ],
+  [
     'Frames',
     [
       ['numFrames', '--num-frames <n>', 'frames taken from a video', 'usual'],
@@ -73,6 +87,7 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['root', '--root <dir>', "where relative paths start (default: the table's folder)", 'usual'],
       ['shard', '--shard <i/n>', 'a share of the rows, i from 0', 'usual'],
       ['shards', '--shards <n>', 'how many shards there are, where a launcher says only which one this is'],
+      ['usageColumns', '--usage-columns', 'columns prompt_tokens, completion_tokens and cost'],
       ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
       ['out', '--out <dir>', 'where videos and captions go', 'usual'],
       ['clips', '--clips <n>', 'captions to make (default: each file once, up to 100)', 'usual']
@@ -108,7 +123,8 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
     const field = optionField(name, option)!
     const flag = new Option(written, descriptions[option] ?? description).helpGroup(`${heading}:`)
     flag.hideHelp(own.length > shortHelpOptions && !usual)
-    if (field.kind === 'flag') {
+    // Commander repeats a value that does not pass; a key is checked later.
+    if (field.kind === 'flag' || option === 'key') {
       command.addOption(flag)
       continue
     }

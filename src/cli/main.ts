@@ -6,10 +6,14 @@ import { outliveStandardStreams } from '../standard-streams'
 import { benchCommand } from './bench'
 import { demoCommand } from './demo'
 import { doctorCommand } from './doctor'
+import { gpt4Command } from './gpt4'
 import { exitCodeOf, Interrupted } from './interrupt'
 import { planCommand } from './plan'
 import { runCommand } from './run'
+import { hideKeyArgument } from './secret-arguments'
 import { statusCommand } from './status'
+
+const hideKey = hideKeyArgument(process.argv)
 
 outliveStandardStreams(({ message }) => {
   process.exitCode = report(new VcapError('write_failed', `stdout could not be written: ${message}`))
@@ -18,9 +22,21 @@ outliveStandardStreams(({ message }) => {
 const program = new Command('vcap-native')
   .description('Captions videos and images with LLaVA on llama.cpp')
   .version(packageVersion)
-for (const command of [runCommand(), statusCommand(), demoCommand(), planCommand(), benchCommand(), doctorCommand()]) {
-  program.addCommand(command.exitOverride())
+/** What commander prints of wrong usage, without a key that stands in it. */
+const output = { writeErr: (text: string) => process.stderr.write(hideKey(text)) }
+const commands = [
+  runCommand(),
+  gpt4Command(),
+  statusCommand(),
+  demoCommand(),
+  planCommand(),
+  benchCommand(),
+  doctorCommand()
+]
+for (const command of commands) {
+  program.addCommand(command.configureOutput(output).exitOverride())
 }
+program.configureOutput(output)
 
 start().catch((error: unknown) => {
   const code = report(error)
@@ -50,6 +66,6 @@ function report(error: unknown): number {
   if (process.env.VCAP_DEBUG) console.error(error)
   const { cause } = error as Error
   const message = cause instanceof Interrupted ? `\n${cause.message}` : `vcap-native: ${asVcapError(error).message}`
-  process.stderr.write(`${message}\n`)
+  process.stderr.write(`${hideKey(message)}\n`)
   return exitCodeOf(error)
 }

@@ -1,3 +1,4 @@
+import { dollars } from '../api/cost'
 import type { RowStatus } from '../caption'
 import type { RowEvent, RunSummary, ShardEvent } from '../run/events'
 import { duration } from './duration'
@@ -33,7 +34,7 @@ export function leftOutLine(status: RowStatus, told: number): string {
 
 /** What a run came to. `concurrency`: captions at once of its captioner. */
 export function summaryLines(summary: RunSummary, concurrency: number | undefined): string[] {
-  const { rows, statuses, failed, captioned, seconds, output, already } = summary
+  const { rows, statuses, failed, captioned, seconds, output, already, cost } = summary
   const counts = countsOf(statuses)
   const what = `${rows - failed} of ${rows} rows captioned${counts ? ` (${counts})` : ''}`
   if (already) return [`This run was finished before: ${what}: ${output}. --restart begins anew`]
@@ -41,7 +42,8 @@ export function summaryLines(summary: RunSummary, concurrency: number | undefine
   return [
     `${what} in ${duration(seconds)}, ${rate}/s: ${output}`,
     ...flagLines(summary),
-    ...(captioned > 0 ? [engineLine(summary, concurrency)] : [])
+    ...(captioned > 0 ? [engineLine(summary, concurrency)] : []),
+    ...(cost === null ? [] : [`cost: ${dollars(cost)} for all rows together`])
   ]
 }
 

@@ -1,4 +1,4 @@
-import type { RowCaption } from '../caption'
+import type { RowCaption, RowUsage } from '../caption'
 import type { Cell } from './rows'
 
 /** The columns that hold a row's caption. */
@@ -18,13 +18,15 @@ export interface LayoutOptions {
   compat?: 'open-sora' | undefined
   /** A column `partial`, true where a file has less than its container promises, is the last one. */
   allowPartial?: boolean | undefined
+  /** Columns `prompt_tokens`, `completion_tokens` and `cost` follow ours. */
+  usageColumns?: boolean | undefined
 }
 
 /** Every input column in its order but for those named as ours, then ours. `open-sora`: exactly that tool's columns. */
 export function chooseLayout(
   columns: string[],
   pathColumn: number,
-  { compat, allowPartial = false }: LayoutOptions = {}
+  { compat, allowPartial = false, usageColumns = false }: LayoutOptions = {}
 ): Layout {
   if (compat === 'open-sora') {
     return {
@@ -33,19 +35,31 @@ export function chooseLayout(
       cells: (input, { text, numFrames }) => [input[pathColumn]!, text, numFrames]
     }
   }
-  const own = allowPartial ? [...captionColumns, 'partial'] : captionColumns
+  const own = [
+    ...captionColumns,
+    ...(usageColumns ? ['prompt_tokens', 'completion_tokens', 'cost'] : []),
+    ...(allowPartial ? ['partial'] : [])
+  ]
   const kept = columns.flatMap((name, column) => (own.includes(name) ? [] : [column]))
   return {
     columns: [...kept.map((column) => columns[column]!), ...own],
     replaced: own.filter((name) => columns.includes(name)),
-    cells: (input, { text, numFrames, status, error, flags, partial }) => [
+    cells: (input, { text, numFrames, status, error, flags, partial, usage }) => [
       ...kept.map((column) => input[column]!),
       text,
       numFrames,
       status,
       error?.replace(/\s+/g, ' ') ?? null,
       flags?.join(';') ?? null,
+      ...(usageColumns ? usageCells(usage) : []),
       ...(allowPartial ? [partial ? 'true' : null] : [])
     ]
   }
+}
+
+/** A server counts the tokens of the pictures among the prompt's; so does the column. */
+function usageCells(usage: RowUsage | null): Cell[] {
+  if (!usage) return [null, null, null]
+  const { imageTokens, promptTokens, tokens, cost } = usage
+  return [imageTokens + promptTokens, tokens, cost ?? null]
 }

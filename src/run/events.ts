@@ -37,6 +37,8 @@ export interface RunSummary {
   seconds: number
   /** Tokens generated for all rows. */
   tokens: number
+  /** US dollars that all rows cost, as far as it is known; null where nobody can tell of any. */
+  cost: number | null
   /** Seconds from the first row handed in to the last one's record: without loading, and without writing the output. */
   captioningSeconds: number
   /** Tokens that this call generated; divided by `captioningSeconds` it is the output tokens a second. */

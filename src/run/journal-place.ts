@@ -32,6 +32,11 @@ export function makeJournalPlace({ path: output, isFile }: Pick<RowSink, 'path' 
   }
 }
 
+/** Where a run's captioner keeps what it has to know of earlier calls; it makes it when it has something to keep. */
+export function captionerFolder(folder: string): string {
+  return path.join(folder, 'captioner')
+}
+
 /** The folders in which an output's journal may be: beside it, else among temporary files. */
 export function journalFolders(output: string): [beside: string, elsewhere: string] {
   const name = digestOf('sha256', output, 'hex').slice(0, 32)

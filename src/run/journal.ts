@@ -5,7 +5,7 @@ import { requireRowCaption } from '../caption-check'
 import { VcapError } from '../errors'
 import { isThere, syncFolder } from '../folders'
 import { JournalFile } from './journal-file'
-import type { JournalPlace } from './journal-place'
+import { captionerFolder, type JournalPlace } from './journal-place'
 import { KeyTable } from './key-table'
 import { Lock } from './lock'
 import { formatRecord, formatRevocation, readHead, RecordKinds } from './record'
@@ -174,7 +174,8 @@ export class Journal {
     await this.#file.close()
     await this.#lock.release()
     // A run that came to nothing leaves nothing.
-    const isEmpty = this.earlier === undefined && this.#file.size === 0 && !fs.existsSync(asideFolder(this.folder))
+    const kept = [asideFolder(this.folder), captionerFolder(this.folder)]
+    const isEmpty = this.earlier === undefined && this.#file.size === 0 && !kept.some(fs.existsSync)
     if (!this.#isTemporary && (this.#isKept || !isEmpty)) return
     try {
       fs.rmSync(this.folder, { recursive: true, force: true })
@@ -194,12 +195,12 @@ function putAside(folder: string): void {
   const aside = asideFolder(folder)
   try {
     // The records go before what says of which run they are: never are they taken for another's.
-    for (const name of ['rows.log', 'run.json']) {
+    for (const name of ['rows.log', path.basename(captionerFolder(folder)), 'run.json']) {
       const file = path.join(folder, name)
       if (!isThere(file)) continue
       // What a restart that was interrupted has made is less than what it put aside.
       if (isThere(path.join(aside, name))) {
-        fs.rmSync(file)
+        fs.rmSync(file, { recursive: true })
       } else {
         if (!isThere(aside)) fs.mkdirSync(aside)
         fs.renameSync(file, path.join(aside, name))

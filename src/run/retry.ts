@@ -1,4 +1,4 @@
-import { isCaptioned, type RowCaption } from '../caption'
+import { isCaptioned, type RowCaption, type RowUsage } from '../caption'
 import { edited, type TextEdits } from '../checks/flags'
 
 /** Which rows of an earlier run are captioned again, and which captions are asked for once more. */
@@ -38,5 +38,13 @@ export function betterOf(first: RowCaption, second: RowCaption, { retryFlagged, 
   const { flags: now = [] } = edited(second, edits)
   const isBad = (flag: string) => retryFlagged.includes('all') || retryFlagged.includes(flag) || !before.includes(flag)
   const isBetter = isCaptioned(second) && !now.some(isBad)
-  return isBetter ? { ...second, retry: 'replaced' } : { ...first, retry: 'kept' }
+  const usage = costOfBoth(first, second, isBetter ? second.usage : first.usage)
+  return isBetter ? { ...second, usage, retry: 'replaced' } : { ...first, usage, retry: 'kept' }
+}
+
+/** The answer that was not taken was paid for as well. */
+function costOfBoth(first: RowCaption, second: RowCaption, usage: RowUsage | null): RowUsage | null {
+  const costs = [first.usage?.cost, second.usage?.cost].filter((cost) => cost !== undefined)
+  if (!usage || costs.length === 0) return usage
+  return { ...usage, cost: costs.reduce((sum, cost) => sum + cost, 0) }
 }

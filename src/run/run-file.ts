@@ -65,6 +65,7 @@ const summarySchema: z.ZodType<RunSummary> = z.object({
   already: z.boolean(),
   seconds: z.number(),
   tokens: countSchema,
+  cost: z.number().min(0).nullable(),
   captioningSeconds: z.number(),
   tokensMade: countSchema,
   engineShare: shareSchema,

@@ -2,8 +2,20 @@ import path from 'node:path'
 import type { CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
 import { requireRowCaptioner } from '../caption-check'
 import { abortedError, asVcapError, VcapError } from '../errors'
-import { identifyCaptioner, openCaptioner, requireCaptionerParts, type CaptionerIdentity } from '../open-captioner'
-import { parseRunOptions, pickReplicaOptions, type RunOptions as RunFields, type RunSettings } from '../options'
+import {
+  identifyCaptioner,
+  openCaptioner,
+  requireCaptionerParts,
+  type CaptionerEvents,
+  type CaptionerIdentity
+} from '../open-captioner'
+import {
+  pickReplicaOptions,
+  parseRunOptions,
+  type ApiOptions,
+  type RunOptions as RunFields,
+  type RunSettings
+} from '../options'
 import { packageVersion } from '../package'
 import type { TextEdits } from '../checks/flags'
 import { chooseLayout, type Layout } from '../rows/layout'
@@ -18,14 +30,16 @@ import { captionRows, pendingRows } from './caption-rows'
 import { chooseShard, type ShardChoice } from './choose-shard'
 import { eventsVersion, type RunEvent, type RunSummary } from './events'
 import { Journal } from './journal'
-import { makeJournalPlace } from './journal-place'
+import { captionerFolder, makeJournalPlace } from './journal-place'
 import { noPace, Pace, type PaceSummary } from './pace'
 import type { RetryOptions } from './retry'
 import { fileState, writeRunFile, type FileState, type RunFile } from './run-file'
 import { Tally } from './tally'
 import { writeOutput } from './write-output'
 
-export interface RunOptions extends Omit<RunFields, 'captioner' | 'onEvent' | 'onProgress' | 'text'> {
+export interface RunOptions extends Omit<RunFields, 'api' | 'captioner' | 'onEvent' | 'onProgress' | 'text'> {
+  /** Captions by a server that speaks OpenAI's chat completions, instead of a model that is loaded here. */
+  api?: ApiOptions | undefined
   /**
    * Who captions, instead of a model that is loaded for this run: `captioner.rows(…)` of a loaded one, or your own. It
    * is used and left open. Options of loading and captioning are then without effect.
@@ -218,8 +232,7 @@ class Run {
       const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
       const onReplicas = (replicas: ReplicaState[]) => emit({ type: 'replicas', replicas })
       const told = { onReplicas, onWarning: (message: string) => this.#warnOf(message) }
-      const captioner =
-        options.captioner ?? (opened = await openCaptioner({ ...pickReplicaOptions(options), onProgress }, told))
+      const captioner = options.captioner ?? (opened = await this.#open(onProgress, told))
       emit({ type: 'started', input: this.input, output: this.sink.path, captioner: captioner.info })
       for (const message of captioner.info.warnings) this.#warnOf(message)
       emit({ type: 'total', rows: source.total })
@@ -233,6 +246,12 @@ class Run {
     } finally {
       await opened?.close()
     }
+  }
+
+  #open(onProgress: (fraction: number) => void, told: CaptionerEvents) {
+    const { options, settings, journal } = this
+    const { api } = settings
+    return openCaptioner({ ...pickReplicaOptions(options), api, onProgress }, captionerFolder(journal.folder), told)
   }
 
   /** What the run came to, where it was finished, and neither table nor output has changed since. */

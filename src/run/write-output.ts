@@ -7,7 +7,10 @@ import type { Row, RowSink, RowSource } from '../rows/rows'
 import type { RunSummary } from './events'
 import type { Journal } from './journal'
 
-type Counts = Pick<RunSummary, 'rows' | 'statuses' | 'flags' | 'edited' | 'retried' | 'replaced' | 'failed' | 'tokens'>
+type Counts = Pick<
+  RunSummary,
+  'rows' | 'statuses' | 'flags' | 'edited' | 'retried' | 'replaced' | 'failed' | 'tokens' | 'cost'
+>
 
 /** What an output is made of. */
 export interface OutputParts {
@@ -59,7 +62,8 @@ async function writeRows(
     retried: 0,
     replaced: 0,
     failed: 0,
-    tokens: 0
+    tokens: 0,
+    cost: null
   }
   sink.begin(parts.journal.folder)
   for await (const { row, caption } of joined(parts)) {
@@ -86,6 +90,7 @@ async function* joined({ source, journal, signal }: OutputParts): AsyncGenerator
 function count(counts: Counts, { status, flags = [], retry, usage }: RowCaption): void {
   counts.rows++
   counts.tokens += usage?.tokens ?? 0
+  if (usage?.cost !== undefined) counts.cost = (counts.cost ?? 0) + usage.cost
   counts.statuses[status] = (counts.statuses[status] ?? 0) + 1
   for (const flag of flags) counts.flags[flag] = (counts.flags[flag] ?? 0) + 1
   if (retry) counts.retried++

@@ -318,4 +318,61 @@ const models = inGroup('Model files', [
   ]
 ])
 
-export const runCases = [...runs, ...captions, ...models]
+const apis = inGroup('An API', [
+  [
+    '429: `Retry-After` in seconds, as a date, in milliseconds, or none',
+    'all requests pause, fewer are sent at once; every row is captioned, once',
+    'api/storms.test.mjs',
+    '429, as seconds, as a date, in milliseconds, without a time'
+  ],
+  [
+    '500, a cut connection, a cut body, no JSON, no answer in it',
+    'tried again; `engine_error` after six times',
+    'api/storms.test.mjs',
+    '500s, cut connections, cut bodies, no JSON, no choices'
+  ],
+  [
+    'a body that stalls or comes byte by byte',
+    'given up after `--request-timeout`, and tried again',
+    'api/storms.test.mjs',
+    'bodies that stall or drip are given up in time'
+  ],
+  [
+    'one row that the server always fails on',
+    '`engine_error` with the reason',
+    'api/storms.test.mjs',
+    'a row that always fails is engine_error with the reason'
+  ],
+  [
+    'the server is not there, or refuses every row',
+    '75, `engine_lost`; no row is blamed',
+    'api/storms.test.mjs',
+    'a server that is not there: the run ends with 75'
+  ],
+  [
+    'a refusal, a content filter, no answer, a cut one',
+    '`empty` with the reason, flag `refusal`; `truncated`',
+    'api/gpt4.test.mjs',
+    'what each row may be answered'
+  ],
+  [
+    'a key that expires in mid-run',
+    '75, `key_expired`, at once; what is done stays',
+    'api/storms.test.mjs',
+    'a key that expires in mid-run ends it at once'
+  ],
+  [
+    'no money left; a redirect; no such model; nothing at that address',
+    'the run ends at once with its code',
+    'api/storms.test.mjs',
+    'no money left'
+  ],
+  [
+    'a server that says the key back',
+    'it is cleared from messages and captions',
+    'api/key.test.mjs',
+    'it is in no file and no output'
+  ]
+])
+
+export const runCases = [...runs, ...captions, ...models, ...apis]

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import { apiServer } from './api-server.mjs'
 import { main, root } from './cli.mjs'
 import { temporaryFolder } from './media.mjs'
 import { demoSamples } from './samples.mjs'
@@ -47,6 +48,9 @@ function shims() {
 export async function openWorkshop() {
   const { folder: media, samples } = await demoSamples({ clips: 2, images: 1, largest: 96 })
   const bin = shims()
+  // What the pages call OpenAI's server, and one at port 8000.
+  const server = await apiServer()
+  server.unref()
   const models = temporaryFolder()
   const demo = (name) => path.join(root, 'models', 'demo', name)
   fs.symlinkSync(demo('vcap-demo.gguf'), path.join(models, 'llava-v1.6-34b.gguf'))
@@ -63,6 +67,7 @@ export async function openWorkshop() {
     const table = 'path,text\nclips/1.mp4,a clip\nclips/2.mp4,another one\nclips/3.png,a picture\n'
     for (const name of ['samples', 'clips', 'monday', 'tuesday'])
       fs.writeFileSync(path.join(folder, `${name}.csv`), table)
+    fs.writeFileSync(path.join(folder, 'key.txt'), 'sk-example-key', { mode: 0o600 })
     fs.symlinkSync(demo('vcap-demo.gguf'), path.join(folder, 'llava.gguf'))
     fs.symlinkSync(demo('vcap-demo-mmproj.gguf'), path.join(folder, 'llava-mmproj.gguf'))
     fs.mkdirSync(path.join(folder, 'node_modules'))
@@ -73,8 +78,10 @@ export async function openWorkshop() {
   /** Runs a command in a folder: its exit code and what it said. */
   function call(command, args, cwd) {
     return new Promise((resolve, reject) => {
-      const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, VCAP_MODELS: models }
-      const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+      const api = { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: 'sk-example-key' }
+      const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, VCAP_MODELS: models, ...api }
+      const here = args.map((arg) => arg.replaceAll('http://localhost:8000/v1', server.url))
+      const child = spawn(command, here, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
       let said = ''
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text))
       child.on('error', reject)

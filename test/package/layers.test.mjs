@@ -20,6 +20,7 @@ const layers = [
   ['plan'],
   ['frames/'],
   ['identity'],
+  ['api/'],
   ['captioner'],
   ['load'],
   ['replicas/'],
@@ -160,7 +161,7 @@ test('src: no layer imports from one above it', () => {
 
 test('src: rows and runs know no model: open-captioner alone does', () => {
   const graph = imports()
-  const models = /^(captioner|load|models|native\/|frames\/|replicas\/)/
+  const models = /^(api\/|captioner|load|models|native\/|frames\/|replicas\/)/
   for (const [file, imported] of Object.entries(graph)) {
     if (!/^(rows|run)\//.test(file)) continue
     assert.deepEqual(

@@ -1,0 +1,143 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { abortedError, asVcapError, VcapError } from '../errors'
+import { readAnswer, refused, type ApiAnswer } from './answer'
+import type { Budget } from './cost'
+import { faultOf, type Fault } from './fault'
+import { backoff, type Gate, type Hindrance, type Pass } from './gate'
+import { loadOpenai, type OpenaiClient } from './openai'
+import type { ApiRequest, Dialect, RequestBody } from './request'
+
+/** Times that one request is tried before its row is given up. */
+const mostTries = 6
+
+/** An answer and what it cost, where that is known. */
+export interface PaidAnswer {
+  answer: ApiAnswer
+  cost: number | undefined
+}
+
+export interface AskSignals {
+  /** Drops the request whatever its state. */
+  signal: AbortSignal
+  /** Takes it back while it waits. */
+  recall: AbortSignal
+}
+
+export interface AskerParts {
+  client: OpenaiClient
+  /** The server and its model, for messages. */
+  model: string
+  baseUrl: string
+  hasKey: boolean
+  gate: Gate
+  dialect: Dialect
+  budget: Budget
+}
+
+/** Asks a server, again where that may help: the one place where requests are tried anew. */
+export class Asker {
+  readonly #parts: AskerParts
+  /** Answers so far: a key that was refused after one has expired. */
+  #answers = 0
+
+  constructor(parts: AskerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Rejects with `engine_error` and `context_overflow` where this request cannot be answered, with `aborted`, and with
+   * what ends the run: `key_refused`, `key_expired`, `quota_exhausted`, `model_not_found`, `usage`, `engine_lost`,
+   * `cost_limit`.
+   */
+  async ask(request: ApiRequest, { signal, recall }: AskSignals): Promise<PaidAnswer> {
+    const reserve = await this.#parts.budget.take(request, recall)
+    try {
+      const answer = await this.#askUntil(request, { signal, recall })
+      return { answer, cost: reserve.pay(answer.usage) }
+    } finally {
+      reserve.release()
+    }
+  }
+
+  async #askUntil(request: ApiRequest, signals: AskSignals): Promise<ApiAnswer> {
+    const { dialect, gate } = this.#parts
+    for (let tries = 1; ; ) {
+      const body = dialect.body(request)
+      const pass = await gate.enter(signals.recall)
+      try {
+        const answer = await this.#askOnce(body, signals.signal)
+        pass.leave('answered')
+        return answer
+      } catch (error) {
+        const isAdapted = this.#isAdapted(body, error)
+        const fault = faultOf(error)
+        if (fault.kind === 'run') throw await this.#endRun(fault, pass)
+        pass.leave(hindranceOf(fault) ?? 'failed')
+        if (signals.signal.aborted) throw abortedError(signals.signal)
+        if (isAdapted || hindranceOf(fault)) continue
+        if (fault.kind === 'refusal') return refused(`The server refused: ${fault.message}`, null)
+        if (fault.kind === 'row') throw new VcapError(fault.code, `The server refused it: ${fault.message}`)
+        if (tries === mostTries) {
+          throw new VcapError('engine_error', `The server failed ${mostTries} times, at last with: ${fault.message}`)
+        }
+        await wait(backoff(tries, fault.kind === 'again' ? fault.afterMs : 0), signals.recall)
+        tries++
+      }
+    }
+  }
+
+  async #askOnce(body: RequestBody, signal: AbortSignal): Promise<ApiAnswer> {
+    const answer = readAnswer(await this.#parts.client.chat.completions.create(body, { signal }))
+    this.#answers++
+    return answer
+  }
+
+  #isAdapted(body: RequestBody, error: unknown): boolean {
+    if (!(error instanceof loadOpenai().APIError) || error.status === undefined) return false
+    const { status, param, message } = error
+    return this.#parts.dialect.adapt(body, { status, param: String(param ?? ''), message })
+  }
+
+  /** What ends the run. Nobody is let in any more; those under way may finish, since they are paid for. */
+  async #endRun(fault: Fault & { kind: 'run' }, pass: Pass): Promise<VcapError> {
+    const error = this.#runError(fault)
+    const closed = this.#parts.gate.close(error)
+    pass.leave('failed')
+    await closed
+    return error
+  }
+
+  #runError({ why, message }: Fault & { kind: 'run' }): VcapError {
+    const { model, baseUrl, hasKey } = this.#parts
+    if (why === 'quota') {
+      return new VcapError('quota_exhausted', `The account's quota is used up: ${message}. The same command goes on`)
+    }
+    if (why === 'model') {
+      return new VcapError('model_not_found', `${baseUrl} has no model ${model}: ${message}. Name another: --api-model`)
+    }
+    if (why === 'place') {
+      return new VcapError('usage', `Nothing captions at ${baseUrl}: ${message}. Is --base-url right?`)
+    }
+    if (this.#answers > 0) {
+      const text = `The key is not accepted any more: ${message}. The same command with a valid key goes on`
+      return new VcapError('key_expired', text)
+    }
+    const remedy = 'give a valid one with --key-file or OPENAI_API_KEY'
+    return new VcapError('key_refused', `The key ${hasKey ? 'is not accepted' : 'is missing'}: ${message}; ${remedy}`)
+  }
+}
+
+/** What hinders all requests; undefined where it is this one's alone. */
+function hindranceOf(fault: Fault): Hindrance | undefined {
+  const { kind, message } = fault
+  if (kind === 'limited') return { what: 'limits every request', message, afterMs: fault.afterMs }
+  return kind === 'unreachable' ? { what: 'cannot be reached', message, afterMs: undefined } : undefined
+}
+
+async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await pause(milliseconds, undefined, { signal })
+  } catch (error) {
+    throw asVcapError(error)
+  }
+}
