@@ -17,6 +17,7 @@ const captioner = z.object({
     digest: z.string(),
     settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
     usesText: z.boolean().optional(),
+    usesColumns: z.array(z.string()).optional(),
     warnings: z.array(z.string()),
     window: atLeastOne,
     concurrency: atLeastOne

@@ -75,6 +75,8 @@ export interface RowInput {
   path: string
   /** What `{}` in the prompt stands for. */
   text?: string | undefined
+  /** What `{column}` in the prompt stands for, by column: those that the captioner's `usesColumns` names. */
+  cells?: Record<string, string> | undefined
   /**
    * 1 where a caption is asked for once more, since the first one was flagged: another answer is wanted than the same
    * row without it gets.
@@ -139,6 +141,8 @@ export interface CaptionerInfo {
   settings?: CaptionerSettings | undefined
   /** Whether a row's text goes into its prompt; assumed when left out. */
   usesText?: boolean | undefined
+  /** Columns whose cells go into the prompt, besides the text's; a row then has them in `cells`. */
+  usesColumns?: string[] | undefined
   /** What the user should know of the options given; empty where there is nothing. */
   warnings: string[]
   /** Rows worth handing in at once: enough to keep the captioner busy past a slow one. */

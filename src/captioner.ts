@@ -29,13 +29,20 @@ import {
 } from './options'
 import { mapInOrder } from './ordered'
 import { requirePicture, type Picture } from './picture'
-import { buildPrompt, takesText } from './prompts'
+import type { MediaKind } from './prompts/presets'
+import { buildPrompt, columnsOf, promptWarnings, takesText } from './prompts/question'
 import { Semaphore } from './semaphore'
 
 /** What became of one file: a caption, or an error that concerns this file alone. */
 type FileOutcome =
   | { caption: VideoCaption; error: null }
   | { caption: null; error: VcapError & { code: RowErrorCode }; length: number | null }
+
+/** What a row's cells put into its question. */
+type RowCells = Pick<RowInput, 'cells'>
+
+/** What decides the caption of one file. */
+type FileSettings = CaptionSettings & RowCells
 
 /**
  * Bytes of the pictures that are on their way from the decoders until the engine has cut their tiles. Three frames of
@@ -127,8 +134,9 @@ export class Captioner {
     requireRoom(this.info, settings)
     return {
       info: this.#describe(settings),
-      captionRow: async ({ path, text, attempt = 0 }: RowInput, signal: AbortSignal, recall?: AbortSignal) => {
-        const asked = { ...settings, text: text ?? settings.text, signal, ...(attempt > 0 && again(settings, attempt)) }
+      captionRow: async ({ path, text, cells, attempt = 0 }: RowInput, signal: AbortSignal, recall?: AbortSignal) => {
+        const sampling = attempt > 0 && again(settings, attempt)
+        const asked = { ...settings, text: text ?? settings.text, cells, signal, ...sampling }
         return toRowCaption(await this.#captionFile(path, asked, recall))
       },
       engineTime: async () => ({ engines: 1, ...(await this.#model.time()) }),
@@ -167,20 +175,22 @@ export class Captioner {
 
   #describe(settings: CaptionSettings): CaptionerInfo {
     const decisive = { ...this.#identity, ...captionSettings(settings) }
+    const columns = columnsOf(settings)
     return {
       name: this.info.name,
       summary: summary(this.info),
       digest: digestSettings(decisive),
       settings: decisive,
-      usesText: takesText(settings.prompt),
-      warnings: this.warnings,
+      usesText: takesText(settings),
+      ...(columns.length > 0 && { usesColumns: columns }),
+      warnings: [...this.warnings, ...promptWarnings(settings)],
       window: this.window,
       concurrency: this.info.sequences
     }
   }
 
   /** `recall` takes it back as long as its decoding has not begun. Throws what concerns more than this file. */
-  async #captionFile(path: string, settings: CaptionSettings, recall = settings.signal): Promise<FileOutcome> {
+  async #captionFile(path: string, settings: FileSettings, recall = settings.signal): Promise<FileOutcome> {
     let length: number | null = null
     try {
       const caption = await this.#track(recall, async () => {
@@ -198,13 +208,13 @@ export class Captioner {
   }
 
   /** A function of its own, which ends long before the caption does: nothing holds the pictures then. */
-  async #submitFile(path: string, settings: CaptionSettings, recall: AbortSignal | undefined) {
+  async #submitFile(path: string, settings: FileSettings, recall: AbortSignal | undefined) {
     const started = performance.now()
-    const { frames, release, length, partial } = await this.occupancy.preparing(() =>
+    const { frames, release, length, partial, kind } = await this.occupancy.preparing(() =>
       this.#decoder.sample(path, settings, { underWay: this.#active.size, recall })
     )
     try {
-      const job = this.#submit(frames, settings)
+      const job = this.#submit(frames, settings, kind)
       job.cut.then(release, release)
       return { job, length, partial, framesTime: performance.now() - started }
     } catch (error) {
@@ -213,9 +223,10 @@ export class Captioner {
     }
   }
 
-  #submit(pictures: Picture[], settings: ImageCaptionSettings): NativeCaptionJob {
+  #submit(pictures: Picture[], settings: ImageCaptionSettings & RowCells, kind?: MediaKind): NativeCaptionJob {
     const { anyres: detail, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop } = settings
-    const prompt = buildPrompt(settings.prompt, pictures.length, settings.text)
+    const { text, cells } = settings
+    const prompt = buildPrompt(settings, { images: pictures.length, kind, text, cells })
     const answering = { prompt, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop, firstLogits: false }
     return this.#model.caption({ pictures, detail, ...answering })
   }

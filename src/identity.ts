@@ -5,6 +5,7 @@ import { digestOf } from './digest'
 import type { ModelFiles } from './models'
 import type { CaptionSettings, LoadSettings } from './options'
 import { packageVersion } from './package'
+import { promptIdentity } from './prompts/question'
 
 /** Bytes at the start of a model's file that tell it from others of its size: its header, or most of it. */
 const headBytes = 1 << 18
@@ -26,10 +27,10 @@ export function modelSettings(
 
 /** The options of one caption that decide it. */
 export function captionSettings(settings: CaptionSettings): CaptionerSettings {
-  const { prompt, text, numFrames, resize, anyres, maxTokens, temperature, topP, seed, ...others } = settings
+  const { text, numFrames, resize, anyres, maxTokens, temperature, topP, seed, ...others } = settings
   const { ignoreEos, repetitionStop, allowPartial } = others
   return {
-    prompt: prompt ?? null,
+    prompt: promptIdentity(settings),
     text: text ?? null,
     numFrames,
     resize: resize ?? null,

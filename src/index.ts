@@ -42,7 +42,8 @@ export type {
 export type { Picture } from './picture'
 export type { Speed } from './devices/speed'
 export { plan, type Plan, type PlannedFrames } from './plan'
-export { prompts, type PromptName } from './prompts'
+export { presets, prompts, type MediaKind, type PromptName, type PromptPreset } from './prompts/presets'
+export { readPrompts } from './prompts/prompt-file'
 export { loadReplicas } from './replicas/open'
 export type { ReplicaEvents } from './replicas/pool'
 export type {

@@ -15,7 +15,7 @@ import {
   type LoadSettings,
   type ReplicaOptions
 } from './options'
-import { takesText } from './prompts'
+import { columnsOf, takesText } from './prompts/question'
 import { openReplicas } from './replicas/open'
 import type { ReplicaEvents } from './replicas/pool'
 
@@ -23,6 +23,7 @@ import type { ReplicaEvents } from './replicas/pool'
 export interface CaptionerIdentity {
   settings: CaptionerSettings
   usesText: boolean
+  usesColumns?: string[] | undefined
 }
 
 /*
@@ -50,10 +51,10 @@ export function requireCaptionerParts({ ffmpeg, model, mmproj, api }: LoadSettin
 
 /** What decides the captions of a captioner with these settings, before it is opened. */
 export function identifyCaptioner(settings: LoadSettings & CaptionSettings & MaybeApi): CaptionerIdentity {
-  const usesText = takesText(settings.prompt)
-  if (settings.api !== undefined) return { settings: apiIdentity(settings, parseApiOptions(settings.api)), usesText }
+  const needs = { usesText: takesText(settings), usesColumns: columnsOf(settings) }
+  if (settings.api !== undefined) return { settings: apiIdentity(settings, parseApiOptions(settings.api)), ...needs }
   const model = modelSettings(findModel(settings.model, settings.mmproj), settings)
-  return { settings: { ...model, ...captionSettings(settings) }, usesText }
+  return { settings: { ...model, ...captionSettings(settings) }, ...needs }
 }
 
 /**

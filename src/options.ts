@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { captionFlags } from './caption'
 import { rowErrorCodes, VcapError } from './errors'
+import { presetSchema } from './prompts/prompt-file'
+import { framesOf, type PromptSettings } from './prompts/question'
 import { mostShards, readShard } from './shard'
 
 /*
@@ -17,8 +19,8 @@ const leastDecodeMemory = 0.5
 
 /** How frames are taken from one video or image. */
 const frameFields = {
-  /** Frames sampled from a video; 3 when left out. */
-  numFrames: z.int().min(1).max(64).default(3).describe('integer between 1 and 64'),
+  /** Frames sampled from a video; 3 when left out, or as many as the prompt's preset is about. */
+  numFrames: z.int().min(1).max(64).optional().describe('integer between 1 and 64'),
   /** Short side in pixels to which larger frames are scaled down first; they stay as they are when left out. */
   resize: positive.max(16384).optional().describe('integer between 1 and 16384'),
   /** Path of the ffmpeg command to use; what is installed is looked for when left out. */
@@ -45,8 +47,13 @@ const frameFields = {
 
 /** How the language model answers. */
 const answerFields = {
-  /** A preset's name or the question itself; `{}` takes `text`. By the kind of media when left out. */
+  /**
+   * A preset's name or the question itself; `{}` takes `text`, and in a run `{column}` a row's cell. By the kind of
+   * media when left out.
+   */
   prompt: name.optional().describe('non-empty string'),
+  /** Presets of your own by name, as `readPrompts` reads them. They come before ours. */
+  presets: z.record(name, presetSchema).optional().describe('presets by name'),
   /** What `{}` in the prompt stands for. */
   text: z.string().optional().describe('string'),
   /**
@@ -126,6 +133,12 @@ const loadFields = {
     .describe('function')
 }
 
+/** A file of prompts, for commands. */
+const promptFields = {
+  /** A file of presets, or of one prompt, instead of `presets`; `prompt` chooses among several. */
+  promptFile: name.optional().describe('path of a file')
+}
+
 /** How many models, each in a process of its own. */
 const replicaFields = {
   /** Replicas of the model, each in a process of its own; as many as there are devices for when left out. */
@@ -139,7 +152,7 @@ const caption = z.strictObject({ ...answerFields, ...frameFields })
 const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
 const replicas = z.strictObject({ ...load.shape, ...replicaFields })
 const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
-const { anyres, maxTokens, prompt } = answerFields
+const { anyres, maxTokens, prompt, presets } = answerFields
 const plan = z.strictObject({
   /** Devices instead of those that are there, such as `8x80GB` or `4xL40S`. */
   assume: z
@@ -160,6 +173,8 @@ const plan = z.strictObject({
   gpus,
   rpc,
   prompt,
+  presets,
+  ...promptFields,
   anyres,
   maxTokens,
   contextPerSequence,
@@ -174,6 +189,7 @@ const run = z.strictObject({
   api: z.unknown().optional().describe('options of an API'),
   /** Columns `prompt_tokens`, `completion_tokens` and `cost` in the output. */
   usageColumns: z.boolean().default(false).describe('boolean'),
+  ...promptFields,
   root,
   /**
    * Caption this share of the table's rows alone: `i/n`, i from 0 to n - 1, by a hash of each row's path; `auto`: the
@@ -283,23 +299,32 @@ export type RunOptions = z.input<typeof run>
 export type BenchOptions = z.input<typeof bench>
 export type ApiOptions = z.input<typeof api>
 
-export type FrameSettings = z.output<typeof frames>
+/** With the number of frames that is sampled where nobody says how many. */
+type Sampling<T> = Omit<T, 'numFrames'> & { numFrames: number }
+
+export type FrameSettings = Sampling<z.output<typeof frames>>
 export type ImageCaptionSettings = z.output<typeof imageCaption>
-export type CaptionSettings = z.output<typeof caption>
-export type LoadSettings = z.output<typeof load>
-export type ReplicaSettings = z.output<typeof replicas>
-export type RunSettings = z.output<typeof run>
+export type CaptionSettings = Sampling<z.output<typeof caption>>
+export type LoadSettings = Sampling<z.output<typeof load>>
+export type ReplicaSettings = Sampling<z.output<typeof replicas>>
+export type RunSettings = Sampling<z.output<typeof run>>
 export type ApiSettings = z.output<typeof api>
 
-export const parseFrameOptions = parser(frames)
+const defaultFrames = 3
+
+function sampling<T extends PromptSettings & { numFrames?: number | undefined }>(settings: T): Sampling<T> {
+  return { ...settings, numFrames: settings.numFrames ?? framesOf(settings) ?? defaultFrames }
+}
+
+export const parseFrameOptions = parser(frames, sampling)
 export const parseEmbedOptions = parser(embed)
 export const parseImageCaptionOptions = parser(imageCaption)
-export const parseCaptionOptions = parser(caption)
-export const parseLoadOptions = parser(load)
-export const parseReplicaOptions = parser(replicas)
+export const parseCaptionOptions = parser(caption, sampling)
+export const parseLoadOptions = parser(load, sampling)
+export const parseReplicaOptions = parser(replicas, sampling)
 export const parsePlanOptions = parser(plan)
-export const parseRunOptions = parser(run)
-export const parseBenchOptions = parser(bench)
+export const parseRunOptions = parser(run, sampling)
+export const parseBenchOptions = parser(bench, sampling)
 export const parseApiOptions = parser(api)
 
 /** The options among `options` that a single caption takes. */
@@ -366,12 +391,17 @@ function kindOf(field: z.ZodType): OptionField['kind'] {
   return field instanceof z.ZodNumber ? 'number' : 'text'
 }
 
-function parser<T extends z.ZodObject>(schema: T): (options: unknown) => z.output<T> {
+function parser<T extends z.ZodObject>(schema: T): (options: unknown) => z.output<T>
+function parser<T extends z.ZodObject, S>(schema: T, complete: (parsed: z.output<T>) => S): (options: unknown) => S
+function parser<T extends z.ZodObject>(
+  schema: T,
+  complete = (parsed: unknown) => parsed
+): (options: unknown) => unknown {
   return (options = {}) => {
     let why: string
     try {
       const result = schema.safeParse(options)
-      if (result.success) return result.data
+      if (result.success) return complete(result.data)
       why = explain(schema, options, result.error.issues[0]!)
     } catch (cause) {
       // A getter or a proxy of theirs throws.

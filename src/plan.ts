@@ -14,7 +14,8 @@ import { findModel } from './models'
 import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
 import { loadAddon } from './native/load'
 import { parsePlanOptions, type PlanOptions } from './options'
-import { buildPrompt } from './prompts'
+import { choosePrompt } from './prompts/prompt-file'
+import { buildPrompt } from './prompts/question'
 
 /** What rows whose frames have one size cost. */
 export interface PlannedFrames {
@@ -119,8 +120,11 @@ export async function plan(options?: PlanOptions): Promise<Plan> {
     })
   }
   if (replicas > 1) made.devices = replica // the CPU is one, whoever shares it
-  if (settings.prompt === undefined) return made
-  const question = buildPrompt(settings.prompt, 1, undefined)
+  if (settings.prompt === undefined && settings.promptFile === undefined) return made
+  const { promptFile, prompt, presets } = settings
+  const question = buildPrompt(promptFile === undefined ? { prompt, presets } : choosePrompt(promptFile, prompt), {
+    images: 1
+  })
   return { ...made, prompt: addon.promptTokens(files.model, files.mmproj, settings.chatTemplate, question) }
 }
 

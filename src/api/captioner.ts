@@ -5,7 +5,7 @@ import { Decoder } from '../frames/decoder'
 import { captionSettings, digestSettings } from '../identity'
 import type { ApiSettings, CaptionSettings } from '../options'
 import { packageVersion } from '../package'
-import { buildPrompt, takesText } from '../prompts'
+import { buildPrompt, columnsOf, promptWarnings, takesText } from '../prompts/question'
 import { Semaphore } from '../semaphore'
 import { loadSharp } from '../sharp'
 import { toCaption } from './answer'
@@ -80,10 +80,15 @@ export function openApiCaptioner(options: ApiCaptionerOptions): RowCaptioner {
 
   /** A row as a request, and its length in frames. */
   const prepare = async (row: RowInput, signal: AbortSignal, recall: AbortSignal) => {
-    const { frames, release, length, partial } = await decoder.sample(row.path, { ...caption, signal }, { recall })
+    const { frames, release, length, partial, kind } = await decoder.sample(
+      row.path,
+      { ...caption, signal },
+      { recall }
+    )
     try {
       const pictures = await toJpegs(frames)
-      const prompt = buildPrompt(caption.prompt, pictures.length, row.text ?? caption.text)
+      const { text = caption.text, cells } = row
+      const prompt = buildPrompt(caption, { images: pictures.length, kind, text, cells })
       return { request: { pictures, prompt, ...sampling(caption, row.attempt) }, length, partial }
     } finally {
       release()
@@ -105,7 +110,7 @@ export function openApiCaptioner(options: ApiCaptionerOptions): RowCaptioner {
   }
 
   const host = new URL(baseUrl).host
-  const told = [...warnings]
+  const told = [...warnings, ...promptWarnings(caption)]
   if (key && isOpenToReaders(baseUrl)) told.push(`The key goes to ${host} without encryption: use https:// there`)
   return {
     info: {
@@ -113,7 +118,8 @@ export function openApiCaptioner(options: ApiCaptionerOptions): RowCaptioner {
       summary: summary(apiModel, host, api),
       digest: digestSettings(settings),
       settings,
-      usesText: takesText(caption.prompt),
+      usesText: takesText(caption),
+      usesColumns: columnsOf(caption),
       warnings: told,
       window: places * 2,
       concurrency

@@ -52,7 +52,7 @@ const groups: [heading: string, flags: Flag[]][] = [
   [
     'Frames',
     [
-      ['numFrames', '--num-frames <n>', 'frames taken from a video', 'usual'],
+      ['numFrames', '--num-frames <n>', 'frames taken from a video (default: 3, or by preset)', 'usual'],
       ['anyres', '--anyres <mode>', 'tiles a frame: auto, full or off', 'usual'],
       ['resize', '--resize <pixels>', 'scale the short side of larger frames down to this first'],
       ['sizes', '--sizes <list>', 'sizes of frames: 1280x720,640x480', 'usual'],
@@ -67,6 +67,11 @@ const groups: [heading: string, flags: Flag[]][] = [
     'Captions',
     [
       ['prompt', '--prompt <name|text>', "a preset's name or a text; {} takes the row's text", 'usual'],
+      [
+        'promptFile',
+        '--prompt-file <file>',
+        'presets of your own: JSON, or one prompt as text; --prompt chooses (docs/prompts.md)'
+      ],
       ['maxTokens', '--max-tokens <n>', 'longest caption, in tokens', 'usual'],
       ['temperature', '--temperature <t>', '0 takes the likeliest token'],
       ['topP', '--top-p <p>', 'sample from this share of the probability'],

@@ -9,6 +9,7 @@ import { doctorCommand } from './doctor'
 import { gpt4Command } from './gpt4'
 import { exitCodeOf, Interrupted } from './interrupt'
 import { planCommand } from './plan'
+import { promptsCommand } from './prompts'
 import { runCommand } from './run'
 import { hideKeyArgument } from './secret-arguments'
 import { statusCommand } from './status'
@@ -28,6 +29,7 @@ const commands = [
   runCommand(),
   gpt4Command(),
   statusCommand(),
+  promptsCommand(),
   demoCommand(),
   planCommand(),
   benchCommand(),

@@ -97,7 +97,9 @@ export class Decoder {
    * one among them; `recall` aborts as long as the file waits for its turn. Rejects with what `sampleFrames` throws,
    * `decoder_lost` and `aborted`.
    */
-  sample(file: string, { signal, ...settings }: FrameSettings, turn: Turn = {}): Promise<HeldFrames> {
+  sample(file: string, { signal, ...asked }: FrameSettings, turn: Turn = {}): Promise<HeldFrames> {
+    const { ffmpeg, numFrames, resize, decodeTimeout, decodeMemory, allowPartial } = asked
+    const settings = { ffmpeg, numFrames, resize, decodeTimeout, decodeMemory, allowPartial }
     const ask = (parts: RequestParts) => ({ work: 'sample' as const, settings, ...parts })
     return this.#inTurn(file, settings.ffmpeg, signal, turn, ask, (process, request, options) =>
       process.sample(request, options, this.#room)

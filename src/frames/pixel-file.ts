@@ -10,13 +10,9 @@ import type { Frame, SampledFrames } from './sample'
  */
 
 /** Frames as the message to the parent describes them, with or without their pixels. */
-export interface SentFrames {
+export interface SentFrames extends Omit<SampledFrames, 'frames'> {
   /** `data` is left out where the pixels are in the file: one frame after the other from the file's start. */
   frames: (Omit<Frame, 'data'> & { data?: Uint8Array })[]
-  /** Number of frames of the whole video. */
-  length: number
-  /** As in `SampledFrames`. */
-  partial?: true
 }
 
 /** The file's descriptor in the decoder process, where 0 to 2 are the standard streams and 3 is the message channel. */

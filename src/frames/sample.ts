@@ -1,6 +1,7 @@
 import { VcapError } from '../errors'
 import type { FrameSettings } from '../options'
 import type { Picture } from '../picture'
+import type { MediaKind } from '../prompts/presets'
 import { scaleShortSide } from '../scale'
 import { readTwice, readWhole } from './fault'
 import { decodeHeic, readHeif } from './heic'
@@ -26,6 +27,8 @@ export interface SampledFrames {
   frames: Frame[]
   /** Number of frames of the whole file; 1 for a still image. */
   length: number
+  /** What the file is: an animation is a video. */
+  kind: MediaKind
   /** True where the file has less than its container promises; left out where it is whole. */
   partial?: true
   /** Why the frames of a video were counted by decoding all of it; undefined where they were sought. */
@@ -99,7 +102,7 @@ async function sampleImage(
   for (const index of pages === 1 ? [0] : sampleIndices(pages, settings.numFrames)) {
     frames.push({ ...(await decode(index)), index, time: 0 })
   }
-  return { frames, length: pages, ...partial }
+  return { frames, length: pages, kind: pages > 1 ? 'video' : 'image', ...partial }
 
   async function decode(page: number): Promise<Picture> {
     try {
@@ -120,14 +123,17 @@ function sampleOtherImage(
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  return asImage(() => sampleVideo({ path, demuxer }, { ...settings, numFrames: 1 }, limits, tools))
+  return asImage(async () => ({
+    ...(await sampleVideo({ path, demuxer }, { ...settings, numFrames: 1 }, limits, tools)),
+    kind: 'image'
+  }))
 }
 
 /** The primary image of a HEIF file: a grid of HEVC tiles is composed here, AVIF is read by sharp. */
 async function sampleHeif(bytes: Buffer, limits: ReadLimits, tools: VideoTools): Promise<SampledFrames> {
   const image = readHeif(bytes)
   const picture = image.codec === 'hvc1' ? await decodeHeic(image, limits, tools) : await decodeImage(bytes, undefined)
-  return { frames: [{ ...picture, index: 0, time: 0 }], length: 1 }
+  return { frames: [{ ...picture, index: 0, time: 0 }], length: 1, kind: 'image' }
 }
 
 function sampleVideo(
@@ -146,7 +152,7 @@ async function sampleIndexed(reader: VideoReader, index: PacketIndex, count: num
   const wanted = [...new Set(indices)]
   const sought = await reader.decodeBySeeking(wanted)
   if ('countReason' in sought) return sampleByCounting(reader, index, count, sought.countReason)
-  return { frames: toFrames(indices, wanted, sought.pictures, times), length }
+  return { frames: toFrames(indices, wanted, sought.pictures, times), length, kind: 'video' }
 }
 
 /**
@@ -167,7 +173,7 @@ async function sampleByCounting(
     if (times.length === length) {
       // Of a file without times the ffmpeg command invents some.
       const known = index.countReason === 'no-times' ? undefined : times
-      return { frames: toFrames(indices, wanted, pictures as Picture[], known), length, counted }
+      return { frames: toFrames(indices, wanted, pictures as Picture[], known), length, kind: 'video', counted }
     }
     length = times.length
   }

@@ -1,32 +1,46 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import type { RowInput } from '../caption'
 import { VcapError } from '../errors'
+import { isIdentifier } from '../prompts/template'
 import type { Row, RowSource } from './rows'
-import { openTable, type TableOptions } from './table'
+import { openTable, type Table, type TableOptions } from './table'
 import { isStandardInput, isStream } from './table-file'
 
 export interface RowsOptions extends Pick<TableOptions, 'format' | 'signal'> {
   /** Where relative paths start; the table's folder when left out, the working directory for what has none. */
   root?: string | undefined
+  /** What of a row goes into its prompt. */
+  needs?: PromptNeeds | undefined
+}
+
+/** What of a row goes into its prompt. */
+export interface PromptNeeds {
+  usesText?: boolean | undefined
+  /** Columns besides the text's: their cells are in a row's input. */
+  usesColumns?: string[] | undefined
 }
 
 /**
  * Opens a table whose column `path` names the files to caption, and checks all of it. Throws `usage`, `csv_invalid`,
  * `read_failed`, `aborted`, and `write_failed` where a table from a pipe cannot be kept.
  */
-export async function openRows(input: string, { root, format, signal }: RowsOptions): Promise<RowSource> {
+export async function openRows(input: string, { root, format, signal, needs = {} }: RowsOptions): Promise<RowSource> {
   const start = path.resolve(root ?? folderOf(input))
   const isFile = (name: string) => fs.existsSync(path.resolve(start, name))
   const table = await openTable(input, { format, signal, column: 'path', isFile })
   const pathColumn = table.columns.indexOf('path')
   const textColumn = table.columns.indexOf('text')
+  const cellColumns = findPromptColumns(table, input, needs.usesColumns ?? [])
 
   async function* rows(): AsyncGenerator<Row> {
     let index = 0
     for await (const cells of table.records()) {
       const name = cells[pathColumn] as string
       // The one place where a row's path is resolved. An empty cell stays empty, for the row's own error.
-      const input = { path: name === '' ? '' : path.resolve(start, name), text: cells[textColumn] as string }
+      const input: RowInput = { path: name === '' ? '' : path.resolve(start, name), text: cells[textColumn] as string }
+      if (cellColumns)
+        input.cells = Object.fromEntries(cellColumns.map(([name, at]) => [name, String(cells[at] ?? '')]))
       yield { index: index++, cells, input }
     }
   }
@@ -34,13 +48,38 @@ export async function openRows(input: string, { root, format, signal }: RowsOpti
     columns: table.columns,
     pathColumn,
     total: table.total,
-    warnings: table.warnings,
+    warnings: [...table.warnings, ...textWarnings(needs, input, textColumn)],
     rows,
     get resized() {
       return table.resized
     },
     close: () => table.close()
   }
+}
+
+/**
+ * Where the columns that a prompt names stand; undefined where it names none. What is in braces and no column is words
+ * of the prompt, unless it can only be meant as a column. Throws `usage`, and closes the table.
+ */
+function findPromptColumns(table: Table, input: string, names: string[]): [name: string, at: number][] | undefined {
+  const { columns } = table
+  const missing = names.find((name) => !columns.includes(name) && isIdentifier(name))
+  if (missing !== undefined) {
+    table.close()
+    throw new VcapError(
+      'usage',
+      `The prompt takes {${missing}}, and ${input} has no such column: ` +
+        `its columns are ${columns.slice(0, 12).join(', ')}. ` +
+        `Where the braces are words of the prompt, write {{${missing}}}`
+    )
+  }
+  const found = names.filter((name) => columns.includes(name))
+  return found.length > 0 ? found.map((name) => [name, columns.indexOf(name)]) : undefined
+}
+
+function textWarnings({ usesText }: PromptNeeds, input: string, textColumn: number): string[] {
+  if (!usesText || textColumn >= 0) return []
+  return [`The prompt takes the rows' text, and ${input} has no column text: every row is asked without`]
 }
 
 /** Throws `usage` where a root was given that is no folder: every row would be missing. */

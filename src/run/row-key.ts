@@ -9,8 +9,8 @@ const worth = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, digits.i
 const digitBits = 6
 
 /**
- * What a row is known by from run to run, whatever its place in the table: a hash of its path and of the text that its
- * prompt uses. Rows that have both alike are told apart by which of them it is, from 0.
+ * What a row is known by from run to run, whatever its place in the table: a hash of its path and of the cells that its
+ * prompt uses. Rows that have all alike are told apart by which of them it is, from 0.
  */
 export interface RowKey {
   /** 128 bits in base64url. */
@@ -19,9 +19,11 @@ export interface RowKey {
 }
 
 /** The hash of a row; `usesText`: whether its text goes into the prompt. */
-export function hashRow({ path, text }: RowInput, usesText: boolean): string {
-  // No path holds a NUL character, so that no other pair gives the same bytes.
-  const content = usesText && text !== undefined ? `${path}\0${text}` : path
+export function hashRow({ path, text, cells }: RowInput, usesText: boolean): string {
+  const own = usesText ? text : undefined
+  // No path holds a NUL character, so that no other row gives the same bytes.
+  const asked = cells === undefined ? own : JSON.stringify([own ?? null, ...Object.entries(cells).sort()])
+  const content = asked === undefined ? path : `${path}\0${asked}`
   const digest = digestOf('sha256', content, 'base64url')
   const last = hashDigits - 1
   return digest.slice(0, last) + digits[worth[digest.charCodeAt(last)]! & 0b110000]!

@@ -17,6 +17,7 @@ import {
   type RunSettings
 } from '../options'
 import { packageVersion } from '../package'
+import { choosePrompt } from '../prompts/prompt-file'
 import type { TextEdits } from '../checks/flags'
 import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, requireRoot } from '../rows/open'
@@ -57,9 +58,10 @@ export interface RunOptions extends Omit<RunFields, 'api' | 'captioner' | 'onEve
  * `loadCaptioner` throws, and `csv_invalid`, `run_differs`, `run_locked`, `read_failed`, `output_unwritable`,
  * `write_failed`, `engine_lost`, `decoder_lost`, `too_many_failures`, `aborted`.
  */
-export async function run(input: string, output: string, options: RunOptions = {}): Promise<RunSummary> {
+export async function run(input: string, output: string, given: RunOptions = {}): Promise<RunSummary> {
+  const options = withPrompts(given)
   const settings = parseRunOptions(options)
-  const emit = options.onEvent ?? (() => undefined)
+  const emit = given.onEvent ?? (() => undefined)
   emit({ type: 'begun', version: eventsVersion, package: packageVersion, input, output })
   try {
     return await openAndFinish(input, output, options, settings)
@@ -82,7 +84,8 @@ async function openAndFinish(
   const identity = options.captioner ? identityOf(options.captioner.info) : identifyCaptioner(settings)
   const choice = chooseShard(settings, named)
   const { output } = choice
-  const whole = await openRows(input, { root: settings.root, signal: settings.signal })
+  const needs = options.captioner?.info ?? identity
+  const whole = await openRows(input, { root: settings.root, signal: settings.signal, needs })
   let sink: RowSink | undefined
   let journal: Journal | undefined
   const lost = new AbortController()
@@ -146,8 +149,17 @@ function tellEnd(error: unknown, emit: (event: RunEvent) => void): void {
 }
 
 /** What a journal has to know of a stranger's captioner. */
-function identityOf({ name, digest, settings, usesText }: CaptionerInfo): CaptionerIdentity {
-  return { settings: settings ?? { captioner: name, digest }, usesText: usesText ?? true }
+function identityOf({ name, digest, settings, usesText, usesColumns }: CaptionerInfo): CaptionerIdentity {
+  return { settings: settings ?? { captioner: name, digest }, usesText: usesText ?? true, usesColumns }
+}
+
+/** A file of prompts is read once, so that whoever captions has the same. */
+function withPrompts(options: RunOptions): RunOptions {
+  const { promptFile, prompt, presets } = parseRunOptions(options)
+  if (promptFile === undefined) return options
+  if (presets) throw new VcapError('usage', 'Expected either presets or promptFile but received both')
+  const { promptFile: _, ...others } = options
+  return { ...others, ...choosePrompt(promptFile, prompt) }
 }
 
 /** One run, of which everything is open but the captioner. */

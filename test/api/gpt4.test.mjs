@@ -29,7 +29,7 @@ test('a table is captioned: frames as JPEG in their order, the question, what wa
   for (const { model, max_tokens, temperature, messages } of server.bodies) {
     assert.deepEqual({ model, max_tokens, temperature }, { model: 'gpt-4o', max_tokens: 77, temperature: 0 })
     const parts = messages[0].content
-    assert.match(parts.at(-1).text, /frames of one video/)
+    assert.match(parts.at(-1).text, parts.length > 2 ? /frames of one video/ : /this image/)
     for (const { image_url } of parts.slice(0, -1)) {
       assert.equal(image_url.detail, 'low')
       const file = Buffer.from(image_url.url.replace('data:image/jpeg;base64,', ''), 'base64')

@@ -160,7 +160,7 @@ for (const [command, option, kind, initial] of [
   ['run', 'rpc', 'list', []],
   ['run', 'splitMode', 'text', 'layer'],
   ['run', 'sequences', 'number', undefined],
-  ['run', 'numFrames', 'number', 3],
+  ['run', 'numFrames', 'number', undefined],
   ['run', 'anyres', 'text', 'auto'],
   ['run', 'resize', 'number', undefined],
   ['run', 'prompt', 'text', undefined],

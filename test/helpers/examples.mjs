@@ -68,6 +68,8 @@ export async function openWorkshop() {
     for (const name of ['samples', 'clips', 'monday', 'tuesday'])
       fs.writeFileSync(path.join(folder, `${name}.csv`), table)
     fs.writeFileSync(path.join(folder, 'key.txt'), 'sk-example-key', { mode: 0o600 })
+    const prompts = { 'video-text': 'What happens in this video, known as "{}"?', 'image-text': 'What is "{}"?' }
+    fs.writeFileSync(path.join(folder, 'prompts.json'), JSON.stringify(prompts))
     fs.symlinkSync(demo('vcap-demo.gguf'), path.join(folder, 'llava.gguf'))
     fs.symlinkSync(demo('vcap-demo-mmproj.gguf'), path.join(folder, 'llava-mmproj.gguf'))
     fs.mkdirSync(path.join(folder, 'node_modules'))
