@@ -11,6 +11,7 @@ import type { NativeModelInfo } from './native/addon'
 import { parseBenchOptions, pickLoadOptions, type BenchOptions } from './options'
 import { mapInOrder } from './ordered'
 import { isTable, openRows, requireRoot, type RowsOptions } from './rows/open'
+import type { FormatName } from './table-format'
 
 /** How fast one model captions certain clips here. */
 export interface BenchResult {
@@ -36,7 +37,7 @@ const defaultClips = 100
 const demoClips = 24
 
 /**
- * Captions videos and images, or those of one CSV, and tells how fast that was. Without files it renders
+ * Captions videos and images, or those of one table, and tells how fast that was. Without files it renders
  * clips of the demo's world. Throws what `run` throws, and `usage` where no file could be captioned.
  */
 export async function bench(files: string[] = [], options: BenchOptions = {}): Promise<BenchResult> {
@@ -63,11 +64,15 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
 }
 
 /** The first `most` of the files, or of the rows of the one table. */
-async function listClips(files: string[], most: number, { root, signal }: RowsOptions): Promise<RowInput[]> {
+async function listClips(
+  files: string[],
+  most: number,
+  { root, signal, inputFormat }: RowsOptions & { inputFormat?: FormatName | undefined }
+): Promise<RowInput[]> {
   const [table] = files
   if (files.length > 1 || !isTable(table!)) return files.slice(0, most).map((file) => ({ path: path.resolve(file) }))
   requireRoot(root)
-  const source = await openRows(table!, { root, signal })
+  const source = await openRows(table!, { root, signal, format: inputFormat })
   try {
     const clips: RowInput[] = []
     for await (const { input } of source.rows()) {

@@ -26,6 +26,7 @@ const errors = {
   out_of_memory: exitCodes.usage,
   csv_invalid: exitCodes.usage,
   key_refused: exitCodes.usage,
+  table_invalid: exitCodes.usage,
   output_unwritable: exitCodes.usage,
   run_differs: exitCodes.usage,
   run_locked: exitCodes.usage,

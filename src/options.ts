@@ -4,6 +4,7 @@ import { rowErrorCodes, VcapError } from './errors'
 import { presetSchema } from './prompts/prompt-file'
 import { framesOf, type PromptSettings } from './prompts/question'
 import { mostShards, readShard } from './shard'
+import { formatNames } from './table-format'
 
 /*
  * Every option of the library and the command, checked once and completed here. A
@@ -183,6 +184,9 @@ const plan = z.strictObject({
 })
 /** Where relative paths start; the table's folder when left out. */
 const root = name.optional().describe('folder')
+const formatNote = 'one of csv, tsv, jsonl, parquet, or with .gz or .zst, such as jsonl.gz'
+/** How the input is written, where neither its name nor `format` says so. */
+const inputFormat = z.enum(formatNames).optional().describe(formatNote)
 const run = z.strictObject({
   ...replicas.shape,
   /** Captions by a server's API instead of a model that is loaded here: `ApiOptions`, checked by `parseApiOptions`. */
@@ -203,6 +207,12 @@ const run = z.strictObject({
     .describe('shard i/n, counted from 0 to n - 1 such as 0/4 or 3/4,'),
   /** How many shards there are, where those variables do not say. */
   shards: positive.max(mostShards).optional().describe(`integer between 1 and ${mostShards}`),
+  /**
+   * How the output is written, and an input whose name does not say; by the names' endings when left out, an output
+   * without one as the input: `csv`, `tsv`, `jsonl` or `parquet`; those of text with `.gz` or `.zst` compressed.
+   */
+  format: z.enum(formatNames).optional().describe(formatNote),
+  inputFormat,
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
   /** Begin anew, also where an earlier run of this output can be continued. */
@@ -277,6 +287,7 @@ const gpt4 = z.strictObject({
 const bench = z.strictObject({
   ...load.shape,
   root,
+  inputFormat,
   /** Captions made; the files take turns where they are fewer. Each file once when left out, up to 100. */
   clips: positive.max(1_000_000).optional().describe('integer between 1 and 1000000')
 })

@@ -92,6 +92,8 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['root', '--root <dir>', "where relative paths start (default: the table's folder)", 'usual'],
       ['shard', '--shard <i/n>', 'a share of the rows, i from 0', 'usual'],
       ['shards', '--shards <n>', 'how many shards there are, where a launcher says only which one this is'],
+      ['format', '--format <name>', 'csv, tsv, jsonl, parquet (default: by the names)', 'usual'],
+      ['inputFormat', '--input-format <name>', "the table's, where it is another than the output's"],
       ['usageColumns', '--usage-columns', 'columns prompt_tokens, completion_tokens and cost'],
       ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
       ['out', '--out <dir>', 'where videos and captions go', 'usual'],

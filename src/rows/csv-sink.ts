@@ -1,53 +1,38 @@
 import { stringify } from 'csv-stringify/sync'
-import { OutputFile } from './output-file'
-import type { Cell, RowSink } from './rows'
+import { cellText, type Cell, type ColumnType } from './cell'
+import type { Output } from './compressed-output'
+import { TextSink } from './text-sink'
 
-/** Records that are written at once: one by one, writing would cost more than all the rest of a row. */
-const recordsPerWrite = 512
+/** An empty text has quotes, and nothing has none: they are read again as what they were. */
+const csvOptions = {
+  quoted_match: /^$/,
+  cast: { boolean: String, object: (cell: object) => cellText(cell as Cell) ?? '' }
+}
 
-/** A CSV file to be written, its header first. */
-export class CsvSink implements RowSink {
-  readonly #file: OutputFile
-  readonly #columns: string[]
-  #records: Cell[][]
+/** A CSV file to be written, its header first; with tabs in place of commas a TSV. */
+export class CsvSink extends TextSink {
+  readonly #hasTypes: boolean
 
-  /** Throws `output_unwritable`. */
-  constructor(file: string, columns: string[]) {
-    this.#file = new OutputFile(file)
-    this.#columns = columns
-    this.#records = [columns]
+  constructor(
+    output: Output,
+    private readonly columns: string[],
+    private readonly separator: ',' | '\t',
+    private readonly types: (ColumnType | undefined)[] = []
+  ) {
+    super(output)
+    this.#hasTypes = types.some((type) => type !== undefined)
   }
 
-  get path(): string {
-    return this.#file.path
+  protected override header(): string {
+    return stringify([this.columns], { delimiter: this.separator })
   }
 
-  get isFile(): boolean {
-    return this.#file.isFile
-  }
-
-  begin(folder: string): void {
-    this.#file.begin(folder)
-    this.#records = [this.#columns]
-  }
-
-  async write(cells: Cell[]): Promise<void> {
-    this.#records.push(cells)
-    if (this.#records.length >= recordsPerWrite) await this.#flush()
-  }
-
-  async commit(): Promise<void> {
-    await this.#flush()
-    this.#file.commit()
-  }
-
-  discard(): void {
-    this.#file.discard()
-  }
-
-  async #flush(): Promise<void> {
-    const records = this.#records
-    this.#records = []
-    await this.#file.write(stringify(records))
+  protected override textOf(records: Cell[][]): string {
+    const plain = this.#hasTypes
+      ? records.map((cells) => cells.map((cell, column) => cellText(cell, this.types[column])))
+      : records
+    // A blank line would be no record.
+    const shown = this.columns.length === 1 ? plain.map(([cell]) => [cell ?? '']) : plain
+    return stringify(shown, { ...csvOptions, delimiter: this.separator })
   }
 }

@@ -1,44 +1,31 @@
 import { pipeline } from 'node:stream'
-import { parse, type CsvError } from 'csv-parse'
+import { parse, type CastingContext, type CsvError } from 'csv-parse'
 import { stringify } from 'csv-stringify/sync'
 import { abortedError, VcapError } from '../errors'
 import { findDialect, parserOptions, type Dialect } from './dialect'
 import { requireColumn, requireHeader } from './rows'
 import { Scanner, type ScanOptions, type TableFacts } from './scan'
-import type { TableFile } from './table-file'
+import type { Cell } from './cell'
+import type { TableBytes } from './decompress'
+import type { OpenedTable, TableOptions } from './opened-table'
 import { tableWarnings } from './table-warnings'
 import { decodeText, faultError, TextFault } from './text'
 
 /** Bytes in which the header must end. */
 const headBytes = 1024 * 1024
 
-/** A checked CSV file: all that can be wrong with it was found. */
-export interface CsvTable {
-  /** The header's, and one for cells beyond it where rows have such. */
-  columns: string[]
-  /** Records after the header. */
-  total: number
-  /** What its owner should know: one sentence each. */
-  warnings: string[]
-  /** As many cells each as there are columns. */
-  records(): AsyncGenerator<string[], void, undefined>
-}
-
-export interface CsvOptions {
-  /** A column that the table must have; without it any will do. */
-  column?: string | undefined
-  /** Whether a cell of that column names a file that is there; without it no cell does. */
-  isFile?: ((name: string) => boolean) | undefined
-  signal?: AbortSignal | undefined
+export interface CsvOptions extends TableOptions {
+  /** It is named as a table with tabs between its cells. */
+  isTsv: boolean
 }
 
 /**
  * Reads a whole CSV file and checks it. Line ends may be mixed. Missing cells are empty, those beyond the header are
- * kept in a column of their own, and both are warned of. Throws `csv_invalid`, with the line where one is at fault,
- * `read_failed`, `aborted`.
+ * kept in a column of their own, and both are warned of. An empty cell without quotes is null. Throws `csv_invalid`,
+ * with the line where one is at fault, `read_failed`, `aborted`.
  */
-export async function openCsv(file: TableFile, options: CsvOptions): Promise<CsvTable> {
-  const dialect = await readDialect(file, options.column)
+export async function openCsv(file: TableBytes, options: CsvOptions): Promise<OpenedTable> {
+  const dialect = await readDialect(file, options)
   const header = dialect.columns
   const facts = await scan(file, scanOptions(file.label, dialect, options), dialect.skipped, options.signal)
   if (!header) throw faultError(file.label, 1, `the header cannot be read in the first ${headBytes} bytes`)
@@ -53,12 +40,12 @@ export async function openCsv(file: TableFile, options: CsvOptions): Promise<Csv
   return {
     columns: [...header, ...extra],
     total: facts.rows,
-    warnings: tableWarnings(file.label, dialect, facts, extra[0]),
-    records: () => readRecords(file, dialect, { width, extra: extra.length, rows: facts.rows, begin })
+    warnings: tableWarnings(file.label, dialect, facts, { extra: extra[0], isTsv: options.isTsv }),
+    records: () => readRecords(file, dialect, { width, extra: extra.length, facts, begin })
   }
 }
 
-async function readDialect(file: TableFile, column: string | undefined): Promise<Dialect> {
+async function readDialect(file: TableBytes, { column, isTsv }: CsvOptions): Promise<Dialect> {
   const parts: Buffer[] = []
   let length = 0
   let cut = false
@@ -72,9 +59,22 @@ async function readDialect(file: TableFile, column: string | undefined): Promise
     cut = true // the scan comes to the fault as well, and knows its line
   }
   const head = Buffer.concat(parts)
-  const dialect = findDialect(head, column ?? 'path')
+  if (isJsonLine(head)) {
+    throw faultError(file.label, 1, 'JSON and no CSV: let its name end with .jsonl, or name the format jsonl')
+  }
+  const dialect = findDialect(head, column ?? 'path', isTsv)
   cut ||= length >= headBytes && !/[\r\n]/.test(head.toString('latin1', dialect.skipped))
   return cut ? { ...dialect, columns: undefined } : dialect
+}
+
+/** Whether a table begins with a line that is a JSON object: no header would have its quotes. */
+function isJsonLine(head: Buffer): boolean {
+  const [line = ''] = head.toString('utf8').trimStart().split('\n', 1)
+  try {
+    return line.startsWith('{') && typeof JSON.parse(line) === 'object'
+  } catch {
+    return false
+  }
 }
 
 /** Throws `csv_invalid` where the header lacks what is wanted. */
@@ -84,13 +84,13 @@ function scanOptions(
   { column, isFile }: CsvOptions
 ): ScanOptions {
   if (columns) requireHeader(label, columns, column)
-  const named = columns && column !== undefined ? requireColumn(label, columns, column) : 0
+  const named = columns && column !== undefined ? requireColumn(label, columns, column, 'csv_invalid') : 0
   const firstLine = skipped > 0 ? 2 : 1
   return { label, separator, width: columns?.length ?? 0, column: named, firstLine, isFile: isFile ?? (() => false) }
 }
 
 async function scan(
-  file: TableFile,
+  file: TableBytes,
   options: ScanOptions,
   skipped: number,
   signal: AbortSignal | undefined
@@ -118,18 +118,23 @@ async function* skip(blocks: AsyncIterable<Buffer>, bytes: number): AsyncGenerat
 }
 
 async function* readRecords(
-  file: TableFile,
+  file: TableBytes,
   { separator, skipped }: Dialect,
-  { width, extra, rows, begin }: { width: number; extra: number; rows: number; begin: () => Promise<void> }
-): AsyncGenerator<string[], void, undefined> {
+  { width, extra, facts, begin }: { width: number; extra: number; facts: TableFacts; begin: () => Promise<void> }
+): AsyncGenerator<Cell[], void, undefined> {
   await begin()
-  const parser = parse({ ...parserOptions, delimiter: separator })
+  const { rows, hasQuotedEmpty } = facts
+  // To be told of quotes costs as much as all the rest: done where some cell is empty in quotes.
+  const cast = hasQuotedEmpty && ((cell: string, { quoting }: CastingContext) => (cell || quoting ? cell : null))
+  const parser = parse({ ...parserOptions, delimiter: separator, cast })
   // Its errors reach the loop below.
   pipeline(skip(decodeText(file.blocks()), skipped), parser, () => undefined)
   let records = -1 // the header
   try {
-    for await (const record of parser as AsyncIterable<string[]>) {
-      if (records++ >= 0) yield ofWidth(record, width, extra)
+    for await (const record of parser as AsyncIterable<(string | null)[]>) {
+      if (records++ < 0) continue
+      if (!hasQuotedEmpty) for (let i = 0; i < record.length; i++) record[i] ||= null
+      yield ofWidth(record, width, extra)
     }
   } catch (cause) {
     if (cause instanceof VcapError) throw cause
@@ -142,11 +147,11 @@ async function* readRecords(
 }
 
 /** A record with as many cells as the header, and those beyond it as one, written as CSV. */
-function ofWidth(record: string[], width: number, extra: number): string[] {
+function ofWidth(record: (string | null)[], width: number, extra: number): Cell[] {
   if (record.length === width && extra === 0) return record
-  const cells = Array.from({ length: width + extra }, (_, i) => (i < width && record[i]) || '')
+  const cells = Array.from({ length: width + extra }, (_, i) => (i < width ? (record[i] ?? null) : null))
   const beyond = record.slice(width)
-  if (extra > 0 && beyond.some((cell) => cell !== '')) cells[width] = stringify([beyond], { eof: false })
+  if (extra > 0 && beyond.some(Boolean)) cells[width] = stringify([beyond], { eof: false })
   return cells
 }
 

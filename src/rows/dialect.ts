@@ -20,18 +20,23 @@ export interface Dialect {
 
 /** The likeliest first. */
 const separators = [',', ';', '\t', '|']
+const tsvSeparators = ['\t', ',', ';', '|']
 
 /**
  * From a table's first bytes: the separator named by a line `sep=;`, or else the first under which the header has a
- * column of this name, or else the one that gives the most columns.
+ * column of this name, or else the first that gives two columns. `isTsv`: the tab is tried first.
  */
-export function findDialect(head: Buffer, name: string): Dialect {
+export function findDialect(head: Buffer, name: string, isTsv = false): Dialect {
   const named = /^"?sep=([!-+\-./:-@[-`{-~\t, ])"?(\r\n|\n|\r)/i.exec(head.toString('latin1', 0, 16))
   if (named && named[1] !== '"') {
     const skipped = named[0].length
     return { separator: named[1]!, skipped, columns: readHeader(head.subarray(skipped), named[1]!) }
   }
-  const headers = separators.map((separator) => ({ separator, skipped: 0, columns: readHeader(head, separator) }))
+  const headers = (isTsv ? tsvSeparators : separators).map((separator) => ({
+    separator,
+    skipped: 0,
+    columns: readHeader(head, separator)
+  }))
   const width = (dialect: Dialect) => dialect.columns?.length ?? 0
   const widest = headers.reduce((most, other) => (width(other) > width(most) && width(most) < 2 ? other : most))
   return headers.find(({ columns }) => columns?.includes(name)) ?? widest

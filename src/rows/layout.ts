@@ -1,12 +1,24 @@
 import type { RowCaption, RowUsage } from '../caption'
-import type { Cell } from './rows'
+import type { Cell, ColumnType } from './cell'
+import { doubleType, integerType, textType } from './json-types'
+import type { RowSource } from './rows'
 
 /** The columns that hold a row's caption. */
 const captionColumns = ['text', 'num_frames', 'status', 'error', 'flags']
 
+/** What they hold, where that is no text. */
+const typesOfOwn: Record<string, (name: string) => ColumnType> = {
+  num_frames: integerType,
+  prompt_tokens: integerType,
+  completion_tokens: integerType,
+  cost: doubleType
+}
+
 /** From input columns to output columns. */
 export interface Layout {
   columns: string[]
+  /** Of each column what it holds; undefined where the input does not say. */
+  types: (ColumnType | undefined)[]
   /** Input columns that are not in the output, since ours have their names. */
   replaced: string[]
   /** One row of the output. */
@@ -24,15 +36,15 @@ export interface LayoutOptions {
 
 /** Every input column in its order but for those named as ours, then ours. `open-sora`: exactly that tool's columns. */
 export function chooseLayout(
-  columns: string[],
-  pathColumn: number,
+  { columns, types, pathColumn }: Pick<RowSource, 'columns' | 'types' | 'pathColumn'>,
   { compat, allowPartial = false, usageColumns = false }: LayoutOptions = {}
 ): Layout {
   if (compat === 'open-sora') {
     return {
       columns: ['path', 'text', 'num_frames'],
+      types: [types?.[pathColumn], textType('text'), integerType('num_frames')],
       replaced: [],
-      cells: (input, { text, numFrames }) => [input[pathColumn]!, text, numFrames]
+      cells: (input, { text, numFrames }) => [input[pathColumn], text || null, numFrames]
     }
   }
   const own = [
@@ -43,10 +55,11 @@ export function chooseLayout(
   const kept = columns.flatMap((name, column) => (own.includes(name) ? [] : [column]))
   return {
     columns: [...kept.map((column) => columns[column]!), ...own],
+    types: [...kept.map((column) => types?.[column]), ...own.map((name) => (typesOfOwn[name] ?? textType)(name))],
     replaced: own.filter((name) => columns.includes(name)),
     cells: (input, { text, numFrames, status, error, flags, partial, usage }) => [
-      ...kept.map((column) => input[column]!),
-      text,
+      ...kept.map((column) => input[column]),
+      text || null,
       numFrames,
       status,
       error?.replace(/\s+/g, ' ') ?? null,

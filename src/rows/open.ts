@@ -3,7 +3,9 @@ import path from 'node:path'
 import type { RowInput } from '../caption'
 import { VcapError } from '../errors'
 import { isIdentifier } from '../prompts/template'
-import type { Row, RowSource } from './rows'
+import { cellText } from './cell'
+import { formatByEnding } from '../table-format'
+import type { Cell, Row, RowSource } from './rows'
 import { openTable, type Table, type TableOptions } from './table'
 import { isStandardInput, isStream } from './table-file'
 
@@ -22,33 +24,36 @@ export interface PromptNeeds {
 }
 
 /**
- * Opens a table whose column `path` names the files to caption, and checks all of it. Throws `usage`, `csv_invalid`,
- * `read_failed`, `aborted`, and `write_failed` where a table from a pipe cannot be kept.
+ * Opens a table whose column `path` names the files to caption, and checks all of it. Throws what `openTable` throws.
  */
 export async function openRows(input: string, { root, format, signal, needs = {} }: RowsOptions): Promise<RowSource> {
   const start = path.resolve(root ?? folderOf(input))
   const isFile = (name: string) => fs.existsSync(path.resolve(start, name))
   const table = await openTable(input, { format, signal, column: 'path', isFile })
-  const pathColumn = table.columns.indexOf('path')
-  const textColumn = table.columns.indexOf('text')
+  const { columns, types, total, warnings } = table
+  const pathColumn = columns.indexOf('path')
+  const textColumn = columns.indexOf('text')
   const cellColumns = findPromptColumns(table, input, needs.usesColumns ?? [])
+  const textOf = (cells: Cell[], column: number) => cellText(cells[column], types?.[column]) ?? ''
 
   async function* rows(): AsyncGenerator<Row> {
     let index = 0
     for await (const cells of table.records()) {
-      const name = cells[pathColumn] as string
+      const name = textOf(cells, pathColumn)
       // The one place where a row's path is resolved. An empty cell stays empty, for the row's own error.
-      const input: RowInput = { path: name === '' ? '' : path.resolve(start, name), text: cells[textColumn] as string }
-      if (cellColumns)
-        input.cells = Object.fromEntries(cellColumns.map(([name, at]) => [name, String(cells[at] ?? '')]))
+      const text = textColumn < 0 ? undefined : textOf(cells, textColumn)
+      const input: RowInput = { path: name === '' ? '' : path.resolve(start, name), text }
+      if (cellColumns) input.cells = Object.fromEntries(cellColumns.map(([name, at]) => [name, textOf(cells, at)]))
       yield { index: index++, cells, input }
     }
   }
   return {
-    columns: table.columns,
+    columns,
+    types,
+    format: table.format,
     pathColumn,
-    total: table.total,
-    warnings: [...table.warnings, ...textWarnings(needs, input, textColumn)],
+    total,
+    warnings: [...warnings, ...textWarnings(needs, input, textColumn)],
     rows,
     get resized() {
       return table.resized
@@ -100,5 +105,5 @@ function folderOf(input: string): string {
 
 /** True where a name is that of a table and not of a file to caption. */
 export function isTable(input: string): boolean {
-  return /\.(csv|tsv)$/i.test(input) || isStream(input)
+  return formatByEnding(input).format !== undefined || isStream(input)
 }

@@ -59,9 +59,9 @@ export class OutputFile {
   }
 
   /** Adds to the end. Wait for it before the next call. Rejects with `write_failed`. */
-  async write(text: string): Promise<void> {
+  async write(data: string | Uint8Array): Promise<void> {
     try {
-      await this.#writeAll(Buffer.from(text))
+      await this.#writeAll(typeof data === 'string' ? Buffer.from(data) : data)
     } catch (cause) {
       throw this.#failure(cause as Error)
     }
@@ -101,7 +101,7 @@ export class OutputFile {
     }
   }
 
-  async #writeAll(bytes: Buffer): Promise<void> {
+  async #writeAll(bytes: Uint8Array): Promise<void> {
     for (let written = 0; written < bytes.length; ) {
       try {
         written += (await writeSome(this.#descriptor, bytes, written)).bytesWritten

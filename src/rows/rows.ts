@@ -1,8 +1,9 @@
 import type { RowInput } from '../caption'
 import { VcapError } from '../errors'
+import type { Cell, ColumnType } from './cell'
+import type { FileFormat } from '../table-format'
 
-/** One cell of a table, with the type that the table gives it. A CSV file has strings alone. */
-export type Cell = string | number | boolean | bigint | null
+export type { Cell, ColumnType } from './cell'
 
 /** One row of the input. */
 export interface Row {
@@ -18,6 +19,10 @@ export interface Row {
 export interface RowSource {
   /** The columns' names in order. */
   readonly columns: string[]
+  /** Of each column; undefined where the format has none. */
+  readonly types?: ColumnType[] | undefined
+  /** How the table is written. */
+  readonly format: FileFormat
   /** Where among the columns the files' paths stand. */
   readonly pathColumn: number
   /** How many rows there are. */
@@ -59,20 +64,24 @@ export function requireHeader(table: string, columns: string[], column?: string)
 }
 
 /**
- * Where `name` stands among a table's columns. Throws `csv_invalid` where it is not there once, naming those that are
- * there.
+ * Where `name` stands among a table's columns. Throws `code` where it is not there once, naming those that are there.
  */
-export function requireColumn(table: string, columns: string[], name: string): number {
+export function requireColumn(
+  table: string,
+  columns: string[],
+  name: string,
+  code: 'csv_invalid' | 'table_invalid'
+): number {
   const column = columns.indexOf(name)
   const holds = name === 'path' ? 'the files' : `what ${name} should be`
   if (columns.includes(name, column + 1)) {
-    throw new VcapError('csv_invalid', `${table} has two columns named ${name}. Rename the one without ${holds}`)
+    throw new VcapError(code, `${table} has two columns named ${name}. Rename the one without ${holds}`)
   }
   if (column >= 0) return column
   const short = (seen: string) => JSON.stringify(seen.length > 40 ? `${seen.slice(0, 37)}...` : seen)
   const near = columns.find((other) => other.trim().toLowerCase() === name.toLowerCase())
   throw new VcapError(
-    'csv_invalid',
+    code,
     `${table} has no column named ${name}: its columns are ${columns.slice(0, 12).map(short).join(', ')}. ` +
       `Rename ${near === undefined ? `the column that holds ${holds}` : short(near)} to ${name}`
   )

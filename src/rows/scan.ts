@@ -23,6 +23,8 @@ export interface TableFacts {
   long: Places
   /** Quoted cells with a line that looks like a row of the table. */
   swallowed: Places
+  /** Some cell is empty and in quotes. */
+  hasQuotedEmpty: boolean
   /** Rows that are the header once more, as far as one block of bytes shows it. */
   headers: Places
 }
@@ -101,6 +103,7 @@ export class Scanner {
   #swallowedFile: string | undefined
 
   #records = 0
+  #hasQuotedEmpty = false
   readonly #short: Places = { count: 0, lines: [] }
   readonly #long: Places = { count: 0, lines: [] }
   readonly #swallowed: Places = { count: 0, lines: [] }
@@ -146,6 +149,7 @@ export class Scanner {
       short: this.#short,
       long: this.#long,
       swallowed: this.#swallowed,
+      hasQuotedEmpty: this.#hasQuotedEmpty,
       headers: this.#headers
     }
   }
@@ -205,7 +209,10 @@ export class Scanner {
   #endCell(): void {
     this.#cells++
     if (this.#cellHasText && this.#cells > this.#options.width) this.#moreThanHeader = true
-    if (this.#state === State.quote && this.#cellSwallows) this.#tellSwallowed()
+    if (this.#state === State.quote) {
+      if (this.#cellSwallows) this.#tellSwallowed()
+      this.#hasQuotedEmpty ||= !this.#cellHasText
+    }
     this.#state = State.start
     this.#cellHasText = this.#cellSwallows = false
     this.#mark = 0

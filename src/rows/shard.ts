@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { digestOf } from '../digest'
 import { abortedError } from '../errors'
 import type { Shard } from '../shard'
-import type { Cell, Row, RowSource } from './rows'
+import { cellText } from './cell'
+import type { Cell, ColumnType, Row, RowSource } from './rows'
 
 /** Hexadecimal digits of a digest that choose the shard: 48 bits, which no number of shards leaves uneven. */
 const hashDigits = 12
@@ -20,8 +21,8 @@ export interface TableIdentity {
  * Which shard a row belongs to: by the SHA-256 of its path as it stands in the table, so that every machine says the
  * same wherever its files are, and rows of one path stay together, in their order.
  */
-export function shardOf(path: Cell, count: number): number {
-  return Number.parseInt(digestOf('sha256', textOf(path), 'hex').slice(0, hashDigits), 16) % count
+export function shardOf(path: Cell, count: number, type?: ColumnType): number {
+  return Number.parseInt(digestOf('sha256', textOf(path, type), 'hex').slice(0, hashDigits), 16) % count
 }
 
 /** A shard's rows, and the table that they are of. Each keeps its number in the table. */
@@ -30,8 +31,9 @@ export async function takeShard(
   { index, count }: Shard,
   signal: AbortSignal | undefined
 ): Promise<{ source: RowSource; table: TableIdentity }> {
-  const isOwn = ({ cells }: Row) => shardOf(cells[source.pathColumn]!, count) === index
-  const digest = new TableDigest(source.columns)
+  const { types } = source
+  const isOwn = ({ cells }: Row) => shardOf(cells[source.pathColumn], count, types?.[source.pathColumn]) === index
+  const digest = new TableDigest(source.columns, types)
   let total = 0
   for await (const row of source.rows()) {
     if (signal?.aborted) throw abortedError(signal)
@@ -43,6 +45,8 @@ export async function takeShard(
   }
   const shard: RowSource = {
     columns: source.columns,
+    types,
+    format: source.format,
     pathColumn: source.pathColumn,
     total,
     warnings: source.warnings,
@@ -61,13 +65,20 @@ export class TableDigest {
   #waiting: string[] = []
   #rows = -1 // the header
 
-  constructor(columns: string[]) {
-    this.add(columns)
+  constructor(
+    columns: string[],
+    private readonly types?: ColumnType[] | undefined
+  ) {
+    this.#addTexts(columns)
   }
 
   add(cells: Cell[]): void {
+    this.#addTexts(cells.map((cell, column) => textOf(cell, this.types?.[column])))
+  }
+
+  #addTexts(texts: string[]): void {
     this.#rows++
-    this.#waiting.push(cells.map(textOf).join('\x1f'))
+    this.#waiting.push(texts.join('\x1f'))
     if (this.#waiting.length >= recordsPerUpdate) this.#update()
   }
 
@@ -81,6 +92,6 @@ export class TableDigest {
   }
 }
 
-function textOf(cell: Cell): string {
-  return cell === null ? '' : String(cell)
+function textOf(cell: Cell, type?: ColumnType): string {
+  return cellText(cell, type) ?? ''
 }

@@ -62,12 +62,32 @@ export class TableFile {
       const length = Math.min(blockBytes, this.#size - start)
       const block = memory?.subarray(0, length) ?? Buffer.allocUnsafe(length)
       await this.#fill(block, start)
-      const digest = createHash('sha1').update(block).digest('base64')
-      if ((this.#digests[index] ??= digest) !== digest) {
-        throw this.#failure(`changed near byte ${start} since it was checked: run again when nothing writes to it`)
-      }
+      this.#requireSame(block, index)
       yield block
     }
+  }
+
+  /**
+   * The bytes from `start` to `end`. Throws `read_failed` where the system cannot read them, and where they or those
+   * around them are no longer what the first reading saw.
+   */
+  async read(start: number, end: number): Promise<Buffer> {
+    const first = Math.floor(start / blockBytes)
+    const blocks: Buffer[] = []
+    for (let index = first; index * blockBytes < Math.min(end, this.#size); index++) {
+      const from = index * blockBytes
+      const block = Buffer.allocUnsafe(Math.min(blockBytes, this.#size - from))
+      await this.#fill(block, from)
+      this.#requireSame(block, index)
+      blocks.push(block)
+    }
+    const offset = first * blockBytes
+    return Buffer.concat(blocks).subarray(start - offset, end - offset)
+  }
+
+  /** Bytes that it had when it was opened. */
+  get size(): number {
+    return this.#size
   }
 
   /** Throws `read_failed` where it is not what the first reading saw. A new time alone is no change. */
@@ -84,6 +104,13 @@ export class TableFile {
 
   close(): void {
     closeQuietly(this.#descriptor)
+  }
+
+  #requireSame(block: Buffer, index: number): void {
+    const digest = createHash('sha1').update(block).digest('base64')
+    if ((this.#digests[index] ??= digest) === digest) return
+    const near = `changed near byte ${index * blockBytes} since it was checked`
+    throw this.#failure(`${near}: run again when nothing writes to it`)
   }
 
   #stat(): fs.BigIntStats {

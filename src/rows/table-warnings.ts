@@ -3,13 +3,19 @@ import type { Places, TableFacts } from './scan'
 
 /**
  * What the owner of a table should know of it, a sentence for each kind. `label`: the table, for people. `extra`: the
- * column of the cells beyond the header.
+ * column of the cells beyond the header. `isTsv`: it is named as a table with tabs.
  */
-export function tableWarnings(label: string, dialect: Dialect, facts: TableFacts, extra: string | undefined): string[] {
+export function tableWarnings(
+  label: string,
+  dialect: Dialect,
+  facts: TableFacts,
+  { extra, isTsv }: { extra: string | undefined; isTsv: boolean }
+): string[] {
   const header = `the header's ${dialect.columns?.length}`
   const { short, long, swallowed, headers } = facts
   return [
-    dialect.separator !== ',' && `cells stand between ${JSON.stringify(dialect.separator)}; in the output between ","`,
+    dialect.separator !== (isTsv ? '\t' : ',') &&
+      `cells stand between ${JSON.stringify(dialect.separator)}; in the output between ","`,
     facts.rows === 0 && 'has a header and no rows',
     headers.count > 0 &&
       `${describe(headers)} the header's own cells, as where tables were joined; each counts as a row`,

@@ -8,9 +8,12 @@ export class TextFault extends Error {}
 const magics: [bytes: string, what: string][] = [
   ['PK\x03\x04', 'a spreadsheet or ZIP file: export the table as CSV'],
   ['\xd0\xcf\x11\xe0', 'an old spreadsheet file: export the table as CSV'],
-  ['\x1f\x8b', 'compressed by gzip: decompress it first'],
-  ['\x28\xb5\x2f\xfd', 'compressed by zstd: decompress it first'],
-  ['PAR1', 'a Parquet file: export the table as CSV']
+  ['\x1f\x8b', 'compressed by gzip: let its name end with .gz, such as .csv.gz, or name the format, such as csv.gz'],
+  ['\x28\xb5\x2f\xfd', 'compressed by zstd: let its name end with .zst, such as .csv.zst, or name the format'],
+  ['\xfd7zXZ\x00', 'compressed by xz: decompress it first, as by unxz'],
+  ['PAR1', 'a Parquet file: let its name end with .parquet, or name the format parquet'],
+  ['ARROW1\x00', 'an Arrow file: export the table as Parquet or CSV'],
+  ['SQLite format 3\x00', 'an SQLite database: export the table as CSV']
 ]
 
 const convert = (encoding: string) => `Convert it first, as by iconv -f ${encoding} -t UTF-8`

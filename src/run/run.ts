@@ -19,6 +19,7 @@ import {
 import { packageVersion } from '../package'
 import { choosePrompt } from '../prompts/prompt-file'
 import type { TextEdits } from '../checks/flags'
+import { formatByEnding, type FormatName } from '../table-format'
 import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, requireRoot } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
@@ -85,18 +86,19 @@ async function openAndFinish(
   const choice = chooseShard(settings, named)
   const { output } = choice
   const needs = options.captioner?.info ?? identity
-  const whole = await openRows(input, { root: settings.root, signal: settings.signal, needs })
+  const { root, signal, format, inputFormat } = settings
+  const whole = await openRows(input, { root, signal, format: inputFormat ?? inputFormatOf(input, format), needs })
   let sink: RowSink | undefined
   let journal: Journal | undefined
   const lost = new AbortController()
   try {
     const { source, table } = await takeRows(whole, input, choice, settings)
     if (choice.shard) tellShard(choice, source.total, whole.total, options)
-    const layout = chooseLayout(source.columns, source.pathColumn, settings)
+    const layout = chooseLayout(source, settings)
     if (isSameFile(input === '-' ? '/dev/stdin' : input, output)) {
       throw new VcapError('usage', `Output ${output} is the input: name another file`)
     }
-    sink = openSink(output, layout.columns)
+    sink = openSink(output, layout.columns, { format, otherwise: source.format, types: layout.types })
     const onLost = ({ message }: Error) =>
       lost.abort(new VcapError('run_locked', `Another process took over this output: ${message}`))
     const { restart } = settings
@@ -135,6 +137,11 @@ function tellShard(
 ) {
   onEvent?.({ type: 'shard', ...shard!, from, rows, tableRows, output })
   for (const message of notes) onEvent?.({ type: 'warning', message })
+}
+
+/** The output's format is the input's as well, where that has a name that says nothing. */
+function inputFormatOf(input: string, format: FormatName | undefined): FormatName | undefined {
+  return formatByEnding(input).format === undefined ? format : undefined
 }
 
 /** The last event of a run that ended before its end. */

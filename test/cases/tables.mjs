@@ -184,7 +184,7 @@ export const tableCases = [
   refused('a spreadsheet', latin1('PK\x03\x04\x14\0\0\0'), '…: a spreadsheet or ZIP file: export the table as CSV…'),
   refused('a compressed table', Buffer.from([0x1f, 0x8b, 8, 0]), '…compressed by gzip…'),
   refused('Parquet', latin1('PAR1\x15\0\x15\0'), '…Parquet…'),
-  refused('JSON', '{"path": "x"}\n', '…, line 1: a quote stands amid a cell…'),
+  refused('JSON', '{"path": "x"}\n', '…, line 1: JSON and no CSV: let its name end with .jsonl, …'),
   refused(
     'a row of more than 16 MiB',
     `path\nx\n${'y'.repeat(17 * 2 ** 20)}\n`,

@@ -34,7 +34,7 @@ export class Random {
   }
 }
 
-export const ownColumns = chooseLayout(['path'], 0, undefined).columns.slice(1)
+export const ownColumns = chooseLayout({ columns: ['path'], pathColumn: 0 }).columns.slice(1)
 const names = [
   '',
   'id',

@@ -10,7 +10,7 @@ import { root } from '../helpers/cli.mjs'
 const layers = [
   ['errors', 'digest', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
   ['shard', 'launcher'],
-  ['picture', 'prompts/', 'options', 'caption', 'caption-check'],
+  ['picture', 'prompts/', 'table-format', 'options', 'caption', 'caption-check'],
   ['checks/'],
   ['semaphore', 'ordered', 'pool', 'occupancy'],
   ['child', 'child-main'],

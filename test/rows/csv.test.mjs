@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { CsvSink } from '../../dist/rows/csv-sink.js'
 import { isTable, openRows } from '../../dist/rows/open.js'
 import { openSink, openTable } from '../../dist/rows/table.js'
 import { readCells } from '../helpers/cli.mjs'
@@ -119,11 +118,11 @@ for (const [what, content, expected] of [
     ]
   ],
   [
-    'empty cells',
+    'empty cells, with quotes and without',
     'path,a\n,\n"",""\n',
     [
       ['path', 'a'],
-      ['', ''],
+      [null, null],
       ['', '']
     ]
   ],
@@ -250,11 +249,11 @@ test('missing and extra cells are kept and told, with their lines', async () => 
   const { cells, warnings } = await read('path,a\nx\ny,"1\n",2,"3,4"\nz,1\n\nu,1,,""\nv,,5\n')
   assert.deepEqual(cells, [
     ['path', 'a', 'extra_cells'],
-    ['x', '', ''],
+    ['x', null, null],
     ['y', '1\n', '2,"3,4"'],
-    ['z', '1', ''],
-    ['u', '1', ''],
-    ['v', '', '5']
+    ['z', '1', null],
+    ['u', '1', null],
+    ['v', null, '5']
   ])
   assert.equal(warnings.length, 2)
   assert.match(warnings[0], /\.csv: 1 row \(line 2\) has fewer cells than the header's 2; the missing ones are empty$/)
@@ -435,9 +434,9 @@ test('rows: paths start at the table, or at the root given; an empty one stays e
   assert.deepEqual([source.columns, source.pathColumn], [['id', 'path', 'text'], 1])
   assert.deepEqual(await all(source.rows()), [
     { index: 0, cells: ['1', 'a.mp4', 'old'], input: { path: at('a.mp4'), text: 'old' } },
-    { index: 1, cells: ['2', '/b/../c.mp4', ''], input: { path: '/c.mp4', text: '' } },
-    { index: 2, cells: ['3', '', 'x'], input: { path: '', text: 'x' } },
-    { index: 3, cells: ['4', 'sub/../d.mp4', ''], input: { path: at('d.mp4'), text: '' } }
+    { index: 1, cells: ['2', '/b/../c.mp4', null], input: { path: '/c.mp4', text: '' } },
+    { index: 2, cells: ['3', null, 'x'], input: { path: '', text: 'x' } },
+    { index: 3, cells: ['4', 'sub/../d.mp4', null], input: { path: at('d.mp4'), text: '' } }
   ])
   assert.equal(source.total, 4)
   const paths = async (root) => (await all((await openRows(file, { root })).rows())).map(({ input }) => input.path)
@@ -500,7 +499,7 @@ test('what is a table and what is to be captioned itself', () => {
 
 test('writing: what is written is read again as it was, whatever its number', async () => {
   for (const rows of [0, 1, 127, 128, 129, 1000]) {
-    const sink = new CsvSink(at('out.csv'), ['a', 'b', 'c'])
+    const sink = openSink(at('out.csv'), ['a', 'b', 'c'])
     sink.begin(folder)
     for (let i = 0; i < rows; i++) await sink.write([`${i}, "quoted"\n`, i, null])
     await sink.commit()
@@ -514,7 +513,7 @@ test('writing: what is written is read again as it was, whatever its number', as
 })
 
 test('writing: discarded, it never was', async () => {
-  const sink = new CsvSink(at('out.csv'), ['a'])
+  const sink = openSink(at('out.csv'), ['a'])
   sink.begin(folder)
   for (let i = 0; i < 300; i++) await sink.write(['x'])
   sink.discard()
