@@ -182,6 +182,11 @@ const plan = z.strictObject({
   kvType,
   chatTemplate
 })
+/** A part of a caption, which is one line. */
+const affix = z.string().regex(/^[^\r\n]*$/)
+/** Endings of files that a sidecar must not replace. */
+const mediaEndings =
+  /\.(mp4|m4v|avi|mov|mkv|webm|m2ts|mts|ts|mpe?g|flv|wmv|gif|jpe?g|png|ppm|bmp|pgm|tiff?|webp|avif|hei[cf])$/i
 /** Where relative paths start; the table's folder when left out. */
 const root = name.optional().describe('folder')
 const formatNote = 'one of csv, tsv, jsonl, parquet, or with .gz or .zst, such as jsonl.gz'
@@ -234,6 +239,24 @@ const run = z.strictObject({
   clean: z.boolean().default(false).describe('boolean'),
   /** Cut a caption's last sentence where it is unfinished. */
   trimSentence: z.boolean().default(false).describe('boolean'),
+  /** Put this before each caption, to the letter: `TRIGGER, `. */
+  prefix: affix.default('').describe('text without line breaks'),
+  /** Put this after each caption. */
+  suffix: affix.default('').describe('text without line breaks'),
+  /** Write each caption into a file beside its video as well: `clip.txt` beside `clip.mp4`. */
+  sidecar: z.boolean().default(false).describe('boolean'),
+  /** What becomes of such a file that is there and not this run's own; it stays when left out. */
+  sidecarExists: z
+    .enum(['skip', 'overwrite', 'append', 'prepend'])
+    .default('skip')
+    .describe('one of skip, overwrite, append, prepend'),
+  /** Those files' ending; `.txt` when left out. */
+  sidecarExt: z
+    .string()
+    .regex(/^(\.[\w-]+)+$/)
+    .refine((ext) => !mediaEndings.test(ext))
+    .default('.txt')
+    .describe('ending such as .txt or .caption, of no video or image,'),
   /** Stop when more rows fail than this: a number, or a share of the table such as `5%`. */
   maxFailures: z
     .union([z.int().min(0), z.string().regex(/^\d+(\.\d+)?%?$/)])

@@ -11,6 +11,10 @@ export interface TextEdits {
   clean: boolean
   /** Cut an unfinished last sentence. */
   trimSentence: boolean
+  /** What goes before each caption, to the letter. */
+  prefix?: string
+  /** What goes after it. */
+  suffix?: string
 }
 
 /**
@@ -42,9 +46,18 @@ export function flagged(caption: RowCaption): RowCaption {
 /** Flags that are of the text as it stands: an edit may mend them. */
 const ofText: string[] = ['frame_wording', 'unfinished'] satisfies CaptionFlag[]
 
-/** A flagged caption as the output has it. What an edit mended is flagged no more. */
-export function edited(caption: RowCaption, { clean, trimSentence: trim }: TextEdits): RowCaption {
-  if (!isCaptioned(caption) || (!clean && !trim)) return caption
+/**
+ * A flagged caption as the output has it. What an edit mended is flagged no more; what goes before and after it comes
+ * last, and is none of what flags are of.
+ */
+export function edited(caption: RowCaption, edits: TextEdits): RowCaption {
+  if (!isCaptioned(caption)) return caption
+  const { prefix = '', suffix = '' } = edits
+  const mended = mend(caption, edits)
+  return prefix === '' && suffix === '' ? mended : { ...mended, text: prefix + mended.text + suffix }
+}
+
+function mend(caption: RowCaption, { clean, trimSentence: trim }: TextEdits): RowCaption {
   const opened = clean ? dropOpening(caption.text) : caption.text
   const text = trim ? trimSentence(opened, caption.status === 'truncated') : opened
   if (text === caption.text) return caption

@@ -32,11 +32,12 @@ export async function captionTable(
     if (event.type === 'begun') for (const message of warnings) progress.show({ type: 'warning', message })
   }
   try {
-    const { failed } = await untilInterrupted(
+    const { failed, sidecars } = await untilInterrupted(
       (signal) => run(input, output, { ...options, ...(failFast && { maxFailures: 0 }), onEvent, signal }),
       'what was captioned is kept, and the same command goes on'
     )
-    process.exitCode = failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
+    const isWhole = failed === 0 && !sidecars?.failed
+    process.exitCode = isWhole ? exitCodes.ok : exitCodes.rowsFailed
   } catch (error) {
     if (!progress.endTold || process.env.VCAP_DEBUG) throw error
     process.exitCode = exitCodeOf(error)

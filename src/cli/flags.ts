@@ -83,7 +83,9 @@ const groups: [heading: string, flags: Flag[]][] = [
         'ask once more for flagged captions: all, or flags such as refusal,cut'
       ],
       ['trimSentence', '--trim-sentence', 'cut an unfinished last sentence'],
-      ['clean', '--clean', 'drop usual openings: "The video shows a man" is "A man"', 'usual']
+      ['clean', '--clean', 'drop usual openings: "The video shows a man" is "A man"', 'usual'],
+      ['prefix', '--prefix <text>', 'before each caption, to the letter: "TRIGGER, "'],
+      ['suffix', '--suffix <text>', 'after each caption']
     ]
   ],
   [
@@ -95,6 +97,9 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['format', '--format <name>', 'csv, tsv, jsonl, parquet (default: by the names)', 'usual'],
       ['inputFormat', '--input-format <name>', "the table's, where it is another than the output's"],
       ['usageColumns', '--usage-columns', 'columns prompt_tokens, completion_tokens and cost'],
+      ['sidecar', '--sidecar', 'each caption also as clip.txt beside clip.mp4', 'usual'],
+      ['sidecarExists', '--sidecar-exists <what>', 'where that file is there: skip, overwrite, append or prepend'],
+      ['sidecarExt', '--sidecar-ext <ending>', 'its ending instead of .txt, such as .caption'],
       ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
       ['out', '--out <dir>', 'where videos and captions go', 'usual'],
       ['clips', '--clips <n>', 'captions to make (default: each file once, up to 100)', 'usual']

@@ -42,9 +42,17 @@ export function summaryLines(summary: RunSummary, concurrency: number | undefine
   return [
     `${what} in ${duration(seconds)}, ${rate}/s: ${output}`,
     ...flagLines(summary),
+    ...sidecarLines(summary),
     ...(captioned > 0 ? [engineLine(summary, concurrency)] : []),
     ...(cost === null ? [] : [`cost: ${dollars(cost)} for all rows together`])
   ]
+}
+
+function sidecarLines({ sidecars }: RunSummary): string[] {
+  if (!sidecars) return []
+  const { written, kept, failed } = sidecars
+  const rest = [...(kept > 0 ? [`${kept} kept as they were`] : []), ...(failed > 0 ? [`${failed} failed`] : [])]
+  return [[`${written} ${written === 1 ? 'sidecar' : 'sidecars'} written`, ...rest].join(', ')]
 }
 
 /** What is to be said of the captions, and what was done about it; none where there is nothing to tell. */

@@ -10,6 +10,18 @@ import type { ErrorCode } from '../errors'
 /** Of the events' form; the first event of each run has it. */
 export const eventsVersion = 1
 
+/** What became of the files beside the videos, of rows that have a caption. */
+export interface SidecarCounts {
+  /** Files that this call wrote. */
+  written: number
+  /** Files that were there and stayed as they were: they hold the caption already, or another one that is not ours. */
+  kept: number
+  /** Files that could not be written. */
+  failed: number
+  /** Rows without a file of their own, since another row's with another caption has the name. */
+  shared: number
+}
+
 /** What a run came to. */
 export interface RunSummary {
   /** The table as it was named. */
@@ -22,7 +34,7 @@ export interface RunSummary {
   statuses: Partial<Record<RowStatus, number>>
   /** Rows by flag, `duplicate` among them; those that did not occur are not there. */
   flags: Record<string, number>
-  /** Captions in which `clean` or `trimSentence` changed something; the journal has the whole answers. */
+  /** Captions that an edit (`clean`, `trimSentence`, `prefix`, `suffix`) changed; the journal has the whole answers. */
   edited: number
   /** Captions that were asked for once more since they were flagged, and those that the second answer replaced. */
   retried: number
@@ -39,6 +51,8 @@ export interface RunSummary {
   tokens: number
   /** US dollars that all rows cost, as far as it is known; null where nobody can tell of any. */
   cost: number | null
+  /** What became of the sidecars; left out where none were asked for. */
+  sidecars?: SidecarCounts | undefined
   /** Seconds from the first row handed in to the last one's record: without loading, and without writing the output. */
   captioningSeconds: number
   /** Tokens that this call generated; divided by `captioningSeconds` it is the output tokens a second. */

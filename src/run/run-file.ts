@@ -40,6 +40,8 @@ export interface RunFile {
     summary: RunSummary
     columns: string[]
     edits: TextEdits
+    /** How the sidecars were written, all of them; not there where none were. */
+    sidecar?: { exists: string; ext: string } | undefined
     input: FileState | null
     output: FileState | null
   }
@@ -66,6 +68,7 @@ const summarySchema: z.ZodType<RunSummary> = z.object({
   seconds: z.number(),
   tokens: countSchema,
   cost: z.number().min(0).nullable(),
+  sidecars: z.object({ written: countSchema, kept: countSchema, failed: countSchema, shared: countSchema }).optional(),
   captioningSeconds: z.number(),
   tokensMade: countSchema,
   engineShare: shareSchema,
@@ -90,7 +93,13 @@ const runFileSchema: z.ZodType<RunFile> = z.object({
       at: z.string(),
       summary: summarySchema,
       columns: z.array(z.string()),
-      edits: z.object({ clean: z.boolean(), trimSentence: z.boolean() }),
+      edits: z.object({
+        clean: z.boolean(),
+        trimSentence: z.boolean(),
+        prefix: z.string().default(''),
+        suffix: z.string().default('')
+      }),
+      sidecar: z.object({ exists: z.string(), ext: z.string() }).optional(),
       input: fileStateSchema,
       output: fileStateSchema
     })

@@ -30,14 +30,15 @@ import { formatShard } from '../shard'
 import { openSink } from '../rows/table'
 import { captionRows, pendingRows } from './caption-rows'
 import { chooseShard, type ShardChoice } from './choose-shard'
-import { eventsVersion, type RunEvent, type RunSummary } from './events'
+import { eventsVersion, type RunEvent, type RunSummary, type SidecarCounts } from './events'
 import { Journal } from './journal'
 import { captionerFolder, makeJournalPlace } from './journal-place'
 import { noPace, Pace, type PaceSummary } from './pace'
 import type { RetryOptions } from './retry'
 import { fileState, writeRunFile, type FileState, type RunFile } from './run-file'
 import { Tally } from './tally'
-import { writeOutput } from './write-output'
+import { writeSidecars } from './sidecars'
+import { writeOutput, type CaptionParts } from './write-output'
 
 export interface RunOptions extends Omit<RunFields, 'api' | 'captioner' | 'onEvent' | 'onProgress' | 'text'> {
   /** Captions by a server that speaks OpenAI's chat completions, instead of a model that is loaded here. */
@@ -190,8 +191,8 @@ class Run {
   ) {
     this.#emit = options.onEvent ?? (() => undefined)
     this.#startedAt = journal.earlier?.started ?? new Date().toISOString()
-    const { clean, trimSentence, retryFailed, retryFlagged } = settings
-    this.#edits = { clean, trimSentence }
+    const { clean, trimSentence, prefix, suffix, retryFailed, retryFlagged } = settings
+    this.#edits = { clean, trimSentence, prefix, suffix }
     this.#retry = { retryFailed, retryFlagged, edits: this.#edits }
   }
 
@@ -211,7 +212,9 @@ class Run {
     if (pending < source.total) this.#emit({ type: 'resumed', rows: source.total - pending })
     const pace = pending > 0 ? await this.#caption(lost) : noPace
     const { signal } = this.settings
-    const counts = await writeOutput({ source, journal, layout: this.layout, edits: this.#edits, signal }, this.sink)
+    const parts = { source, journal, edits: this.#edits, signal }
+    const counts = await writeOutput({ ...parts, layout: this.layout }, this.sink)
+    const sidecars = this.settings.sidecar ? await this.#writeSidecars(parts) : undefined
     if (source.resized) {
       this.#warnOf(`${this.input} changed during the run; the output has the rows it had at the start`)
     }
@@ -220,6 +223,7 @@ class Run {
       input: this.input,
       output: this.sink.path,
       ...counts,
+      ...(sidecars && { sidecars }),
       captioned: pending,
       already: false,
       seconds,
@@ -230,6 +234,12 @@ class Run {
     journal.forgetEarlier()
     this.#emit({ type: 'finished', ...summary })
     return summary
+  }
+
+  #writeSidecars(parts: CaptionParts): Promise<SidecarCounts> {
+    const { sidecarExists: exists, sidecarExt: ext } = this.settings
+    const taken = [this.sink.path, path.resolve(this.input)]
+    return writeSidecars(parts, { exists, ext, taken }, (message) => this.#warnOf(message))
   }
 
   async #countPending(): Promise<number> {
@@ -277,13 +287,18 @@ class Run {
   #finishedBefore(): RunSummary | undefined {
     const finished = this.journal.earlier?.finished
     if (!finished) return undefined
-    const { input, output, columns, edits, summary } = finished
+    const { input, output, columns, edits, sidecar, summary } = finished
+    const { prefix, suffix } = this.#edits
+    const { sidecar: isWanted, sidecarExists, sidecarExt } = this.settings
     const same =
       isSameState(input, fileState(this.input)) &&
       isSameState(output, fileState(this.sink.path)) &&
       columns.join('\n') === this.layout.columns.join('\n') &&
       edits.clean === this.#edits.clean &&
-      edits.trimSentence === this.#edits.trimSentence
+      edits.trimSentence === this.#edits.trimSentence &&
+      edits.prefix === prefix &&
+      edits.suffix === suffix &&
+      (!isWanted || (sidecar?.exists === sidecarExists && sidecar.ext === sidecarExt))
     return same ? summary : undefined
   }
 
@@ -301,11 +316,13 @@ class Run {
     }
     if (summary) {
       const { columns } = this.layout
+      const { sidecarExists, sidecarExt } = this.settings
       run.finished = {
         at: new Date().toISOString(),
         summary,
         columns,
         edits: this.#edits,
+        ...(summary.sidecars?.failed === 0 && { sidecar: { exists: sidecarExists, ext: sidecarExt } }),
         input: fileState(input),
         output: fileState(sink.path)
       }

@@ -12,14 +12,18 @@ type Counts = Pick<
   'rows' | 'statuses' | 'flags' | 'edited' | 'retried' | 'replaced' | 'failed' | 'tokens' | 'cost'
 >
 
-/** What an output is made of. */
-export interface OutputParts {
+/** What a run's captions are read from, and how they are shown. */
+export interface CaptionParts {
   source: RowSource
   journal: Journal
-  layout: Layout
   edits: TextEdits
-  /** Ends the writing: nothing appears. */
+  /** Ends the writing. */
   signal: AbortSignal | undefined
+}
+
+/** What an output is made of. Where it is aborted, nothing appears. */
+export interface OutputParts extends CaptionParts {
+  layout: Layout
 }
 
 /**
@@ -77,7 +81,11 @@ async function writeRows(
 }
 
 /** Each row of the table with its caption, as it was answered. */
-async function* joined({ source, journal, signal }: OutputParts): AsyncGenerator<{ row: Row; caption: RowCaption }> {
+export async function* joined({
+  source,
+  journal,
+  signal
+}: CaptionParts): AsyncGenerator<{ row: Row; caption: RowCaption }> {
   journal.restartKeys()
   for await (const row of source.rows()) {
     if (signal?.aborted) throw abortedError(signal)
