@@ -24,6 +24,8 @@ const captioner = z.object({
   }),
   captionRow: called,
   engineTime: called.optional(),
+  handedIn: called.optional(),
+  recorded: called.optional(),
   close: called
 })
 

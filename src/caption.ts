@@ -173,6 +173,20 @@ export interface ReplicaState {
   losses: number
 }
 
+/** How a batch of requests stands at a server. */
+export interface BatchState {
+  /** The number of its part of the run, from 1. */
+  part: number
+  /** The server's name for it. */
+  batch: string
+  /** As the server says it: validating, in_progress, finalizing, completed, failed, expired, cancelling, cancelled. */
+  state: string
+  /** Rows of it, those that are done, and those that failed. */
+  rows: number
+  done: number
+  failed: number
+}
+
 /**
  * What engines have done since their captioner was made. That of several captioners that work side by side may be added
  * up, field by field.
@@ -214,6 +228,13 @@ export interface RowCaptioner {
   captionRow(row: RowInput, signal: AbortSignal, recall: AbortSignal): Promise<RowCaption>
   /** What its engines have done; may be left out. The end of a run then does not say which share of them was used. */
   engineTime?(): Promise<EngineTime>
+  /**
+   * Called when every row that is left was handed in: a captioner that gathers rows need not wait for more. May be left
+   * out.
+   */
+  handedIn?(): void
+  /** Called when the record of every row is on the disk: what was kept to answer one again may go. May be left out. */
+  recorded?(): Promise<void>
   close(): Promise<void>
 }
 

@@ -1,5 +1,6 @@
 export { bench, type BenchResult } from './bench'
 export type {
+  BatchState,
   Caption,
   CaptionFlag,
   CaptionerInfo,
@@ -47,6 +48,7 @@ export { readPrompts } from './prompts/prompt-file'
 export { loadReplicas } from './replicas/open'
 export type { ReplicaEvents } from './replicas/pool'
 export type {
+  BatchesEvent,
   BegunEvent,
   FinishedEvent,
   LoadingEvent,

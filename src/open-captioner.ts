@@ -1,5 +1,5 @@
 import { apiIdentity, openApiCaptioner, requireApiParts } from './api/captioner'
-import type { CaptionerSettings, RowCaptioner } from './caption'
+import type { BatchState, CaptionerSettings, RowCaptioner } from './caption'
 import { findDeviceSets } from './devices/find-sets'
 import { findVideoTools } from './frames/tools'
 import { captionSettings, modelSettings } from './identity'
@@ -31,7 +31,10 @@ export interface CaptionerIdentity {
  */
 
 /** What a captioner tells while it is opened and works. */
-export type CaptionerEvents = ReplicaEvents
+export interface CaptionerEvents extends ReplicaEvents {
+  /** How the batches at a server stand: each time that one was looked at. */
+  onBatches?: ((batches: BatchState[]) => void) | undefined
+}
 
 /** Where an API captions instead of a model that is loaded: `ApiOptions`, not checked yet. */
 interface MaybeApi {
@@ -39,10 +42,11 @@ interface MaybeApi {
 }
 
 /** Finds at once what would be missing, before anything slow begins. Throws what `openCaptioner` would. */
-export function requireCaptionerParts({ ffmpeg, model, mmproj, api }: LoadSettings & MaybeApi): void {
+export function requireCaptionerParts(settings: LoadSettings & MaybeApi & { retryFlagged: string[] }): void {
+  const { ffmpeg, model, mmproj, api, retryFlagged } = settings
   findVideoTools(ffmpeg)
   if (api !== undefined) {
-    requireApiParts(parseApiOptions(api))
+    requireApiParts(parseApiOptions(api), retryFlagged)
     return
   }
   findModel(model, mmproj)
@@ -80,6 +84,6 @@ export async function openCaptioner(
 function openApi(options: ReplicaOptions, api: unknown, folder: string, on: CaptionerEvents): RowCaptioner {
   const { decoders } = parseReplicaOptions(options)
   const caption = parseCaptionOptions(pickCaptionOptions(options))
-  const { onWarning = () => undefined } = on
-  return openApiCaptioner({ caption, api: parseApiOptions(api), decoders, folder, onWarning })
+  const { onWarning = () => undefined, onBatches = () => undefined } = on
+  return openApiCaptioner({ caption, api: parseApiOptions(api), decoders, folder, onWarning, onBatches })
 }

@@ -294,6 +294,12 @@ const apiFields = {
     .tuple([money, money])
     .optional()
     .describe('two numbers, dollars a million tokens in and out, such as 0.4,1.6'),
+  /** By the Batch API, for half the price: answers come within a day. */
+  batch: z.boolean().default(false).describe('boolean'),
+  /** Rows of one batch, at most; its file has a limit as well. */
+  batchRows: positive.max(50_000).default(10_000).describe('integer between 1 and 50000'),
+  /** Seconds between two looks at a batch, at most. */
+  batchPoll: z.number().min(0.05).max(3600).default(60).describe('number of seconds between 0.05 and 3600'),
   /** Dollars that a run may spend, earlier calls of the same run among them. */
   maxCost: money.optional().describe('number of dollars')
 }

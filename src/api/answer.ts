@@ -35,7 +35,13 @@ export function refused(error: string, usage: ApiAnswer['usage']): ApiAnswer {
   return { status: 'empty', text: '', error, flags: ['refusal'], usage }
 }
 
-export function toCaption(answer: ApiAnswer, numFrames: number | null, cost: number | undefined): RowCaption {
+/** What is known of a row's file. */
+export interface KnownFile {
+  numFrames: number | null
+  partial?: true | undefined
+}
+
+export function toCaption(answer: ApiAnswer, { numFrames, partial }: KnownFile, cost: number | undefined): RowCaption {
   const { status, text, error, flags, usage } = answer
   return {
     status,
@@ -44,6 +50,7 @@ export function toCaption(answer: ApiAnswer, numFrames: number | null, cost: num
     error,
     // A server counts the tokens of pictures among the prompt's.
     usage: usage && { imageTokens: 0, ...usage, ...(cost !== undefined && { cost }) },
+    ...(partial && { partial }),
     ...(flags.length > 0 && { flags })
   }
 }

@@ -6,6 +6,7 @@ import { faultOf, type Fault } from './fault'
 import { backoff, type Gate, type Hindrance, type Pass } from './gate'
 import { loadOpenai, type OpenaiClient } from './openai'
 import type { ApiRequest, Dialect, RequestBody } from './request'
+import { runError } from './run-error'
 
 /** Times that one request is tried before its row is given up. */
 const mostTries = 6
@@ -100,30 +101,12 @@ export class Asker {
 
   /** What ends the run. Nobody is let in any more; those under way may finish, since they are paid for. */
   async #endRun(fault: Fault & { kind: 'run' }, pass: Pass): Promise<VcapError> {
-    const error = this.#runError(fault)
+    const { model, baseUrl, hasKey } = this.#parts
+    const error = runError(fault, { model, baseUrl, hasKey, hasAnswered: this.#answers > 0 })
     const closed = this.#parts.gate.close(error)
     pass.leave('failed')
     await closed
     return error
-  }
-
-  #runError({ why, message }: Fault & { kind: 'run' }): VcapError {
-    const { model, baseUrl, hasKey } = this.#parts
-    if (why === 'quota') {
-      return new VcapError('quota_exhausted', `The account's quota is used up: ${message}. The same command goes on`)
-    }
-    if (why === 'model') {
-      return new VcapError('model_not_found', `${baseUrl} has no model ${model}: ${message}. Name another: --api-model`)
-    }
-    if (why === 'place') {
-      return new VcapError('usage', `Nothing captions at ${baseUrl}: ${message}. Is --base-url right?`)
-    }
-    if (this.#answers > 0) {
-      const text = `The key is not accepted any more: ${message}. The same command with a valid key goes on`
-      return new VcapError('key_expired', text)
-    }
-    const remedy = 'give a valid one with --key-file or OPENAI_API_KEY'
-    return new VcapError('key_refused', `The key ${hasKey ? 'is not accepted' : 'is missing'}: ${message}; ${remedy}`)
   }
 }
 

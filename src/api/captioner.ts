@@ -8,26 +8,14 @@ import { packageVersion } from '../package'
 import { buildPrompt, columnsOf, promptWarnings, takesText } from '../prompts/question'
 import { Semaphore } from '../semaphore'
 import { loadSharp } from '../sharp'
-import { toCaption } from './answer'
-import { Asker } from './ask'
-import { Budget, findPrice } from './cost'
-import { Gate } from './gate'
+import type { Prepared } from './batch/desk'
+import { findPrice } from './cost'
 import { findKey } from './key'
+import { batchWindow, byBatches, leastBatchFaults, oneByOne, type ApiCaptionerOptions } from './means'
 import { toJpegs } from './pictures'
-import { Dialect, type ApiRequest } from './request'
+import type { ApiRequest } from './request'
 import { defaultBaseUrl, findBaseUrl, isOpenToReaders, openServer } from './server'
 import { Spending } from './spending'
-
-/** What an API captioner is opened with: how rows are captioned, and by which server. */
-export interface ApiCaptionerOptions {
-  caption: CaptionSettings
-  api: ApiSettings
-  /** Videos decoded at once; 0: by the number of cores. */
-  decoders: number
-  /** Of the run's journal, where what was spent is kept. */
-  folder: string
-  onWarning: (message: string) => void
-}
 
 /** Bytes of the decoded frames that wait to be JPEG files. */
 const maxPictureBytes = 512 * 2 ** 20
@@ -41,7 +29,7 @@ export function apiIdentity(caption: CaptionSettings, { apiModel, detail }: ApiS
 }
 
 /** Finds at once what would be wrong or missing. Throws `usage`. */
-export function requireApiParts(api: ApiSettings): void {
+export function requireApiParts(api: ApiSettings, retryFlagged: string[] = []): void {
   const { key } = findKey(api)
   const baseUrl = findBaseUrl(api.baseUrl)
   if (!key && baseUrl === defaultBaseUrl) {
@@ -50,6 +38,10 @@ export function requireApiParts(api: ApiSettings): void {
   if (api.maxCost !== undefined && !findPrice(api.apiModel, api.price)) {
     throw new VcapError('usage', `The price of ${api.apiModel} is not known: give it with --price IN,OUT`)
   }
+  if (api.batch && retryFlagged.length > 0) {
+    const how = 'run it once more without --batch when it is done'
+    throw new VcapError('usage', `Second answers to flagged captions are not asked for in batches: ${how}`)
+  }
   try {
     loadSharp()
   } catch (error) {
@@ -57,55 +49,45 @@ export function requireApiParts(api: ApiSettings): void {
   }
 }
 
-/** Captions by a server that speaks OpenAI's chat completions. Throws `usage`. */
+/** Captions by a server that speaks OpenAI's chat completions, one by one or by batches. Throws `usage`. */
 export function openApiCaptioner(options: ApiCaptionerOptions): RowCaptioner {
-  const { caption, api, decoders, folder, onWarning } = options
-  const { apiModel, detail, concurrency } = api
+  const { caption, api, decoders, folder } = options
+  const { apiModel, concurrency, batch } = api
   const baseUrl = findBaseUrl(api.baseUrl)
   const { key, warnings } = findKey(api)
-  const client = openServer({ baseUrl, key, timeoutMs: api.requestTimeout * 1000 })
-  const { maxTokens, topP } = caption
-  const price = findPrice(apiModel, api.price)
   const spending = new Spending(folder)
-  const onSpent = (cost: number) => spending.add(cost)
-  const budget = new Budget({ price, most: api.maxCost, detail, maxTokens, spent: spending.total, onSpent })
-  const isOpenai = baseUrl === defaultBaseUrl
-  const dialect = new Dialect({ model: apiModel, detail, maxTokens, topP }, isOpenai, onWarning)
-  const gate = new Gate(concurrency, onWarning)
-  const asker = new Asker({ client, model: apiModel, baseUrl, hasKey: key !== undefined, gate, dialect, budget })
+  const server = { client: openServer({ baseUrl, key, timeoutMs: api.requestTimeout * 1000 }), baseUrl, key }
+  const means = batch ? byBatches(options, server, spending) : oneByOne(options, server, spending)
   const decoder = new Decoder(decoders, new Semaphore(maxPictureBytes))
   const places = concurrency + decoder.processes + 2
-  const underWay = new Semaphore(places)
+  const preparing = new Semaphore(places)
   const settings = apiIdentity(caption, api)
 
-  /** A row as a request, and its length in frames. */
-  const prepare = async (row: RowInput, signal: AbortSignal, recall: AbortSignal) => {
-    const { frames, release, length, partial, kind } = await decoder.sample(
-      row.path,
-      { ...caption, signal },
-      { recall }
-    )
+  /** A row as a request, and what is known of its file. */
+  const prepare = async (row: RowInput, signal: AbortSignal, recall: AbortSignal): Promise<Prepared> => {
+    const sampled = await decoder.sample(row.path, { ...caption, signal }, { recall })
+    const { frames, release, length, partial, kind } = sampled
     try {
       const pictures = await toJpegs(frames)
       const { text = caption.text, cells } = row
       const prompt = buildPrompt(caption, { images: pictures.length, kind, text, cells })
-      return { request: { pictures, prompt, ...sampling(caption, row.attempt) }, length, partial }
+      const request = { pictures, prompt, ...sampling(caption, row.attempt) }
+      return { request, numFrames: length, ...(partial && { partial }) }
     } finally {
       release()
     }
   }
 
-  const captionRow = async (row: RowInput, signal: AbortSignal, recall: AbortSignal): Promise<RowCaption> => {
-    let numFrames: number | null = null
+  const captionRow = async (row: RowInput, signal: AbortSignal, recall: AbortSignal = signal): Promise<RowCaption> => {
+    setMaxListeners(0, signal, recall)
+    let known: Omit<Prepared, 'request'> | undefined
+    const prepared = async () => (known = await preparing.run(recall, () => prepare(row, signal, recall)))
     try {
-      const { request, length, partial } = await prepare(row, signal, recall)
-      numFrames = length
-      const { answer, cost } = await asker.ask(request, { signal, recall })
-      return { ...toCaption(answer, length, cost), ...(partial && { partial }) }
+      return await means.captionRow(row, prepared, { signal, recall })
     } catch (thrown) {
       const error = asVcapError(thrown)
       if (!isRowError(error)) throw error
-      return { status: error.code, text: '', numFrames, error: error.message, usage: null }
+      return { status: error.code, text: '', numFrames: known?.numFrames ?? null, error: error.message, usage: null }
     }
   }
 
@@ -121,14 +103,13 @@ export function openApiCaptioner(options: ApiCaptionerOptions): RowCaptioner {
       usesText: takesText(caption),
       usesColumns: columnsOf(caption),
       warnings: told,
-      window: places * 2,
-      concurrency
+      window: batch ? Math.max(api.batchRows, batchWindow) : places * 2,
+      concurrency: batch ? Math.max(concurrency, leastBatchFaults) : concurrency
     },
-    captionRow: (row, signal, recall = signal) => {
-      setMaxListeners(0, signal, recall)
-      return underWay.run(recall, () => captionRow(row, signal, recall))
-    },
+    captionRow,
+    ...means.hooks,
     close: async () => {
+      means.close()
       decoder.close()
       spending.close()
     }
@@ -141,9 +122,11 @@ function sampling({ seed, temperature }: CaptionSettings, attempt = 0): Pick<Api
   return { seed: seed || undefined, temperature }
 }
 
-function summary(model: string, host: string, { detail, concurrency, price, maxCost }: ApiSettings): string {
+function summary(model: string, host: string, { detail, concurrency, price, maxCost, batch }: ApiSettings): string {
   const known = findPrice(model, price)
-  const cost = known ? `$${known.input} and $${known.output} a million tokens in and out` : 'price unknown'
+  const share = batch ? 'half of ' : ''
+  const cost = known ? `${share}$${known.input} and $${known.output} a million tokens in and out` : 'price unknown'
   const most = maxCost === undefined ? '' : `, at most $${maxCost} in all`
-  return `${model} at ${host}: detail ${detail}, up to ${concurrency} requests at once; ${cost}${most}`
+  const how = batch ? 'by batches, within a day' : `up to ${concurrency} requests at once`
+  return `${model} at ${host}: detail ${detail}, ${how}; ${cost}${most}`
 }

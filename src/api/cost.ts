@@ -3,6 +3,7 @@ import { abortedError, VcapError } from '../errors'
 import type { ApiAnswer } from './answer'
 import { priceOf, type Price } from './prices'
 import type { ApiRequest } from './request'
+import type { Spending } from './spending'
 
 /** Characters of a token, at least. */
 const charactersPerToken = 2
@@ -12,6 +13,11 @@ const otherTokens = 50
 /** The price asked for, else that of the model in the list; undefined where it is in none. */
 export function findPrice(model: string, given: [input: number, output: number] | undefined): Price | undefined {
   return given ? { input: given[0], output: given[1] } : priceOf(model)
+}
+
+/** What the same costs in a batch. */
+export function halved(price: Price | undefined): Price | undefined {
+  return price && { ...price, input: price.input / 2, output: price.output / 2 }
 }
 
 /** Dollars that so many tokens cost. */
@@ -36,14 +42,16 @@ export interface BudgetOptions {
   most: number | undefined
   detail: string
   maxTokens: number
-  /** Dollars that were spent before. */
-  spent: number
-  /** Told of each answer that was paid for, before anybody else. */
-  onSpent: (cost: number) => void
+  /** What was spent before, and where each further cost is recorded before anybody else is told. */
+  spending: Spending
+  /** Until an answer says what a prompt really has, one request goes alone. */
+  startsAlone: boolean
 }
 
 /** What was set aside for a request. */
 export interface Reserve {
+  /** Dollars. */
+  readonly estimate: number
   /** It was answered; the cost, where it can be told. */
   pay(usage: ApiAnswer['usage']): number | undefined
   /** It was not answered. Idempotent, and without effect once it was paid. */
@@ -53,7 +61,6 @@ export interface Reserve {
 /** What a run spends: nothing is begun that might exceed it. */
 export class Budget {
   readonly #options: BudgetOptions
-  #spent: number
   /** Dollars set aside for requests under way, and how many they are. */
   #reserved = 0
   #underWay = 0
@@ -63,11 +70,6 @@ export class Budget {
 
   constructor(options: BudgetOptions) {
     this.#options = options
-    this.#spent = options.spent
-  }
-
-  get spent(): number {
-    return this.#spent
   }
 
   /**
@@ -75,21 +77,26 @@ export class Budget {
    * `cost_limit` where it would be too much, and with `aborted`.
    */
   async take(request: ApiRequest, signal: AbortSignal): Promise<Reserve> {
-    const { price, most } = this.#options
-    if (!price || most === undefined) return this.#reserve(0)
     for (;;) {
       if (signal.aborted) throw abortedError(signal)
-      const estimate = this.estimate(request)
-      // Until an answer says what a prompt really has, one request goes alone.
-      const isAlone = this.#largestPrompt !== undefined || this.#underWay === 0
-      if (isAlone && this.#spent + this.#reserved + estimate <= most) return this.#reserve(estimate)
-      if (this.#underWay === 0) throw await this.#exhausted(estimate, most)
+      const reserve = this.tryTake(request)
+      if (reserve) return reserve
+      if (this.#underWay === 0) throw await this.#exhausted(this.#estimate(request))
       await this.#change(signal)
     }
   }
 
+  /** As `take`; undefined where it has to wait, or is too much. */
+  tryTake(request: ApiRequest): Reserve | undefined {
+    const { price, most, spending, startsAlone } = this.#options
+    if (!price || most === undefined) return this.hold(0)
+    const estimate = this.#estimate(request)
+    const mayStart = !startsAlone || this.#largestPrompt !== undefined || this.#underWay === 0
+    return mayStart && spending.total + this.#reserved + estimate <= most ? this.hold(estimate) : undefined
+  }
+
   /** Dollars that a request may cost: its prompt as large as the largest so far, and an answer of full length. */
-  estimate({ pictures, prompt }: ApiRequest): number {
+  #estimate({ pictures, prompt }: ApiRequest): number {
     const { price, detail, maxTokens } = this.#options
     if (!price) return 0
     const byRule = pictures.reduce((sum, { width, height }) => sum + pictureTokens(width, height, detail, price), 0)
@@ -97,7 +104,8 @@ export class Budget {
     return costOf(price, { promptTokens: this.#largestPrompt ?? guessed, tokens: maxTokens })
   }
 
-  #reserve(estimate: number): Reserve {
+  /** Sets so many dollars aside, whether they are there or not. */
+  hold(estimate: number): Reserve {
     this.#reserved += estimate
     this.#underWay++
     let isOpen = true
@@ -109,30 +117,37 @@ export class Budget {
       for (const wake of this.#waiting.splice(0)) wake()
     }
     const pay = (usage: ApiAnswer['usage']) => {
-      const cost = this.#pay(usage, estimate)
+      const { cost, paid } = this.charge(usage, estimate)
+      this.record(paid)
       release()
       return cost
     }
-    return { pay, release }
+    return { estimate, pay, release }
   }
 
-  #pay(usage: ApiAnswer['usage'], estimate: number): number | undefined {
-    const { price, onSpent } = this.#options
-    if (!price) return undefined
-    if (usage) this.#largestPrompt = Math.max(this.#largestPrompt ?? 0, usage.promptTokens)
-    // Where the server does not tell, it may have been as much as was feared.
-    const cost = usage ? costOf(price, usage) : estimate
-    this.#spent += cost
-    onSpent(cost)
-    return usage ? cost : undefined
+  /** What an answer cost, where it can be told, and what is to be recorded for it: where not, all that was feared. */
+  charge(usage: ApiAnswer['usage'], estimate: number): { cost: number | undefined; paid: number } {
+    const { price } = this.#options
+    if (!price) return { cost: undefined, paid: 0 }
+    if (!usage) return { cost: undefined, paid: estimate }
+    this.#largestPrompt = Math.max(this.#largestPrompt ?? 0, usage.promptTokens)
+    const cost = costOf(price, usage)
+    return { cost, paid: cost }
   }
 
-  async #exhausted(estimate: number, most: number): Promise<VcapError> {
+  /** Dollars that were spent; those with a mark once, however often they are recorded. */
+  record(paid: number, mark?: string): void {
+    if (paid > 0) this.#options.spending.add(paid, mark)
+  }
+
+  async #exhausted(estimate: number): Promise<VcapError> {
     await setImmediate() // what was answered last is recorded first
+    const { spending } = this.#options
+    const most = dollars(this.#options.most!)
     return new VcapError(
       'cost_limit',
-      `${dollars(this.#spent)} are spent and the next caption may cost ${dollars(estimate)}, which is more than the ` +
-        `${dollars(most)} that may be. What was captioned is kept: the same command with a higher --max-cost goes on`
+      `${dollars(spending.total)} are spent and the next caption may cost ${dollars(estimate)}: more than ${most}, ` +
+        'which it may be in all. What was captioned is kept: the same command with a higher --max-cost goes on'
     )
   }
 

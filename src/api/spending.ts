@@ -3,20 +3,23 @@ import path from 'node:path'
 import { VcapError } from '../errors'
 
 /**
- * What a run has spent, in dollars, over all its calls: a line for each answer that was paid for, in the journal's
- * folder, written before the answer is used. What was asked twice is counted twice, as the provider does.
+ * What a run has spent, in dollars, over all its calls: a line for each answer that was paid for, in a folder of the
+ * journal's, written before the answer is used. What was asked twice is counted twice, as the provider does.
  */
 export class Spending {
   readonly #file: string
   /** Undefined until there is something to write. */
   #descriptor: number | undefined
-  #total: number
+  #total = 0
+  /** Of amounts that are recorded once, however often they are told. */
+  readonly #marks = new Set<string>()
 
   /** `folder` need not be there. Throws `read_failed`. */
   constructor(folder: string) {
     this.#file = path.join(folder, 'spent.log')
     try {
-      this.#total = fs.existsSync(this.#file) ? sum(fs.readFileSync(this.#file, 'utf8')) : 0
+      const text = fs.existsSync(this.#file) ? fs.readFileSync(this.#file, 'utf8') : ''
+      for (const line of text.split('\n')) this.#count(...(line.split(' ') as [string, string?]))
     } catch (error) {
       const { message } = error as Error
       throw new VcapError('read_failed', `${this.#file} cannot be read: ${message}`, { cause: error })
@@ -28,20 +31,27 @@ export class Spending {
   }
 
   /** Throws `write_failed`. */
-  add(cost: number): void {
-    this.#total += cost
+  add(cost: number, mark?: string): void {
+    if (!this.#count(String(cost), mark)) return
     try {
-      fs.writeSync((this.#descriptor ??= this.#open()), `${cost}\n`)
+      fs.writeSync((this.#descriptor ??= this.#open()), `${cost}${mark === undefined ? '' : ` ${mark}`}\n`)
     } catch (error) {
-      throw new VcapError('write_failed', `${this.#file} cannot be written: ${(error as Error).message}`, {
-        cause: error
-      })
+      const { message } = error as Error
+      throw new VcapError('write_failed', `${this.#file} cannot be written: ${message}`, { cause: error })
     }
   }
 
   close(): void {
     if (this.#descriptor !== undefined) fs.closeSync(this.#descriptor)
     this.#descriptor = undefined
+  }
+
+  /** A line that a crash cut off counts as far as it is a number. Returns whether it was not counted before. */
+  #count(cost: string, mark?: string): boolean {
+    if (mark !== undefined && this.#marks.has(mark)) return false
+    if (mark !== undefined) this.#marks.add(mark)
+    this.#total += Number(cost) || 0
+    return true
   }
 
   #open(): number {
@@ -51,9 +61,4 @@ export class Spending {
     fs.writeSync(descriptor, '\n')
     return descriptor
   }
-}
-
-/** A line that a crash cut off counts as far as it is a number. */
-function sum(text: string): number {
-  return text.split('\n').reduce((total, line) => total + (Number(line) || 0), 0)
 }

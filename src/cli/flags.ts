@@ -44,6 +44,9 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['key', '--key <key>', 'the key itself, which others may see', 'usual'],
       ['detail', '--detail <level>', 'of frames: low, high or auto', 'usual'],
       ['concurrency', '--concurrency <n>', 'requests at once, at most', 'usual'],
+      ['batch', '--batch', 'by the Batch API: half the price, within a day', 'usual'],
+      ['batchRows', '--batch-rows <n>', 'rows of one batch, at most'],
+      ['batchPoll', '--batch-poll <s>', 'seconds between two looks at a batch, at most'],
       ['requestTimeout', '--request-timeout <s>', 'seconds that one request may take'],
       ['maxCost', '--max-cost <dollars>', 'begin nothing that might cost more in all', 'usual'],
       ['price', '--price <in,out>', 'dollars a million tokens in and out, for a model whose price is not known']

@@ -1,8 +1,17 @@
 import { SingleBar } from 'cli-progress'
 import { isCaptioned, type ReplicaState, type RowStatus } from '../caption'
-import type { RowEvent, RunEvent, StartedEvent } from '../run/events'
+import type { BatchesEvent, RowEvent, RunEvent, StartedEvent } from '../run/events'
 import { duration } from './duration'
-import { failureLine, leftOutLine, oneLine, resumedLine, shardLine, stoppingLine, summaryLines } from './run-lines'
+import {
+  batchLine,
+  failureLine,
+  leftOutLine,
+  oneLine,
+  resumedLine,
+  shardLine,
+  stoppingLine,
+  summaryLines
+} from './run-lines'
 
 /** Tells on stderr how a run goes. */
 export interface Progress {
@@ -86,6 +95,8 @@ abstract class TextProgress implements Progress {
   /** The command tells the error that ends it. */
   readonly endTold = false
   protected readonly counter = new Counter()
+  /** What was last told of each batch. */
+  readonly #batches = new Map<string, string>()
   readonly #failuresOf = new Map<RowStatus, number>()
 
   readonly show = (event: RunEvent): void => {
@@ -95,6 +106,7 @@ abstract class TextProgress implements Progress {
     if (event.type === 'resumed') this.line(resumedLine(event.rows))
     if (event.type === 'started') this.line(event.captioner.summary)
     if (event.type === 'row' && !isCaptioned(event)) this.#tellFailure(event)
+    if (event.type === 'batches') this.#tellBatches(event)
     if (event.type === 'stopping') this.line(stoppingLine(event.grace))
     this.move(event)
     if (event.type !== 'finished') return
@@ -106,6 +118,15 @@ abstract class TextProgress implements Progress {
   /** Writes a line above what moves. */
   protected abstract line(text: string): void
   protected abstract move(event: RunEvent): void
+
+  /** Each batch when something has become of it. */
+  #tellBatches({ batches }: BatchesEvent): void {
+    for (const batch of batches) {
+      const line = batchLine(batch)
+      if (this.#batches.get(batch.batch) !== line) this.line(oneLine(line))
+      this.#batches.set(batch.batch, line)
+    }
+  }
 
   #tellFailure(event: RowEvent): void {
     const told = this.#failuresOf.get(event.status) ?? 0

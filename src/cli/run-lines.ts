@@ -1,5 +1,5 @@
 import { dollars } from '../api/cost'
-import type { RowStatus } from '../caption'
+import type { BatchState, RowStatus } from '../caption'
 import type { RowEvent, RunSummary, ShardEvent } from '../run/events'
 import { duration } from './duration'
 
@@ -22,6 +22,11 @@ export function shardLine({ index, count, from, rows, tableRows, output }: Shard
 
 export function stoppingLine(grace: number): string {
   return `Stopping: no row is begun any more, those under way may take ${duration(grace)}; once more ends it at once`
+}
+
+export function batchLine({ part, batch, state, rows, done, failed }: BatchState): string {
+  const failures = failed > 0 ? `, ${failed} failed` : ''
+  return `batch ${part} (${batch}): ${state}, ${done} of ${rows} rows${failures}`
 }
 
 export function failureLine({ path, status, error }: RowEvent): string {

@@ -134,7 +134,13 @@ export async function captionRows(
     }
   }
   try {
-    if (!isOver()) await forEachAtOnce(pendingRows(source, journal, retry, isOver), window, caption)
+    const rows = pendingRows(source, journal, retry, isOver)
+    if (!isOver())
+      await forEachAtOnce(
+        telling(rows, () => captioner.handedIn?.()),
+        window,
+        caption
+      )
   } catch (error) {
     fail(error)
   } finally {
@@ -151,6 +157,12 @@ export async function captionRows(
   if (signal?.aborted) throw abortedError(signal)
   if (lost.aborted) throw lost.reason
   if (fault) throw asVcapError((fault as { error: unknown }).error)
+}
+
+/** The same rows; `told` is called when there is none any more. */
+async function* telling<T>(rows: AsyncIterable<T>, told: () => void): AsyncGenerator<T> {
+  yield* rows
+  told()
 }
 
 /** Whether a row came back because the run is over: its captioner rejects with `aborted`, or the signal's reason. */

@@ -1,4 +1,4 @@
-import type { CaptionerInfo, ReplicaState, RowCaption, RowStatus } from '../caption'
+import type { BatchState, CaptionerInfo, ReplicaState, RowCaption, RowStatus } from '../caption'
 import type { ErrorCode } from '../errors'
 
 /*
@@ -142,6 +142,13 @@ export interface ReplicasEvent {
   replicas: ReplicaState[]
 }
 
+/** How the batches at a server stand, where rows are captioned by such: each time that one was looked at. */
+export interface BatchesEvent {
+  type: 'batches'
+  /** Those under way. */
+  batches: BatchState[]
+}
+
 /** One row is done and its record is on the disk; in the order in which rows finish. */
 export interface RowEvent extends RowCaption {
   type: 'row'
@@ -182,6 +189,7 @@ export type RunEvent =
   | StartedEvent
   | TotalEvent
   | ReplicasEvent
+  | BatchesEvent
   | RowEvent
   | StoppingEvent
   | StoppedEvent

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
+import type { BatchState, CaptionerInfo, ReplicaState, RowCaptioner } from '../caption'
 import { requireRowCaptioner } from '../caption-check'
 import { abortedError, asVcapError, VcapError } from '../errors'
 import {
@@ -260,7 +260,8 @@ class Run {
     try {
       const onProgress = (fraction: number) => emit({ type: 'loading', fraction })
       const onReplicas = (replicas: ReplicaState[]) => emit({ type: 'replicas', replicas })
-      const told = { onReplicas, onWarning: (message: string) => this.#warnOf(message) }
+      const onBatches = (batches: BatchState[]) => emit({ type: 'batches', batches })
+      const told = { onReplicas, onBatches, onWarning: (message: string) => this.#warnOf(message) }
       const captioner = options.captioner ?? (opened = await this.#open(onProgress, told))
       emit({ type: 'started', input: this.input, output: this.sink.path, captioner: captioner.info })
       for (const message of captioner.info.warnings) this.#warnOf(message)
@@ -271,6 +272,7 @@ class Run {
       const pace = await Pace.begin(captioner)
       const { signal } = settings
       await captionRows(source, journal, captioner, tally, { retry: this.#retry, signal, lost, grace, emit, pace })
+      await captioner.recorded?.()
       return await pace.end()
     } finally {
       await opened?.close()

@@ -368,6 +368,30 @@ const apis = inGroup('An API', [
     'no money left'
   ],
   [
+    'SIGKILL again and again',
+    'no row is asked for again after its record',
+    'api/cost.test.mjs',
+    'SIGKILL again and again'
+  ],
+  [
+    'the run costs as much as it may',
+    '75, `cost_limit`, before it is exceeded; earlier calls count',
+    'api/cost.test.mjs',
+    '--max-cost stops before it is exceeded'
+  ],
+  [
+    'killed before or after any call for a batch',
+    'the same command goes on; nothing is asked twice',
+    'api/batch.test.mjs',
+    'the same command goes on, and nothing is asked twice'
+  ],
+  [
+    'a batch that expires, fails for want of room, is refused, is cancelled',
+    'asked in another one; made again; 2; 75',
+    'api/batch.test.mjs',
+    'a batch for which there is no room is made again'
+  ],
+  [
     'a server that says the key back',
     'it is cleared from messages and captions',
     'api/key.test.mjs',
