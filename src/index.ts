@@ -18,6 +18,7 @@ export type {
 } from './caption'
 export type { Captioner } from './captioner'
 export { VcapError, type ErrorCode, type RowErrorCode } from './errors'
+export { exportCaptions, type ExportOptions, type ExportSummary } from './export/export'
 export { extractFrames } from './frames/extract'
 export type { Frame } from './frames/sample'
 export { captionVideo, loadCaptioner } from './load'

@@ -320,6 +320,20 @@ const bench = z.strictObject({
   /** Captions made; the files take turns where they are fewer. Each file once when left out, up to 100. */
   clips: positive.max(1_000_000).optional().describe('integer between 1 and 1000000')
 })
+/** What a trainer reads, made of an output. */
+const exporting = z.strictObject({
+  /** The trainer. */
+  for: z.enum(['musubi', 'ltx', 'finetrainers', 'hf-folder']).describe('one of musubi, ltx, finetrainers, hf-folder'),
+  /** The dataset: a folder, or a file of a name that the trainer reads; the output's folder when left out. */
+  out: name.optional().describe('folder or file'),
+  /** Export videos or images alone. */
+  kind: z.enum(['video', 'image']).optional().describe('one of video, image'),
+  /** Where relative paths start; as in the run, or the output's folder, when left out. */
+  root,
+  /** Export what an unfinished run has captioned so far, as it was answered. */
+  partial: z.boolean().default(false).describe('boolean'),
+  signal: frameFields.signal
+})
 /** The demo's own options: where its files go, and which clips it draws. */
 const demo = z.strictObject({
   out: name.default('demo-out').describe('folder'),
@@ -337,6 +351,7 @@ export type ReplicaOptions = z.input<typeof replicas>
 export type PlanOptions = z.input<typeof plan>
 export type RunOptions = z.input<typeof run>
 export type BenchOptions = z.input<typeof bench>
+export type ExportOptions = z.input<typeof exporting>
 export type ApiOptions = z.input<typeof api>
 
 /** With the number of frames that is sampled where nobody says how many. */
@@ -366,6 +381,7 @@ export const parsePlanOptions = parser(plan)
 export const parseRunOptions = parser(run, sampling)
 export const parseBenchOptions = parser(bench, sampling)
 export const parseApiOptions = parser(api)
+export const parseExportOptions = parser(exporting)
 
 /** The options among `options` that a single caption takes. */
 export function pickCaptionOptions(options: LoadOptions): CaptionOptions {
@@ -394,7 +410,7 @@ function without<T extends object>(fields: T, names: string[]): Partial<T> {
 }
 
 /** The commands' schemas: a command has a flag for each option that it can be given as text. */
-const commands = { run, gpt4, bench, plan, demo }
+const commands = { run, gpt4, bench, plan, demo, export: exporting }
 
 export type CommandName = keyof typeof commands
 
@@ -442,7 +458,8 @@ function parser<T extends z.ZodObject>(
     try {
       const result = schema.safeParse(options)
       if (result.success) return complete(result.data)
-      why = explain(schema, options, result.error.issues[0]!)
+      const { issues } = result.error
+      why = explain(schema, options, issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!)
     } catch (cause) {
       // A getter or a proxy of theirs throws.
       throw new VcapError('usage', `Expected options that can be read but received ${describe(options)}`, { cause })

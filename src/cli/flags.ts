@@ -104,6 +104,9 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['sidecarExists', '--sidecar-exists <what>', 'where that file is there: skip, overwrite, append or prepend'],
       ['sidecarExt', '--sidecar-ext <ending>', 'its ending instead of .txt, such as .caption'],
       ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
+      ['for', '--for <trainer>', 'musubi, ltx, finetrainers or hf-folder', 'usual'],
+      ['kind', '--kind <kind>', 'video or image alone', 'usual'],
+      ['partial', '--partial', 'what an unfinished run has so far', 'usual'],
       ['out', '--out <dir>', 'where videos and captions go', 'usual'],
       ['clips', '--clips <n>', 'captions to make (default: each file once, up to 100)', 'usual']
     ]

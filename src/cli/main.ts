@@ -6,6 +6,7 @@ import { outliveStandardStreams } from '../standard-streams'
 import { benchCommand } from './bench'
 import { demoCommand } from './demo'
 import { doctorCommand } from './doctor'
+import { exportCommand } from './export'
 import { gpt4Command } from './gpt4'
 import { exitCodeOf, Interrupted } from './interrupt'
 import { planCommand } from './plan'
@@ -30,6 +31,7 @@ const commands = [
   gpt4Command(),
   statusCommand(),
   promptsCommand(),
+  exportCommand(),
   demoCommand(),
   planCommand(),
   benchCommand(),

@@ -27,7 +27,7 @@ export interface PromptNeeds {
  * Opens a table whose column `path` names the files to caption, and checks all of it. Throws what `openTable` throws.
  */
 export async function openRows(input: string, { root, format, signal, needs = {} }: RowsOptions): Promise<RowSource> {
-  const start = path.resolve(root ?? folderOf(input))
+  const start = startOf(input, root)
   const isFile = (name: string) => fs.existsSync(path.resolve(start, name))
   const table = await openTable(input, { format, signal, column: 'path', isFile })
   const { columns, types, total, warnings } = table
@@ -96,6 +96,11 @@ export function requireRoot(root: string | undefined): void {
     // not there, or in a folder that this user may not search
   }
   throw new VcapError('usage', `Expected a folder for root but received ${root}`)
+}
+
+/** The folder where a table's relative paths start. */
+export function startOf(input: string, root?: string): string {
+  return path.resolve(root ?? folderOf(input))
 }
 
 /** What the system names a file or a stream has no folder of the user's. */

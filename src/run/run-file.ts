@@ -27,6 +27,8 @@ export interface RunFile {
   started: string
   input: string
   output: string
+  /** The folder where relative paths of its table start. */
+  root?: string | undefined
   /** Rows of the table, or of the shard of it. */
   rows: number
   /** The whole table, where this is a run of one shard: its absolute path, where its relative paths start. */
@@ -81,6 +83,7 @@ const runFileSchema: z.ZodType<RunFile> = z.object({
   started: z.string(),
   input: z.string(),
   output: z.string(),
+  root: z.string().optional(),
   rows: countSchema,
   table: z
     .object({ rows: countSchema, digest: z.string(), file: z.string().nullable(), root: z.string().nullable() })

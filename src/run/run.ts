@@ -21,7 +21,7 @@ import { choosePrompt } from '../prompts/prompt-file'
 import type { TextEdits } from '../checks/flags'
 import { formatByEnding, type FormatName } from '../table-format'
 import { chooseLayout, type Layout } from '../rows/layout'
-import { openRows, requireRoot } from '../rows/open'
+import { openRows, requireRoot, startOf } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
 import type { RowSink, RowSource } from '../rows/rows'
 import { takeShard } from '../rows/shard'
@@ -311,6 +311,7 @@ class Run {
       started: this.#startedAt,
       input,
       output: sink.path,
+      root: startOf(input, this.settings.root),
       rows: source.total,
       table: this.table,
       begun: this.#begun,

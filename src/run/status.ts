@@ -74,7 +74,7 @@ export async function readStatus(output: string): Promise<RunStatus> {
 }
 
 /** Throws `usage` where there is none. */
-function findRun(output: string): { folder: string; run: RunFile } {
+export function findRun(output: string): { folder: string; run: RunFile } {
   const folders = journalFolders(realName(path.resolve(output)))
   for (const folder of folders) {
     const run = readRunFile(folder)

@@ -26,6 +26,7 @@ const layers = [
   ['replicas/'],
   ['open-captioner'],
   ['run/'],
+  ['export/'],
   ['demo/'],
   ['bench'],
   ['index'],

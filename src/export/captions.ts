@@ -1,0 +1,118 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { isCaptioned, type RowStatus } from '../caption'
+import { VcapError } from '../errors'
+import type { MediaKind } from '../prompts/presets'
+import { requireColumn, type Cell } from '../rows/rows'
+import { openTable } from '../rows/table'
+import { scanJournal } from '../run/journal-file'
+import { captionOf, readHead } from '../run/record'
+import type { RunFile } from '../run/run-file'
+import { findRun, type JournalledRow } from '../run/status'
+
+/** One row of an output. */
+export interface ExportRow {
+  /** Absolute. */
+  path: string
+  kind: MediaKind
+  /** Empty where there is no caption. */
+  text: string
+}
+
+/** An output's rows, and where their relative paths start. */
+export interface CaptionSource {
+  rows(): AsyncGenerator<ExportRow>
+  close(): void
+}
+
+export interface CaptionSourceOptions {
+  /** Where relative paths start; as in the run, or the output's folder, when left out. */
+  root?: string | undefined
+  /** What an unfinished run has captioned so far is enough. */
+  partial: boolean
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Opens a run's output, a table with the columns `path` and `text`. Throws what `openTable` throws, and `usage` where
+ * its run is not finished.
+ */
+export async function openCaptions(output: string, options: CaptionSourceOptions): Promise<CaptionSource> {
+  const found = runOf(output)
+  const start = path.resolve(options.root ?? found?.run.root ?? path.dirname(output))
+  if (found && !found.run.finished) {
+    if (options.partial) return fromJournal(found.folder, start)
+    throw new VcapError(
+      'usage',
+      `The run of ${output} is not finished. The same command goes on with it; --partial takes what it has so far`
+    )
+  }
+  const table = await openTable(output, { signal: options.signal, column: 'path' })
+  try {
+    const text = requireColumn(table.label, table.columns, 'text', 'table_invalid')
+    const at = { path: table.columns.indexOf('path'), text, status: table.columns.indexOf('status') }
+    const length = table.columns.indexOf('num_frames')
+    return {
+      rows: async function* () {
+        for await (const cells of table.records()) {
+          const name = show(cells[at.path])
+          const status = at.status < 0 ? 'ok' : show(cells[at.status])
+          yield toRow(start, name, status, show(cells[at.text]), Number(show(cells[length]) || Number.NaN))
+        }
+      },
+      close: () => table.close()
+    }
+  } catch (error) {
+    table.close()
+    throw error
+  }
+}
+
+function runOf(output: string): { folder: string; run: RunFile } | undefined {
+  try {
+    return findRun(output)
+  } catch (error) {
+    // A table that was merged or edited by hand has no run.
+    if (error instanceof VcapError && error.code === 'usage' && fs.existsSync(output)) return undefined
+    throw error
+  }
+}
+
+/** What a run has captioned so far, each row once, in the order in which they were first done. */
+function fromJournal(folder: string, start: string): CaptionSource {
+  return {
+    rows: async function* () {
+      const last = new Map<string, string | undefined>()
+      await scanJournal(path.join(folder, 'rows.log'), (record) => {
+        const head = readHead(record)
+        if (head) last.set(record.toString('latin1', 0, record.indexOf(' ')), head.label && captionOf(record))
+      })
+      for (const json of last.values()) {
+        if (json === undefined) continue
+        const { path: name, status, text, numFrames } = JSON.parse(json) as JournalledRow
+        yield toRow(start, name, status, text, numFrames ?? Number.NaN)
+      }
+    },
+    close: () => undefined
+  }
+}
+
+function toRow(start: string, name: string, status: string, text: string, length: number): ExportRow {
+  const isDone = status === '' || isCaptioned({ status: status as RowStatus })
+  const caption = isDone && !/^\s*(nan|none|null)?\s*$/i.test(text) ? text : ''
+  return { path: name === '' ? '' : path.resolve(start, name), kind: kindOf(name, length), text: caption }
+}
+
+const images = /\.(jpe?g|png|ppm|pgm|bmp|tiff?|webp|avif|hei[cf]|jxl)$/i
+const maybeAnimated = /\.(gif|webp|avif)$/i
+
+/** By its name; what may be moving, and what has no ending that is known, by its length in frames. */
+function kindOf(name: string, length: number): MediaKind {
+  if (length > 1 && maybeAnimated.test(name)) return 'video'
+  if (images.test(name)) return 'image'
+  return length === 1 && (maybeAnimated.test(name) || !/\.\w{2,4}$/.test(name)) ? 'image' : 'video'
+}
+
+function show(cell: Cell | undefined): string {
+  return cell === null || cell === undefined ? '' : String(cell)
+}
