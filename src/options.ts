@@ -220,6 +220,11 @@ const run = z.strictObject({
   inputFormat,
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
+  /**
+   * The folder of the journal, which is made where it is not there; beside the output when left out. By it a run whose
+   * output is a stream goes on.
+   */
+  journal: name.optional().describe('folder'),
   /** Begin anew, also where an earlier run of this output can be continued. */
   restart: z.boolean().default(false).describe('boolean'),
   /** Try rows again that failed in an earlier run: `all`, or the statuses to try. What fails again stays as it was. */

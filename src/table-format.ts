@@ -60,3 +60,7 @@ export function chooseFormat(
   }
   return chosen
 }
+
+export function nameOfFormat({ format, compression }: FileFormat): FormatName {
+  return (compression ? `${format}.${compression}` : format) as FormatName
+}

@@ -115,6 +115,7 @@ const groups: [heading: string, flags: Flag[]][] = [
     'Going on and giving up',
     [
       ['restart', '--restart', 'begin anew instead of going on', 'usual'],
+      ['journal', '--journal <dir>', "the journal's folder (default: beside the output; none for a stream)"],
       ['retryFailed', '--retry-failed [list]', 'failed rows again: all, or such as unreadable,missing', 'usual'],
       ['maxFailures', '--max-failures <n|p%>', 'stop when more rows fail than this; 0: at the first'],
       ['grace', '--grace <s>', 'seconds that captions under way may take when the run is stopped']

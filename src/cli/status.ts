@@ -11,7 +11,7 @@ const watchSeconds = 2
 export function statusCommand(): Command {
   const command = new Command('status')
     .description('how a run stands: running, stopped or finished')
-    .argument('<output.csv>', "the run's output")
+    .argument('<output.csv>', "the run's output, or the folder of its --journal")
     .option('--json', 'print JSON')
     .option('--watch', 'look again every two seconds until nobody writes')
   addHelp(command, { examples: ['status captions.csv', 'status captions.csv --watch'] })

@@ -116,12 +116,37 @@ export class OutputFile {
     const { kind, path: file } = this.#place
     if (kind === 'replace') {
       fs.fsyncSync(this.#descriptor)
-      fs.renameSync(temporary, file)
+      this.#rename(temporary, file)
     } else {
       fill(file, this.#descriptor)
       fs.rmSync(temporary, { force: true })
     }
     syncFolder(path.dirname(file))
+  }
+
+  /** What was made on another file system, as where a journal was given a folder, is brought over first. */
+  #rename(temporary: string, file: string): void {
+    try {
+      fs.renameSync(temporary, file)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
+      const near = `${file}.${temporaryName}`
+      try {
+        fs.copyFileSync(temporary, near)
+        const descriptor = fs.openSync(near, 'r+')
+        try {
+          if (this.#place.kind === 'replace' && this.#place.stat) copyOwner(descriptor, this.#place.stat)
+          fs.fsyncSync(descriptor)
+        } finally {
+          fs.closeSync(descriptor)
+        }
+        fs.renameSync(near, file)
+      } catch (cause) {
+        fs.rmSync(near, { force: true })
+        throw cause
+      }
+      fs.rmSync(temporary, { force: true })
+    }
   }
 
   #failure(cause: Error): VcapError {

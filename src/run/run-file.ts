@@ -41,6 +41,8 @@ export interface RunFile {
     at: string
     summary: RunSummary
     columns: string[]
+    /** Of the output, by its name; a CSV when left out. */
+    format?: string | undefined
     edits: TextEdits
     /** How the sidecars were written, all of them; not there where none were. */
     sidecar?: { exists: string; ext: string } | undefined
@@ -96,6 +98,7 @@ const runFileSchema: z.ZodType<RunFile> = z.object({
       at: z.string(),
       summary: summarySchema,
       columns: z.array(z.string()),
+      format: z.string().optional(),
       edits: z.object({
         clean: z.boolean(),
         trimSentence: z.boolean(),

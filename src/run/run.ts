@@ -19,7 +19,7 @@ import {
 import { packageVersion } from '../package'
 import { choosePrompt } from '../prompts/prompt-file'
 import type { TextEdits } from '../checks/flags'
-import { formatByEnding, type FormatName } from '../table-format'
+import { chooseFormat, formatByEnding, nameOfFormat, type FormatName } from '../table-format'
 import { chooseLayout, type Layout } from '../rows/layout'
 import { openRows, requireRoot, startOf } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
@@ -99,15 +99,19 @@ async function openAndFinish(
     if (isSameFile(input === '-' ? '/dev/stdin' : input, output)) {
       throw new VcapError('usage', `Output ${output} is the input: name another file`)
     }
-    sink = openSink(output, layout.columns, { format, otherwise: source.format, types: layout.types })
+    const written = nameOfFormat(chooseFormat(output, format, source.format))
+    sink = openSink(output, layout.columns, { format: written, types: layout.types })
     const onLost = ({ message }: Error) =>
       lost.abort(new VcapError('run_locked', `Another process took over this output: ${message}`))
     const { restart } = settings
     // Which shard a run takes is part of what it is: another one has another output.
     const shard = table && { shard: formatShard(choice.shard!) }
     const ran = { ...identity, settings: { ...identity.settings, ...shard } }
-    journal = await Journal.open(makeJournalPlace(sink), { ...ran, rows: source.total, restart, onLost })
-    return await new Run(input, source, layout, sink, journal, options, settings, table).finish(lost.signal)
+    const place = makeJournalPlace(sink, settings.journal)
+    journal = await Journal.open(place, { ...ran, rows: source.total, restart, onLost })
+    return await new Run(input, source, layout, sink, journal, options, { ...settings, format: written }, table).finish(
+      lost.signal
+    )
   } catch (error) {
     throw lost.signal.aborted ? lost.signal.reason : error
   } finally {
@@ -289,13 +293,14 @@ class Run {
   #finishedBefore(): RunSummary | undefined {
     const finished = this.journal.earlier?.finished
     if (!finished) return undefined
-    const { input, output, columns, edits, sidecar, summary } = finished
+    const { input, output, columns, format, edits, sidecar, summary } = finished
     const { prefix, suffix } = this.#edits
     const { sidecar: isWanted, sidecarExists, sidecarExt } = this.settings
     const same =
       isSameState(input, fileState(this.input)) &&
       isSameState(output, fileState(this.sink.path)) &&
       columns.join('\n') === this.layout.columns.join('\n') &&
+      (format ?? 'csv') === this.settings.format &&
       edits.clean === this.#edits.clean &&
       edits.trimSentence === this.#edits.trimSentence &&
       edits.prefix === prefix &&
@@ -324,6 +329,7 @@ class Run {
         at: new Date().toISOString(),
         summary,
         columns,
+        format: this.settings.format,
         edits: this.#edits,
         ...(summary.sidecars?.failed === 0 && { sidecar: { exists: sidecarExists, ext: sidecarExt } }),
         input: fileState(input),
@@ -336,6 +342,12 @@ class Run {
   /** What becomes of the table that its owner may not expect, before anything slow begins. */
   #warn(): void {
     for (const message of this.source.warnings) this.#warnOf(message)
+    if (!this.sink.isFile && this.settings.journal === undefined) {
+      const lost = 'what is captioned is lost if this run is stopped'
+      this.#warnOf(
+        `Output ${this.sink.path} is a stream: ${lost}; --journal DIR keeps it for the same command to go on`
+      )
+    }
     const { damaged, torn } = this.journal.scan
     if (damaged > 0) {
       const which = damaged === 1 ? '1 record of the journal is' : `${damaged} records of the journal are`

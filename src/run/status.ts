@@ -43,7 +43,10 @@ export interface RunStatus {
 /** A row as its record has it: its path as in the table, and what became of it. */
 export type JournalledRow = { path: string } & RowCaption
 
-/** How a run stands, whether somebody writes it now or not. Throws `usage` where there is none, `read_failed`. */
+/**
+ * How a run stands, by its output or its journal's folder, whether somebody writes it now or not. Throws `usage` where
+ * there is none, `read_failed`.
+ */
 export async function readStatus(output: string): Promise<RunStatus> {
   const { folder, run } = findRun(output)
   const counter = new RecordCounter(run.rows)
@@ -75,7 +78,9 @@ export async function readStatus(output: string): Promise<RunStatus> {
 
 /** Throws `usage` where there is none. */
 export function findRun(output: string): { folder: string; run: RunFile } {
-  const folders = journalFolders(realName(path.resolve(output)))
+  const beside = journalFolders(realName(path.resolve(output)))
+  const isFolder = fs.statSync(output, { throwIfNoEntry: false })?.isDirectory()
+  const folders = isFolder ? [output, ...beside] : beside
   for (const folder of folders) {
     const run = readRunFile(folder)
     if (run) return { folder, run }
