@@ -10,6 +10,7 @@ import { loadCaptioner } from './load'
 import type { NativeModelInfo } from './native/addon'
 import { parseBenchOptions, pickLoadOptions, type BenchOptions } from './options'
 import { mapInOrder } from './ordered'
+import { isListed } from './rows/listing'
 import { isTable, openRows, requireRoot, type RowsOptions } from './rows/open'
 import type { FormatName } from './table-format'
 
@@ -37,7 +38,7 @@ const defaultClips = 100
 const demoClips = 24
 
 /**
- * Captions videos and images, or those of one table, and tells how fast that was. Without files it renders
+ * Captions videos and images, or those of one table or folder, and tells how fast that was. Without files it renders
  * clips of the demo's world. Throws what `run` throws, and `usage` where no file could be captioned.
  */
 export async function bench(files: string[] = [], options: BenchOptions = {}): Promise<BenchResult> {
@@ -63,23 +64,24 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
   }
 }
 
-/** The first `most` of the files, or of the rows of the one table. */
+/** The first `most` of the files, or of the rows of the one table or folder. */
 async function listClips(
   files: string[],
   most: number,
   { root, signal, inputFormat }: RowsOptions & { inputFormat?: FormatName | undefined }
 ): Promise<RowInput[]> {
-  const [table] = files
-  if (files.length > 1 || !isTable(table!)) return files.slice(0, most).map((file) => ({ path: path.resolve(file) }))
+  const [input] = files
+  const isRows = files.length === 1 && (isTable(input!) || isListed(input!))
+  if (!isRows) return files.slice(0, most).map((file) => ({ path: path.resolve(file) }))
   requireRoot(root)
-  const source = await openRows(table!, { root, signal, format: inputFormat })
+  const source = await openRows(input!, { root, signal, format: inputFormat })
   try {
     const clips: RowInput[] = []
     for await (const { input } of source.rows()) {
       clips.push(input)
       if (clips.length === most) break
     }
-    if (clips.length === 0) throw new VcapError('usage', `${table} has no rows`)
+    if (clips.length === 0) throw new VcapError('usage', `${input} has no rows`)
     return clips
   } finally {
     source.close()

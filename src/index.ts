@@ -21,6 +21,9 @@ export { VcapError, type ErrorCode, type RowErrorCode } from './errors'
 export { exportCaptions, type ExportOptions, type ExportSummary } from './export/export'
 export { extractFrames } from './frames/extract'
 export type { Frame } from './frames/sample'
+export { listMedia, type MediaListing } from './rows/listing'
+export { samples, type SamplesEvent, type SamplesOptions, type SamplesSummary } from './samples/samples'
+export type { DropReason } from './samples/filters'
 export { captionVideo, loadCaptioner } from './load'
 export type { MemoryBudget } from './devices/memory'
 export { models, type ListedModel } from './models'
@@ -37,6 +40,7 @@ export type {
   EmbedOptions,
   FrameOptions,
   ImageCaptionOptions,
+  ListOptions,
   LoadOptions,
   PlanOptions,
   ReplicaOptions

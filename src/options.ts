@@ -339,12 +339,49 @@ const exporting = z.strictObject({
   partial: z.boolean().default(false).describe('boolean'),
   signal: frameFields.signal
 })
+/** Which files of a folder are listed. */
+const listFields = {
+  /** Videos alone, images alone, or both (`all`, the default), by their endings. */
+  type: z.enum(['video', 'image', 'all']).default('all').describe('one of video, image, all'),
+  signal: frameFields.signal
+}
+const list = z.strictObject(listFields)
+const samples = z.strictObject({
+  ...listFields,
+  /** Write paths relative to the output's folder, as `run` reads them; absolute ones when left out. */
+  relative: z.boolean().default(false).describe('boolean'),
+  /** Add a column `id`, the file's name without its ending. */
+  id: z.boolean().default(false).describe('boolean'),
+  /** Add what each file is: `num_frames`, `height`, `width`, `aspect_ratio`, `fps`, `resolution`, `duration`. */
+  probe: z.boolean().default(false).describe('boolean'),
+  /** Leave out files with fewer frames; a still image has one. */
+  minFrames: positive.max(1_000_000_000).optional().describe('integer between 1 and 1000000000'),
+  /** Leave out files of which a side has fewer pixels. */
+  minSide: positive.max(1_000_000).optional().describe('integer between 1 and 1000000'),
+  /** Leave out videos that last longer, in seconds. */
+  maxSeconds: z.number().positive().optional().describe('number of seconds above 0'),
+  /** How the table is written, `csv`, `tsv`, `jsonl`, `parquet`, …; by its name's ending when left out, else as CSV. */
+  format: z.enum(formatNames).optional().describe(formatNote),
+  /** Files read at once; 0, the default: by the number of cores, or the CPU quota. */
+  decoders: loadFields.decoders,
+  decodeTimeout: frameFields.decodeTimeout,
+  decodeMemory: frameFields.decodeMemory,
+  ffmpeg: frameFields.ffmpeg,
+  /** Take what is there of a file that has less than its container promises; it counts as unreadable when left out. */
+  allowPartial: frameFields.allowPartial,
+  onEvent: z
+    .custom<(event: never) => void>((value) => typeof value === 'function')
+    .optional()
+    .describe('function')
+})
 /** The demo's own options: where its files go, and which clips it draws. */
 const demo = z.strictObject({
   out: name.default('demo-out').describe('folder'),
   seed: answerFields.seed.default(1).describe('integer between 0 and 4294967295')
 })
 
+export type ListOptions = z.input<typeof list>
+export type SamplesFields = z.input<typeof samples>
 export type FrameOptions = z.input<typeof frames>
 export type EmbedOptions = z.input<typeof embed>
 export type ImageCaptionOptions = z.input<typeof imageCaption>
@@ -362,6 +399,7 @@ export type ApiOptions = z.input<typeof api>
 /** With the number of frames that is sampled where nobody says how many. */
 type Sampling<T> = Omit<T, 'numFrames'> & { numFrames: number }
 
+export type SamplesSettings = z.output<typeof samples>
 export type FrameSettings = Sampling<z.output<typeof frames>>
 export type ImageCaptionSettings = z.output<typeof imageCaption>
 export type CaptionSettings = Sampling<z.output<typeof caption>>
@@ -376,6 +414,8 @@ function sampling<T extends PromptSettings & { numFrames?: number | undefined }>
   return { ...settings, numFrames: settings.numFrames ?? framesOf(settings) ?? defaultFrames }
 }
 
+export const parseListOptions = parser(list)
+export const parseSamplesOptions = parser(samples)
 export const parseFrameOptions = parser(frames, sampling)
 export const parseEmbedOptions = parser(embed)
 export const parseImageCaptionOptions = parser(imageCaption)
@@ -415,7 +455,7 @@ function without<T extends object>(fields: T, names: string[]): Partial<T> {
 }
 
 /** The commands' schemas: a command has a flag for each option that it can be given as text. */
-const commands = { run, gpt4, bench, plan, demo, export: exporting }
+const commands = { run, gpt4, bench, plan, demo, samples, export: exporting }
 
 export type CommandName = keyof typeof commands
 

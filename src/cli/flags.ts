@@ -112,6 +112,18 @@ const groups: [heading: string, flags: Flag[]][] = [
     ]
   ],
   [
+    'Files of a folder',
+    [
+      ['type', '--type <kind>', 'video, image or all of them', 'usual'],
+      ['relative', '--relative', "paths relative to the output's folder", 'usual'],
+      ['id', '--id', "a column id: the file's name without its ending", 'usual'],
+      ['probe', '--probe', 'columns of what each file is: frames, size, fps, …', 'usual'],
+      ['minFrames', '--min-frames <n>', 'leave out files with fewer frames', 'usual'],
+      ['minSide', '--min-side <pixels>', 'leave out files with a shorter side', 'usual'],
+      ['maxSeconds', '--max-seconds <s>', 'leave out videos that last longer', 'usual']
+    ]
+  ],
+  [
     'Going on and giving up',
     [
       ['restart', '--restart', 'begin anew instead of going on', 'usual'],

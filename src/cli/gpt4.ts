@@ -10,8 +10,8 @@ const keyWarning =
 
 export function gpt4Command(): Command {
   const command = new Command('gpt4')
-    .description("caption the videos and images of a CSV by a server with OpenAI's API")
-    .argument('<input>', 'the table; - is standard input')
+    .description("caption a table's or a folder's videos and images by OpenAI's API")
+    .argument('<input>', 'a CSV with a column path, a folder, a video or image; - is stdin')
     .argument('<output>', 'appears when all is done; - is standard output')
     .option('--json', 'events as JSON lines on stderr instead of a bar')
   addFlags(command, 'gpt4', { seed: 'of the sampling; 0: none is asked for' })

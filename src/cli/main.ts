@@ -12,6 +12,7 @@ import { exitCodeOf, Interrupted } from './interrupt'
 import { planCommand } from './plan'
 import { promptsCommand } from './prompts'
 import { runCommand } from './run'
+import { samplesCommand } from './samples'
 import { hideKeyArgument } from './secret-arguments'
 import { statusCommand } from './status'
 
@@ -29,6 +30,7 @@ const output = { writeErr: (text: string) => process.stderr.write(hideKey(text))
 const commands = [
   runCommand(),
   gpt4Command(),
+  samplesCommand(),
   statusCommand(),
   promptsCommand(),
   exportCommand(),

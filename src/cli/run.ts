@@ -6,8 +6,8 @@ import { addHelp } from './help'
 
 export function runCommand(): Command {
   const command = new Command('run')
-    .description('caption the videos and images of a CSV with a path column')
-    .argument('<input.csv>', 'the table; - is standard input')
+    .description('caption the videos and images of a table, or of a folder')
+    .argument('<input>', 'a CSV with a column path, a folder, a video or image; - is stdin')
     .argument('<output.csv>', 'appears when all is done; - is standard output')
     .option('--json', 'events as JSON lines on stderr instead of a bar')
   addFlags(command, 'run')

@@ -5,6 +5,7 @@ import { VcapError } from '../errors'
 import { isIdentifier } from '../prompts/template'
 import { cellText } from './cell'
 import { formatByEnding } from '../table-format'
+import { isListed, openListing } from './listing'
 import type { Cell, Row, RowSource } from './rows'
 import { openTable, type Table, type TableOptions } from './table'
 import { isStandardInput, isStream } from './table-file'
@@ -24,12 +25,14 @@ export interface PromptNeeds {
 }
 
 /**
- * Opens a table whose column `path` names the files to caption, and checks all of it. Throws what `openTable` throws.
+ * Opens a table whose column `path` names the files to caption, and checks all of it; lists a folder, or takes one
+ * video or image, as a table with that column alone. Throws what `openTable` throws.
  */
 export async function openRows(input: string, { root, format, signal, needs = {} }: RowsOptions): Promise<RowSource> {
   const start = startOf(input, root)
   const isFile = (name: string) => fs.existsSync(path.resolve(start, name))
-  const table = await openTable(input, { format, signal, column: 'path', isFile })
+  const listing = format === undefined && isListed(input) ? await openListing(input, signal) : undefined
+  const table = listing ?? (await openTable(input, { format, signal, column: 'path', isFile }))
   const { columns, types, total, warnings } = table
   const pathColumn = columns.indexOf('path')
   const textColumn = columns.indexOf('text')
@@ -54,6 +57,7 @@ export async function openRows(input: string, { root, format, signal, needs = {}
     pathColumn,
     total,
     warnings: [...warnings, ...textWarnings(needs, input, textColumn)],
+    digest: listing?.digest,
     rows,
     get resized() {
       return table.resized

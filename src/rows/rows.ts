@@ -29,6 +29,8 @@ export interface RowSource {
   readonly total: number
   /** What its owner should know before the first row, a sentence each. */
   readonly warnings: string[]
+  /** The same for the same rows, where no single file tells whether they are: of a folder. */
+  readonly digest?: string | undefined
   /** Throws `read_failed` where the system cannot read on, and where what it reads is not what was checked. */
   rows(): AsyncIterable<Row>
   /** True where it grew since it was opened, or shrank: rows that came since are not among its rows. */

@@ -50,6 +50,7 @@ export async function takeShard(
     pathColumn: source.pathColumn,
     total,
     warnings: source.warnings,
+    digest: source.digest,
     rows,
     get resized() {
       return source.resized

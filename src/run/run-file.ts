@@ -16,6 +16,8 @@ export interface FileState {
   size: number
   /** Of the last change, in milliseconds since the Unix epoch. */
   time: number
+  /** Of its rows, where it is a folder: `size` is then their number, and `time` 0. */
+  digest?: string | undefined
 }
 
 /** What a run is: `run.json` in its journal's folder. */
@@ -51,7 +53,7 @@ export interface RunFile {
   }
 }
 
-const fileStateSchema = z.object({ size: z.number(), time: z.number() }).nullable()
+const fileStateSchema = z.object({ size: z.number(), time: z.number(), digest: z.string().optional() }).nullable()
 
 const countSchema = z.int().min(0)
 const countsSchema = z.record(z.string(), countSchema)

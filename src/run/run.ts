@@ -21,6 +21,7 @@ import { choosePrompt } from '../prompts/prompt-file'
 import type { TextEdits } from '../checks/flags'
 import { chooseFormat, formatByEnding, nameOfFormat, type FormatName } from '../table-format'
 import { chooseLayout, type Layout } from '../rows/layout'
+import { isListed, requireTableName } from '../rows/listing'
 import { openRows, requireRoot, startOf } from '../rows/open'
 import { isSameFile } from '../rows/output-place'
 import type { RowSink, RowSource } from '../rows/rows'
@@ -84,6 +85,7 @@ async function openAndFinish(
   else requireCaptionerParts(settings)
   requireRoot(settings.root)
   const identity = options.captioner ? identityOf(options.captioner.info) : identifyCaptioner(settings)
+  if (isListed(input)) requireTableName(named)
   const choice = chooseShard(settings, named)
   const { output } = choice
   const needs = options.captioner?.info ?? identity
@@ -144,9 +146,9 @@ function tellShard(
   for (const message of notes) onEvent?.({ type: 'warning', message })
 }
 
-/** The output's format is the input's as well, where that has a name that says nothing. */
+/** The output's format is the input's as well, where that is a table with a name that says nothing. */
 function inputFormatOf(input: string, format: FormatName | undefined): FormatName | undefined {
-  return formatByEnding(input).format === undefined ? format : undefined
+  return formatByEnding(input).format === undefined && !isListed(input) ? format : undefined
 }
 
 /** The last event of a run that ended before its end. */
@@ -297,7 +299,7 @@ class Run {
     const { prefix, suffix } = this.#edits
     const { sidecar: isWanted, sidecarExists, sidecarExt } = this.settings
     const same =
-      isSameState(input, fileState(this.input)) &&
+      isSameState(input, this.#inputState()) &&
       isSameState(output, fileState(this.sink.path)) &&
       columns.join('\n') === this.layout.columns.join('\n') &&
       (format ?? 'csv') === this.settings.format &&
@@ -332,11 +334,16 @@ class Run {
         format: this.settings.format,
         edits: this.#edits,
         ...(summary.sidecars?.failed === 0 && { sidecar: { exists: sidecarExists, ext: sidecarExt } }),
-        input: fileState(input),
+        input: this.#inputState(),
         output: fileState(sink.path)
       }
     }
     writeRunFile(journal.folder, run)
+  }
+
+  #inputState(): FileState | null {
+    const { digest, total } = this.source
+    return digest === undefined ? fileState(this.input) : { size: total, time: 0, digest }
   }
 
   /** What becomes of the table that its owner may not expect, before anything slow begins. */
@@ -367,5 +374,6 @@ class Run {
 
 /** Where one is not there, as with a table from a pipe, nothing says that it is as it was. */
 function isSameState(before: FileState | null, now: FileState | null): boolean {
-  return before !== null && now !== null && before.size === now.size && before.time === now.time
+  if (before === null || now === null) return false
+  return before.size === now.size && before.time === now.time && before.digest === now.digest
 }

@@ -146,7 +146,7 @@ test('what cannot start says so in one line with exit code 2', async () => {
     /quote\.csv, line 1: the quote that opens a cell here is never/
   )
   await assertRefused(ask(at('none.csv'), out), /not found/)
-  await assertRefused(ask(folder, out), /is a directory/)
+  await assertRefused(ask(folder, at('clip.mp4')), /has the name of a video or image: name a table/)
   await assertRefused(ask(input, input), /is the input/)
   fs.symlinkSync(input, at('link.csv'))
   await assertRefused(ask(input, at('link.csv')), /is the input/)

@@ -19,6 +19,7 @@ const layers = [
   ['models', 'devices/', 'scale'],
   ['plan'],
   ['frames/'],
+  ['samples/'],
   ['identity'],
   ['api/'],
   ['captioner'],
