@@ -45,6 +45,7 @@ const errors = {
   cost_limit: exitCodes.stopped,
   read_failed: exitCodes.stopped,
   write_failed: exitCodes.stopped,
+  download_failed: exitCodes.stopped,
   closed: exitCodes.stopped,
   aborted: exitCodes.interrupted,
   internal: exitCodes.stopped

@@ -26,7 +26,8 @@ export { samples, type SamplesEvent, type SamplesOptions, type SamplesSummary } 
 export type { DropReason } from './samples/filters'
 export { captionVideo, loadCaptioner } from './load'
 export type { MemoryBudget } from './devices/memory'
-export { models, type ListedModel } from './models'
+export type { DownloadedEvent, DownloadEvent, DownloadingEvent, DownloadProgressEvent } from './download-event'
+export { models, type HubSource, type ListedModel } from './models/list'
 export type {
   NativeDevice as Device,
   NativeModelFacts as ModelFacts,

@@ -7,7 +7,8 @@ import { namedDevices } from './devices/find'
 import { findDeviceSets } from './devices/find-sets'
 import { fittingSequences, maxTrainedContext, memoryBudget, requireMemory } from './devices/memory'
 import type { DeviceSet } from './devices/sets'
-import { findModel, type ModelFiles } from './models'
+import { ensureModel } from './models/ensure'
+import type { ModelFiles } from './models/find'
 import type { Addon, NativeDevice } from './native/addon'
 import type { EngineHost } from './native/engine-host'
 import { modelSettings } from './identity'
@@ -50,7 +51,8 @@ async function load(
   place: ReplicaPlace
 ): Promise<Captioner> {
   const settings = parseLoadOptions(options)
-  const files = findModel(settings.model, settings.mmproj)
+  const { offline, signal, onDownload: onEvent } = settings
+  const files = await ensureModel(settings.model, settings.mmproj, { offline, signal, onEvent })
   findVideoTools(settings.ffmpeg)
   const addon = loadAddon()
   let host: EngineHost | undefined

@@ -4,7 +4,9 @@ import { findDeviceSets } from './devices/find-sets'
 import { findVideoTools } from './frames/tools'
 import { captionSettings, modelSettings } from './identity'
 import { loadOnDevices } from './load'
-import { findModel } from './models'
+import { ensureModel, requireModel } from './models/ensure'
+import { findModel } from './models/find'
+import type { DownloadProgressEvent } from './download-event'
 import { loadAddon } from './native/load'
 import {
   parseApiOptions,
@@ -43,19 +45,32 @@ interface MaybeApi {
 
 /** Finds at once what would be missing, before anything slow begins. Throws what `openCaptioner` would. */
 export function requireCaptionerParts(settings: LoadSettings & MaybeApi & { retryFlagged: string[] }): void {
-  const { ffmpeg, model, mmproj, api, retryFlagged } = settings
+  const { ffmpeg, model, mmproj, offline, api, retryFlagged } = settings
   findVideoTools(ffmpeg)
   if (api !== undefined) {
     requireApiParts(parseApiOptions(api), retryFlagged)
     return
   }
-  findModel(model, mmproj)
+  requireModel(model, mmproj, offline)
   loadAddon()
 }
 
-/** What decides the captions of a captioner with these settings, before it is opened. */
+/** Downloads the model where it is not here, and it is known from where. Throws as `loadCaptioner` does. */
+export async function bringModel(
+  { model, mmproj, offline, signal, api }: LoadSettings & MaybeApi,
+  onEvent: (event: DownloadProgressEvent) => void
+): Promise<void> {
+  if (api === undefined) await ensureModel(model, mmproj, { offline, signal, onEvent })
+}
+
+/** The cells of a row that its prompt takes. */
+export function neededCells(settings: CaptionSettings): Omit<CaptionerIdentity, 'settings'> {
+  return { usesText: takesText(settings), usesColumns: columnsOf(settings) }
+}
+
+/** What decides the captions of a captioner with these settings, before it is opened. Its model is here. */
 export function identifyCaptioner(settings: LoadSettings & CaptionSettings & MaybeApi): CaptionerIdentity {
-  const needs = { usesText: takesText(settings), usesColumns: columnsOf(settings) }
+  const needs = neededCells(settings)
   if (settings.api !== undefined) return { settings: apiIdentity(settings, parseApiOptions(settings.api)), ...needs }
   const model = modelSettings(findModel(settings.model, settings.mmproj), settings)
   return { settings: { ...model, ...captionSettings(settings) }, ...needs }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { DownloadProgressEvent } from './download-event'
 import { captionFlags } from './caption'
 import { rowErrorCodes, VcapError } from './errors'
 import { presetSchema } from './prompts/prompt-file'
@@ -127,6 +128,16 @@ const loadFields = {
   mmap: z.boolean().default(true).describe('true or false'),
   /** Videos decoded at once; 0, the default: by the number of cores, or the CPU quota. */
   decoders: z.int().min(0).max(256).default(0).describe('integer between 0 and 256'),
+  /**
+   * Download nothing: a model that is not on this machine is `model_not_found`. As the variable `HF_HUB_OFFLINE` says
+   * when left out.
+   */
+  offline: z.boolean().optional().describe('boolean'),
+  /** Told of a model's download; without it a line on stderr says what is downloaded, how large it is, and where to. */
+  onDownload: z
+    .custom<(event: DownloadProgressEvent) => void>((value) => typeof value === 'function')
+    .optional()
+    .describe('function'),
   /** Called with the share of the model that is loaded, from 0 to 1. */
   onProgress: z
     .custom<(fraction: number) => void>((value) => typeof value === 'function')

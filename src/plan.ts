@@ -10,7 +10,7 @@ import {
 import { assumeDevices, ratesOf } from './devices/rates'
 import { chooseDeviceSets, type DeviceSet, type FoundDevices } from './devices/sets'
 import { estimateSpeed, type Speed } from './devices/speed'
-import { findModel } from './models'
+import { findModel } from './models/find'
 import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
 import { loadAddon } from './native/load'
 import { parsePlanOptions, type PlanOptions } from './options'

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { bench, type BenchResult } from '../bench'
 import { exitCodes } from '../errors'
 import type { BenchOptions } from '../options'
+import { DownloadProgress } from './download-progress'
 import { addFlags, toOptions } from './flags'
 import { addHelp } from './help'
 import { untilInterrupted } from './interrupt'
@@ -19,7 +20,11 @@ export function benchCommand(): Command {
   return command.action(async (files: string[], parsed: Record<string, unknown>) => {
     const options = toOptions(parsed) as BenchOptions
     if (files.length === 0 && command.getOptionValueSource('model') === 'default') options.model = 'demo'
-    const result = await untilInterrupted((signal) => bench(files, { ...options, signal }))
+    const download = new DownloadProgress()
+    const onDownload = download.show
+    const result = await untilInterrupted((signal) => bench(files, { ...options, onDownload, signal })).finally(() =>
+      download.stop()
+    )
     process.stdout.write(parsed.json ? `${JSON.stringify(result, null, 2)}\n` : describe(result))
     process.exitCode = result.failed === 0 ? exitCodes.ok : exitCodes.rowsFailed
   })

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import fs from 'node:fs'
 import { Command } from 'commander'
 import { cpus } from '../cpus'
 import { asVcapError, exitCodes } from '../errors'
 import { loadLibav } from '../frames/libav'
 import { findFfmpeg, hasNodeAv } from '../frames/tools'
-import { listedFiles, models, type ListedModel, type ModelFiles } from '../models'
+import { findModel } from '../models/find'
+import { models, type ListedModel } from '../models/list'
 import type { NativeBuild, NativeDevice } from '../native/addon'
 import { loadAddon } from '../native/load'
 import { nodeTooOld } from '../package'
@@ -126,17 +126,9 @@ function ffmpeg(): Finding {
   }
 }
 
-function modelFiles(listed: ListedModel): Finding {
-  const { name, shipped } = listed
-  const files = folderOf(listed)
-  if (typeof files === 'string') return { name, state: shipped ? 'broken' : 'absent', detail: files }
-  const absent = Object.values(files).filter((file) => !fs.existsSync(file))
-  if (absent.length > 0) {
-    const detail = absent.map((file) => `expected ${file}`).join('\n')
-    return { name, state: shipped ? 'broken' : 'absent', detail }
-  }
+function modelFiles({ name, shipped }: ListedModel): Finding {
   try {
-    const { model, mmproj } = files
+    const { model, mmproj } = findModel(name, undefined)
     const { chatTemplate, chatTemplateReason, warnings } = loadAddon().inspect(model, mmproj, '')
     const detail = [
       model,
@@ -146,15 +138,7 @@ function modelFiles(listed: ListedModel): Finding {
     ].join('\n')
     return { name, state: 'ok', detail }
   } catch (error) {
-    return { name, state: 'broken', detail: asVcapError(error).message }
-  }
-}
-
-/** Where the model's files would be, or why there is no folder for them. */
-function folderOf(listed: ListedModel): ModelFiles | string {
-  try {
-    return listedFiles(listed)
-  } catch (error) {
-    return asVcapError(error).message
+    const { code, message } = asVcapError(error)
+    return { name, state: !shipped && code === 'model_not_found' ? 'absent' : 'broken', detail: message }
   }
 }

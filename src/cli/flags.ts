@@ -18,6 +18,7 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['chatTemplate', '--chat-template <name>', `instead of the metadata's: ${chatTemplates.join(', ')}`],
       ['contextPerSequence', '--ctx <n>', 'positions a caption; 0: what the model was trained on'],
       ['kvType', '--kv-type <type>', 'keys and values kept as f32, f16 or q8_0'],
+      ['offline', '--offline', 'download nothing: a model that is not here is an error'],
       ['mmap', '--no-mmap', 'read the model into memory instead of mapping its files, which then may be changed']
     ]
   ],

@@ -9,8 +9,10 @@ import { doctorCommand } from './doctor'
 import { exportCommand } from './export'
 import { gpt4Command } from './gpt4'
 import { exitCodeOf, Interrupted } from './interrupt'
+import { modelsCommand } from './models'
 import { planCommand } from './plan'
 import { promptsCommand } from './prompts'
+import { pullCommand } from './pull'
 import { runCommand } from './run'
 import { samplesCommand } from './samples'
 import { hideKeyArgument } from './secret-arguments'
@@ -34,6 +36,8 @@ const commands = [
   statusCommand(),
   promptsCommand(),
   exportCommand(),
+  modelsCommand(),
+  pullCommand(),
   demoCommand(),
   planCommand(),
   benchCommand(),

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import { isCaptioned, type ReplicaState, type RowStatus } from '../caption'
 import type { BatchesEvent, RowEvent, RunEvent, StartedEvent } from '../run/events'
+import { DownloadProgress } from './download-progress'
 import { duration } from './duration'
 import {
   batchLine,
@@ -98,9 +99,14 @@ abstract class TextProgress implements Progress {
   /** What was last told of each batch. */
   readonly #batches = new Map<string, string>()
   readonly #failuresOf = new Map<RowStatus, number>()
+  protected readonly download = new DownloadProgress()
 
   readonly show = (event: RunEvent): void => {
     this.counter.add(event)
+    if (event.type === 'download' || event.type === 'downloading' || event.type === 'downloaded') {
+      this.download.show(event)
+      return
+    }
     if (event.type === 'warning') this.line(oneLine(`Warning: ${event.message}`))
     if (event.type === 'shard') this.line(shardLine(event))
     if (event.type === 'resumed') this.line(resumedLine(event.rows))
@@ -140,6 +146,7 @@ class BarProgress extends TextProgress {
   #bar: SingleBar | undefined
 
   stop(): void {
+    this.download.stop()
     this.#bar?.stop()
     this.#bar = undefined
   }

@@ -1,4 +1,4 @@
-import { findModel } from '../models'
+import { findModel } from '../models/find'
 import { loadAddon } from '../native/load'
 import type { LoadSettings } from '../options'
 import { findDevices } from './find'

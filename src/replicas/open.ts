@@ -2,7 +2,8 @@ import type { RowCaptioner } from '../caption'
 import { cpus } from '../cpus'
 import { findDeviceSets } from '../devices/find-sets'
 import type { DeviceSet } from '../devices/sets'
-import { findModel } from '../models'
+import { ensureModel } from '../models/ensure'
+import { findModel } from '../models/find'
 import { parseReplicaOptions, type ReplicaOptions } from '../options'
 import { shareCpus } from './cpu-share'
 import { ReplicaPool, type ReplicaEvents } from './pool'
@@ -23,7 +24,10 @@ import type { ReplicaLoad } from './protocol'
  * ```
  */
 export async function loadReplicas(options: ReplicaOptions = {}, on: ReplicaEvents = {}): Promise<RowCaptioner> {
-  return openReplicas(await findDeviceSets(parseReplicaOptions(options)), options, on)
+  const settings = parseReplicaOptions(options)
+  const { offline, signal, onDownload: onEvent } = settings
+  await ensureModel(settings.model, settings.mmproj, { offline, signal, onEvent })
+  return openReplicas(await findDeviceSets(settings), options, on)
 }
 
 /** The same on sets of devices that were chosen before, one a replica. @internal */
@@ -33,7 +37,7 @@ export async function openReplicas(
   on: ReplicaEvents
 ): Promise<RowCaptioner> {
   const settings = parseReplicaOptions(options)
-  const { dpSize, signal, onProgress, ...plain } = options
+  const { dpSize, signal, onProgress, onDownload, ...plain } = options
   const shared = { ...plain, ...findModel(settings.model, settings.mmproj) }
   const shares = shareCpus(sets.length, cpus(), settings)
   const loads = sets.map((set, i): ReplicaLoad => {

@@ -13,7 +13,7 @@ export type ReplicaRequest = { what: 'load'; load: ReplicaLoad } | { what: 'capt
 
 /** What a replica loads, as plain data. */
 export interface ReplicaLoad {
-  options: Omit<LoadOptions, 'signal' | 'onProgress'>
+  options: Omit<LoadOptions, 'signal' | 'onProgress' | 'onDownload'>
   /** Its devices. */
   set: DeviceSet
   share: CpuShare

@@ -1,5 +1,6 @@
 import type { BatchState, CaptionerInfo, ReplicaState, RowCaption, RowStatus } from '../caption'
 import type { ErrorCode } from '../errors'
+import type { DownloadEvent, DownloadedEvent, DownloadingEvent } from '../download-event'
 
 /*
  * What a run tells. docs/events.md and docs/events.schema.json are made of these types and their docstrings
@@ -184,6 +185,9 @@ export type RunEvent =
   | BegunEvent
   | ShardEvent
   | WarningEvent
+  | DownloadEvent
+  | DownloadingEvent
+  | DownloadedEvent
   | ResumedEvent
   | LoadingEvent
   | StartedEvent

@@ -3,7 +3,9 @@ import type { BatchState, CaptionerInfo, ReplicaState, RowCaptioner } from '../c
 import { requireRowCaptioner } from '../caption-check'
 import { abortedError, asVcapError, VcapError } from '../errors'
 import {
+  bringModel,
   identifyCaptioner,
+  neededCells,
   openCaptioner,
   requireCaptionerParts,
   type CaptionerEvents,
@@ -41,7 +43,8 @@ import { Tally } from './tally'
 import { writeSidecars } from './sidecars'
 import { writeOutput, type CaptionParts } from './write-output'
 
-export interface RunOptions extends Omit<RunFields, 'api' | 'captioner' | 'onEvent' | 'onProgress' | 'text'> {
+export interface RunOptions
+  extends Omit<RunFields, 'api' | 'captioner' | 'onDownload' | 'onEvent' | 'onProgress' | 'text'> {
   /** Captions by a server that speaks OpenAI's chat completions, instead of a model that is loaded here. */
   api?: ApiOptions | undefined
   /**
@@ -84,11 +87,10 @@ async function openAndFinish(
   if (options.captioner !== undefined) requireRowCaptioner(options.captioner)
   else requireCaptionerParts(settings)
   requireRoot(settings.root)
-  const identity = options.captioner ? identityOf(options.captioner.info) : identifyCaptioner(settings)
   if (isListed(input)) requireTableName(named)
   const choice = chooseShard(settings, named)
   const { output } = choice
-  const needs = options.captioner?.info ?? identity
+  const needs = options.captioner?.info ?? neededCells(settings)
   const { root, signal, format, inputFormat } = settings
   const whole = await openRows(input, { root, signal, format: inputFormat ?? inputFormatOf(input, format), needs })
   let sink: RowSink | undefined
@@ -103,6 +105,8 @@ async function openAndFinish(
     }
     const written = nameOfFormat(chooseFormat(output, format, source.format))
     sink = openSink(output, layout.columns, { format: written, types: layout.types })
+    if (!options.captioner) await bringModel(settings, options.onEvent ?? (() => undefined))
+    const identity = options.captioner ? identityOf(options.captioner.info) : identifyCaptioner(settings)
     const onLost = ({ message }: Error) =>
       lost.abort(new VcapError('run_locked', `Another process took over this output: ${message}`))
     const { restart } = settings

@@ -152,7 +152,10 @@ test('what cannot start says so in one line with exit code 2', async () => {
   await assertRefused(ask(input, at('link.csv')), /is the input/)
   await assertRefused(ask(input, at('no/such/folder/out.csv')), /folder .* does not exist/)
   await assertRefused(ask(input, folder), /not a file/)
-  await assertRefused(['run', input, out, '--model', 'nonsense'], /Expected one of demo, llava-v1.6-34b or a GGUF file/)
+  await assertRefused(
+    ['run', input, out, '--model', 'nonsense'],
+    /Expected one of demo, llava-v1.6-34b, .*hf:OWNER\/REPO or a GGUF file/
+  )
   await assertRefused(['run', input, out, '--model', at('gone.gguf'), '--mmproj', at('gone.gguf')], /not found/)
   await assertRefused(['run', input, out, '--model', path.join(root, 'models/demo/vcap-demo.gguf')], /--mmproj/)
   await assertRefused(ask(input, out, '--gpus', '5'), /GPU 5 was asked for; the devices here are .*CPU/)
@@ -175,9 +178,14 @@ test('what cannot start says so in one line with exit code 2', async () => {
 })
 
 test('the model that is not there says where to put it', async () => {
-  const result = await cli(['run', write('34b.csv', 'path\n'), at('never.csv')], { env: { VCAP_MODELS: at('models') } })
+  const result = await cli(['run', write('34b.csv', 'path\n'), at('never.csv')], {
+    env: { VCAP_MODELS: at('models'), HF_HUB_CACHE: at('hub'), HF_HUB_OFFLINE: '1' }
+  })
   assert.equal(result.status, 2)
-  assert.match(result.stderr, /llava-v1\.6-34b\.gguf.*Put .* into .*models.*--model FILE\.gguf --mmproj FILE\.gguf/)
+  assert.match(
+    result.stderr,
+    /llava-v1\.6-34b\.gguf.*`vcap-native pull .*put .* into .*models.*--model FILE\.gguf --mmproj FILE\.gguf/
+  )
 })
 
 test('model files swapped, mismatched or damaged: one line, exit code 2', async () => {

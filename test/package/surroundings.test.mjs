@@ -54,9 +54,9 @@ test('without a home doctor finds what there is, and says what to name', () => {
 
 test('models below XDG_CACHE_HOME, unless VCAP_MODELS names their folder; a relative one does not count', () => {
   const expected = (env) => doctor({ env: { VCAP_MODELS: undefined, ...env } })['llava-v1.6-34b'].detail
-  assert.match(expected({ XDG_CACHE_HOME: '/somewhere' }), /expected \/somewhere\/vcap-native\/models\/llava/)
-  assert.match(expected({ XDG_CACHE_HOME: 'here', HOME: '/home/me' }), /expected \/home\/me\/\.cache\/vcap-native/)
-  assert.match(expected({ XDG_CACHE_HOME: '/somewhere', VCAP_MODELS: '/models' }), /expected \/models\/llava/)
+  assert.match(expected({ XDG_CACHE_HOME: '/somewhere' }), / \/somewhere\/vcap-native\/models\/llava/)
+  assert.match(expected({ XDG_CACHE_HOME: 'here', HOME: '/home/me' }), / \/home\/me\/\.cache\/vcap-native/)
+  assert.match(expected({ XDG_CACHE_HOME: '/somewhere', VCAP_MODELS: '/models' }), / \/models\/llava/)
 })
 
 test('no place for temporary files: bench names it and TMPDIR, run does without', async () => {

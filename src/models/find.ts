@@ -1,36 +1,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { VcapError } from './errors'
-import { cacheFolder } from './folders'
-import { packageFile } from './package'
-
-/** A model of the list: the names of its files, and where it is described. */
-export interface ListedModel {
-  name: string
-  description: string
-  model: string
-  mmproj: string
-  /** True where the files come with this package. */
-  shipped: boolean
-}
-
-/** The models that are known by name. */
-export const models: readonly ListedModel[] = [
-  {
-    name: 'demo',
-    description: 'one moving shape on a plain background; ships with the package',
-    model: 'vcap-demo.gguf',
-    mmproj: 'vcap-demo-mmproj.gguf',
-    shipped: true
-  },
-  {
-    name: 'llava-v1.6-34b',
-    description: 'LLaVA-v1.6-34B (Nous Hermes 2 Yi)',
-    model: 'llava-v1.6-34b.gguf',
-    mmproj: 'llava-v1.6-34b-mmproj.gguf',
-    shipped: false
-  }
-]
+import { VcapError } from '../errors'
+import { cacheFolder } from '../folders'
+import { packageFile } from '../package'
+import { findCachedSource, sourceOf } from './source'
+import { models, type ListedModel } from './list'
 
 export interface ModelFiles {
   model: string
@@ -55,15 +29,29 @@ export function listedFiles(listed: ListedModel): ModelFiles {
   return { model: path.join(folder, listed.model), mmproj: path.join(folder, listed.mmproj) }
 }
 
-/** The two files of `model`, a name from the list or a GGUF file. Throws `usage`, `model_not_found`. */
+/**
+ * The two files of `model`, a name from the list, `hf:OWNER/REPO[:FILE]` or a GGUF file, where they are on this
+ * machine.
+ * Throws `usage`, `model_not_found`.
+ */
 export function findModel(model: string, mmproj: string | undefined): ModelFiles {
   const listed = models.find((candidate) => candidate.name === model)
   if (listed) return findListed(listed, mmproj)
+  const source = sourceOf(model)
+  if (source) {
+    const cached = findCachedSource(source, mmproj)
+    if (cached) return cached
+    throw new VcapError(
+      'model_not_found',
+      `${model} is not on this machine: \`vcap-native pull ${model}\` downloads it`
+    )
+  }
   const looksLikeFile = model.endsWith('.gguf') || model.includes(path.sep)
   if (!looksLikeFile && !fs.existsSync(model)) {
     throw new VcapError(
       'model_not_found',
-      `Expected one of ${models.map((m) => m.name).join(', ')} or a GGUF file as the model but received ${model}`
+      `Expected one of ${models.map((m) => m.name).join(', ')}, hf:OWNER/REPO or a GGUF file as the model ` +
+        `but received ${model}`
     )
   }
   requireFile(model, 'Model')
@@ -75,14 +63,24 @@ export function findModel(model: string, mmproj: string | undefined): ModelFiles
 
 function findListed(listed: ListedModel, mmproj: string | undefined): ModelFiles {
   const files = listedFiles(listed)
-  if (mmproj) files.mmproj = path.resolve(mmproj)
+  if (mmproj) {
+    requireFile(mmproj, 'Projector')
+    files.mmproj = path.resolve(mmproj)
+  }
   const absent = [files.model, files.mmproj].filter((file) => !fs.existsSync(file))
   if (absent.length === 0) return files
+  const cached = listed.source && findCachedSource(listed.source, mmproj)
+  if (cached) return cached
   const remedy = listed.shipped
     ? 'The package is incomplete: install it again'
-    : `Put ${listed.model} and ${listed.mmproj} into ${modelFolder()} (VCAP_MODELS names another folder), ` +
-      'or pass --model FILE.gguf --mmproj FILE.gguf'
+    : `\`vcap-native pull ${listed.name}\` downloads it${sizeOf(listed)}; or put ${listed.model} and ` +
+      `${listed.mmproj} ` +
+      `into ${modelFolder()} (VCAP_MODELS names another folder), or pass --model FILE.gguf --mmproj FILE.gguf`
   throw new VcapError('model_not_found', `Model ${listed.name}: ${absent.join(' and ')} not found. ${remedy}`)
+}
+
+function sizeOf({ gigabytes }: ListedModel): string {
+  return gigabytes === undefined ? '' : ` (about ${gigabytes} GB)`
 }
 
 function requireFile(file: string, what: string): void {
