@@ -270,7 +270,7 @@ const captions = inGroup('Captions', [
     'core/engine_test.cpp',
     'features and logits that are no numbers are an error'
   ],
-  ['`{}` in a text meant for the prompt', 'stays text', 'captioner/prompts.test.mjs', '{} takes the text to the letter']
+  ['`{}` in a text meant for the prompt', 'stays text', 'captioner/prompts.test.mjs', 'cells go in to the letter and are never looked at again']
 ])
 
 const models = inGroup('Model files', [
@@ -399,4 +399,82 @@ const apis = inGroup('An API', [
   ]
 ])
 
-export const runCases = [...runs, ...captions, ...models, ...apis]
+const prompts = inGroup('Prompts', [
+  [
+    'a prompt names a column that the table does not have',
+    '2, before the model is loaded: the columns that are there, and how braces are written as words',
+    'run/prompts.test.mjs',
+    'a column that is not there is told before anything slow'
+  ],
+  [
+    'a prompt takes the text of a row that has none: an empty cell, nan, None, null',
+    'a preset gives way to the one without the text; elsewhere nothing goes in',
+    'captioner/prompts.test.mjs',
+    'a row without a text is asked the preset without it'
+  ],
+  [
+    'a cell that looks like a place or a mark: {path}, <image>, <|im_end|>',
+    'it is text like any other',
+    'captioner/prompts.test.mjs',
+    'cells go in to the letter and are never looked at again'
+  ],
+  [
+    'a file of prompts that is not there, no JSON, empty, not UTF-8, or has a name twice',
+    '2: what is wrong with which file',
+    'captioner/prompts.test.mjs',
+    'files that hold no prompts are refused with what is wrong'
+  ],
+  [
+    'a file of prompts that was changed before the run goes on',
+    '2, `run_differs`: prompt was … and is …',
+    'run/prompts.test.mjs',
+    'another text in the file of prompts is another run'
+  ]
+])
+
+const datasets = inGroup('Sidecars and exports', [
+  [
+    'SIGKILL before or after any sidecar appears',
+    'the same command goes on; each caption is added once, no temporary file is left',
+    'run/sidecars.test.mjs',
+    'killed before or after any rename, a run adds each caption once'
+  ],
+  [
+    'a folder that takes no sidecar',
+    '3: the captions are in the output, the sidecars are counted with the first reason; the same command tries again',
+    'run/sidecars.test.mjs',
+    'what cannot be written is counted and tried again'
+  ],
+  [
+    'clip.mp4 and clip.webm beside each other',
+    'one sidecar, with the first row’s caption; the other row is told',
+    'run/sidecars.test.mjs',
+    'rows that share a name have one sidecar'
+  ],
+  [
+    'a sidecar that was edited by hand after a caption was added to it',
+    'it stays as it is',
+    'run/sidecars.test.mjs',
+    'what the run has written is brought up to date, what is not its own stays'
+  ],
+  [
+    'an output of a run that is not finished is exported',
+    '2: it is refused; --partial takes what the run has so far',
+    'export/export.test.mjs',
+    'an unfinished run is refused'
+  ],
+  [
+    'rows without a caption, or whose file is gone, are exported',
+    'they are left out and counted',
+    'export/export.test.mjs',
+    'musubi-tuner: a JSONL of each kind'
+  ],
+  [
+    'a caption with line ends, for a trainer that reads lines',
+    'one line; as many captions as names',
+    'export/export.test.mjs',
+    'no caption breaks its list, and no name'
+  ]
+])
+
+export const runCases = [...runs, ...captions, ...models, ...apis, ...prompts, ...datasets]
