@@ -270,7 +270,12 @@ const captions = inGroup('Captions', [
     'core/engine_test.cpp',
     'features and logits that are no numbers are an error'
   ],
-  ['`{}` in a text meant for the prompt', 'stays text', 'captioner/prompts.test.mjs', 'cells go in to the letter and are never looked at again']
+  [
+    '`{}` in a text meant for the prompt',
+    'stays text',
+    'captioner/prompts.test.mjs',
+    'cells go in to the letter and are never looked at again'
+  ]
 ])
 
 const models = inGroup('Model files', [
