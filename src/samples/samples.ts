@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { asVcapError, isRowError, type RowErrorCode } from '../errors'
 import { Decoder } from '../frames/decoder'
 import { parseSamplesOptions, type SamplesFields, type SamplesSettings } from '../options'
@@ -83,7 +84,10 @@ async function writeProbed(
   emit: (event: SamplesEvent) => void,
   summary: SamplesSummary
 ): Promise<void> {
-  const { signal, decodeTimeout, decodeMemory, ffmpeg, allowPartial } = settings
+  const { decodeTimeout, decodeMemory, ffmpeg, allowPartial } = settings
+  const signal = settings.signal && AbortSignal.any([settings.signal])
+  // Each file on its way listens: Node would take so many for a leak.
+  if (signal) setMaxListeners(0, signal)
   const decoder = new Decoder(settings.decoders)
   const probe = async (file: string) => {
     try {

@@ -75,6 +75,7 @@ test('--probe: what each file is, by both readers; what cannot be read has empty
     assert.match(stderr, /broken\.mp4: unreadable: It is no video or image that FFmpeg knows/)
     assert.match(stderr, /^5 rows of 4 videos and 1 image; 1 file of other kinds: .*probed\.csv$/m)
     assert.match(stderr, /^1 file could not be read: empty cells$/m)
+    assert.equal(stderr.trimEnd().split('\n').length, 3, stderr)
   }
 })
 
@@ -157,6 +158,13 @@ test('an empty folder gives a table without rows, and says so', async () => {
   assert.equal(status, 0)
   assert.match(stderr, /has no videos or images to list/)
   assert.equal(fs.readFileSync(at('empty.csv'), 'utf8'), `path,${facts}\n`)
+})
+
+test('many files at once are no leak of listeners', async () => {
+  fs.mkdirSync(at('many'))
+  for (let index = 0; index < 40; index++) fs.copyFileSync(at('clips', 'picture.png'), at('many', `${index}.png`))
+  const { status, stderr } = await cli(['samples', at('many'), at('many.csv'), '--probe'])
+  assert.deepEqual([status, stderr], [0, `40 rows of 0 videos and 40 images: ${at('many.csv')}\n`])
 })
 
 test('a stop amid the files leaves the earlier table as it was', async () => {
