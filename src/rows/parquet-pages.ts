@@ -1,13 +1,16 @@
 import { isUtf8 } from 'node:buffer'
+import { requireRuns, type LevelWidths } from './parquet-runs'
 
 type Column = typeof import('hyparquet/src/column.js', { with: { 'resolution-mode': 'import' }})
 type Encoding = typeof import('hyparquet/src/encoding.js', { with: { 'resolution-mode': 'import' }})
+type DataPage = typeof import('hyparquet/src/datapage.js', { with: { 'resolution-mode': 'import' }})
 type Schema = typeof import('hyparquet/src/schema.js', { with: { 'resolution-mode': 'import' }})
 /** What is used of hyparquet's parts, which are of ESM alone. */
 export interface Hyparquet
   extends Pick<Column, 'parquetHeader' | 'readPage'>,
     Pick<Encoding, 'readRleBitPackedHybrid'>,
-    Pick<Schema, 'getMaxDefinitionLevel'> {}
+    Pick<DataPage, 'decompressPage'>,
+    Pick<Schema, 'getMaxDefinitionLevel' | 'getMaxRepetitionLevel'> {}
 type ColumnDecoder = import('hyparquet/src/types.js', { with: { 'resolution-mode': 'import' }}).ColumnDecoder
 type ColumnMetaData = import('hyparquet/src/types.js', { with: { 'resolution-mode': 'import' }}).ColumnMetaData
 type DecodedArray = import('hyparquet', { with: { 'resolution-mode': 'import' }}).DecodedArray
@@ -15,6 +18,8 @@ type PageHeader = import('hyparquet/src/types.js', { with: { 'resolution-mode': 
 
 /** Bytes of the largest page: writers make them of about one MiB, and a lie would take the memory. */
 const maxPageBytes = 1024 * 1024 * 1024
+/** Values of the largest page. */
+const maxPageValues = 2 ** 27
 /** Bytes in which a page's header nearly always stands, and in which it has to. */
 const headerBytes = 16 * 1024
 const maxHeaderBytes = 16 * 1024 * 1024
@@ -38,14 +43,12 @@ export async function* readPages(
   { meta, decoder, read }: Chunk
 ): AsyncGenerator<RowValues, void, undefined> {
   const { parquetHeader, readPage } = hyparquet
-  const columnDecoder = {
-    ...decoder,
-    ...plainDecoding,
-    pathInSchema: meta.path_in_schema,
-    type: meta.type,
-    codec: meta.codec
-  }
-  const isRepeated = decoder.schemaPath.some(({ element }) => element.repetition_type === 'REPEATED')
+  const { type, codec, path_in_schema: pathInSchema } = meta
+  const columnDecoder: ColumnDecoder = { ...decoder, ...plainDecoding, pathInSchema, type, codec }
+  // Data pages are decompressed before they are read, for the look at their runs.
+  const openDecoder: ColumnDecoder = { ...columnDecoder, codec: 'UNCOMPRESSED' }
+  const widths = levelWidths(hyparquet, decoder.schemaPath)
+  const isRepeated = widths.repetition > 0
   let dictionary: DecodedArray | undefined
   // A row of lists may go on in the next page.
   let unfinished: RowValues | undefined
@@ -54,19 +57,20 @@ export async function* readPages(
   for (let left = Number(meta.num_values); left > 0; ) {
     const { header, length } = await readHeader(parquetHeader, read, at, end)
     requireSizes(header, end - at - length)
-    const page = await read(at + length, at + length + header.compressed_page_size)
+    const bytes = await read(at + length, at + length + header.compressed_page_size)
     at += length + header.compressed_page_size
-    const values = header.data_page_header?.num_values ?? header.data_page_header_v2?.num_values ?? 0
-    const isDictionary = header.type === 'DICTIONARY_PAGE'
-    if (!isDictionary && values === 0) continue
-    const reader = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 }
-    countNothing(hyparquet, header, page, decoder.schemaPath)
-    const { data } = readPage(reader, header, columnDecoder, dictionary, unfinished, 0)
-    if (isDictionary) {
+    if (header.type === 'DICTIONARY_PAGE') {
+      const { data } = readPage(readerOf(bytes), header, columnDecoder, undefined, undefined, 0)
       dictionary = data && textsOf(data, columnDecoder)
       continue
     }
+    const values = valuesOf(header, left)
+    if (values === 0) continue
     left -= values
+    const page = openPage(hyparquet, header, bytes, columnDecoder)
+    requireRuns(page, header, widths, type === 'BOOLEAN')
+    countNothing(hyparquet, header, page, decoder.schemaPath)
+    const { data } = readPage(readerOf(page), header, openDecoder, dictionary, unfinished, 0)
     if (!data) throw new Error('a page holds nothing')
     if (isRepeated) {
       unfinished = data.slice(-1)
@@ -76,6 +80,43 @@ export async function* readPages(
     }
   }
   if (unfinished) yield unfinished
+}
+
+function readerOf(bytes: Buffer): { view: DataView<ArrayBuffer>; offset: number } {
+  return { view: new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength), offset: 0 }
+}
+
+/** Values of a data page, those that hold nothing among them. */
+function valuesOf({ data_page_header: v1, data_page_header_v2: v2 }: PageHeader, left: number): number {
+  const values = v1?.num_values ?? v2?.num_values ?? 0
+  if (values < 0 || values > left || values > maxPageValues)
+    throw new Error(`a page of ${values} values where ${left} are left`)
+  return values
+}
+
+/** A data page without compression, and its header after it. */
+function openPage(
+  { decompressPage }: Hyparquet,
+  header: PageHeader,
+  bytes: Buffer,
+  { codec, compressors }: ColumnDecoder
+): Buffer {
+  const { uncompressed_page_size: size, data_page_header_v2: v2 } = header
+  const levels = v2 ? v2.repetition_levels_byte_length + v2.definition_levels_byte_length : 0
+  if (levels < 0 || levels > size || levels > bytes.length) throw new Error('a page ends within its levels')
+  if (v2?.is_compressed === false || codec === 'UNCOMPRESSED') return bytes
+  const opened = decompressPage(bytes.subarray(levels), size - levels, codec, compressors)
+  if (v2) v2.is_compressed = false
+  header.compressed_page_size = size
+  return Buffer.concat([bytes.subarray(0, levels), opened])
+}
+
+function levelWidths(
+  { getMaxDefinitionLevel, getMaxRepetitionLevel }: Hyparquet,
+  path: ColumnDecoder['schemaPath']
+): LevelWidths {
+  const width = (level: number) => 32 - Math.clz32(level)
+  return { repetition: width(getMaxRepetitionLevel(path)), definition: width(getMaxDefinitionLevel(path)) }
 }
 
 async function readHeader(

@@ -59,6 +59,7 @@ async function openMetadata(file: TableFile): Promise<{ opened: Opened; types: C
     hyparquet: {
       ...(await import('hyparquet/src/column.js')),
       ...(await import('hyparquet/src/encoding.js')),
+      ...(await import('hyparquet/src/datapage.js')),
       ...(await import('hyparquet/src/schema.js'))
     },
     assembleNested: (await import('hyparquet/src/assemble.js')).assembleNested,
@@ -132,7 +133,7 @@ async function fill(leaf: ColumnReader['leaves'][number]): Promise<void> {
   }
 }
 
-function columnReaders({ file, tree, libraries }: Opened, { columns }: RowGroup): ColumnReader[] {
+function columnReaders({ file, tree, libraries }: Opened, { columns, num_rows: rows }: RowGroup): ColumnReader[] {
   let next = 0
   const leavesOf = (path: SchemaTree[]): ColumnReader['leaves'] => {
     const node = path.at(-1)!
@@ -143,8 +144,14 @@ function columnReaders({ file, tree, libraries }: Opened, { columns }: RowGroup)
     if (chunk?.crypto_metadata || (chunk && !meta)) throw new Error(`the column ${name} is encrypted`)
     if (chunk?.file_path) throw new Error(`the column ${name} is in another file`)
     if (meta?.path_in_schema.join('.') !== name) throw new Error(`the column ${name} is not there`)
+    if (path.length === 2 && node.element.repetition_type !== 'REPEATED' && meta.num_values !== rows) {
+      throw new Error(`the column ${name} has ${meta.num_values} values for ${rows} rows`)
+    }
     const decoder = { element: node.element, schemaPath: path, compressors: libraries.compressors }
-    const read: Chunk['read'] = (start, end) => file.read(start, end)
+    const read: Chunk['read'] = async (start, end) => {
+      if (start < 0 || start > end || end > file.size) throw new Error(`the column ${name} lies outside the file`)
+      return file.read(start, end)
+    }
     return [{ path: name, pages: readPages(libraries.hyparquet, { meta, decoder, read }), values: [], at: 0 }]
   }
   return tree.children.map((column) => ({
