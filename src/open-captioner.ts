@@ -19,6 +19,7 @@ import {
 } from './options'
 import { columnsOf, takesText } from './prompts/question'
 import { openReplicas } from './replicas/open'
+import type { KeptFolder } from './api/means'
 import type { ReplicaEvents } from './replicas/pool'
 
 /** What a journal has to know of a captioner. */
@@ -79,15 +80,15 @@ export function identifyCaptioner(settings: LoadSettings & CaptionSettings & May
 /**
  * Loads what these options ask for; those of captioning hold for every row. One model on the CPU is loaded in this
  * process; several, and those with GPUs or RPC servers, in processes of their own, since ggml ends a process whose
- * device is lost. `folder` is where a captioner keeps what it has to know of earlier calls of this run. Closing it
+ * device is lost. `kept` is where a captioner keeps what it has to know of earlier calls of this run. Closing it
  * frees everything. Throws as `loadCaptioner` does.
  */
 export async function openCaptioner(
   { api, ...options }: ReplicaOptions & MaybeApi,
-  folder: string,
+  kept: KeptFolder,
   on: CaptionerEvents = {}
 ): Promise<RowCaptioner> {
-  if (api !== undefined) return openApi(options, api, folder, on)
+  if (api !== undefined) return openApi(options, api, kept, on)
   const sets = await findDeviceSets(parseReplicaOptions(options))
   const [set] = sets
   if (!set || sets.length > 1 || set.devices.length + set.rpc.length > 0) return openReplicas(sets, options, on)
@@ -96,9 +97,9 @@ export async function openCaptioner(
   return { ...captioner.rows(), close: () => captioner.close() }
 }
 
-function openApi(options: ReplicaOptions, api: unknown, folder: string, on: CaptionerEvents): RowCaptioner {
+function openApi(options: ReplicaOptions, api: unknown, kept: KeptFolder, on: CaptionerEvents): RowCaptioner {
   const { decoders } = parseReplicaOptions(options)
   const caption = parseCaptionOptions(pickCaptionOptions(options))
   const { onWarning = () => undefined, onBatches = () => undefined } = on
-  return openApiCaptioner({ caption, api: parseApiOptions(api), decoders, folder, onWarning, onBatches })
+  return openApiCaptioner({ caption, api: parseApiOptions(api), decoders, kept, onWarning, onBatches })
 }

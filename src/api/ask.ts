@@ -8,8 +8,9 @@ import { loadOpenai, type OpenaiClient } from './openai'
 import type { ApiRequest, Dialect, RequestBody } from './request'
 import { runError } from './run-error'
 
-/** Times that one request is tried before its row is given up. */
+/** Times that one request is tried before its row is given up, and how many of them a late answer counts as. */
 const mostTries = 6
+const lateTries = 2
 
 /** An answer and what it cost, where that is known. */
 export interface PaidAnswer {
@@ -62,7 +63,8 @@ export class Asker {
 
   async #askUntil(request: ApiRequest, signals: AskSignals): Promise<ApiAnswer> {
     const { dialect, gate } = this.#parts
-    for (let tries = 1; ; ) {
+    let failures = 0
+    for (let tries = 0; ; ) {
       const body = dialect.body(request)
       const pass = await gate.enter(signals.recall)
       try {
@@ -75,14 +77,15 @@ export class Asker {
         if (fault.kind === 'run') throw await this.#endRun(fault, pass)
         pass.leave(hindranceOf(fault) ?? 'failed')
         if (signals.signal.aborted) throw abortedError(signals.signal)
-        if (isAdapted || hindranceOf(fault)) continue
+        if (isAdapted || fault.kind === 'limited' || fault.kind === 'unreachable') continue
         if (fault.kind === 'refusal') return refused(`The server refused: ${fault.message}`, null)
         if (fault.kind === 'row') throw new VcapError(fault.code, `The server refused it: ${fault.message}`)
-        if (tries === mostTries) {
-          throw new VcapError('engine_error', `The server failed ${mostTries} times, at last with: ${fault.message}`)
+        failures++
+        tries += fault.isLate ? lateTries : 1
+        if (tries >= mostTries) {
+          throw new VcapError('engine_error', `The server failed ${failures} times, at last with: ${fault.message}`)
         }
-        await wait(backoff(tries, fault.kind === 'again' ? fault.afterMs : 0), signals.recall)
-        tries++
+        await wait(backoff(failures, fault.afterMs), signals.recall)
       }
     }
   }

@@ -51,11 +51,11 @@ export function requireApiParts(api: ApiSettings, retryFlagged: string[] = []): 
 
 /** Captions by a server that speaks OpenAI's chat completions, one by one or by batches. Throws `usage`. */
 export function openApiCaptioner(options: ApiCaptionerOptions): RowCaptioner {
-  const { caption, api, decoders, folder } = options
+  const { caption, api, decoders, kept } = options
   const { apiModel, concurrency, batch } = api
   const baseUrl = findBaseUrl(api.baseUrl)
   const { key, warnings } = findKey(api)
-  const spending = new Spending(folder)
+  const spending = new Spending(kept.folder)
   const server = { client: openServer({ baseUrl, key, timeoutMs: api.requestTimeout * 1000 }), baseUrl, key }
   const means = batch ? byBatches(options, server, spending) : oneByOne(options, server, spending)
   const decoder = new Decoder(decoders, new Semaphore(maxPictureBytes))

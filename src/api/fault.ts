@@ -10,7 +10,7 @@ export type Fault =
   /** The server is not there now. */
   | { kind: 'unreachable'; message: string }
   /** It may pass. */
-  | { kind: 'again'; message: string; afterMs: number | undefined }
+  | { kind: 'again'; message: string; afterMs: number | undefined; isLate?: true }
   /** This row cannot be asked so. */
   | { kind: 'row'; code: 'engine_error' | 'context_overflow'; message: string }
   /** The server will not say anything about it. */
@@ -27,7 +27,7 @@ export class Malformed extends Error {}
 export function faultOf(error: unknown): Fault {
   const { APIError, APIConnectionError, APIConnectionTimeoutError } = loadOpenai()
   if (error instanceof APIConnectionTimeoutError) {
-    return { kind: 'again', message: 'no whole answer in time', afterMs: undefined }
+    return { kind: 'again', message: 'no whole answer in time', afterMs: undefined, isLate: true }
   }
   if (error instanceof APIConnectionError || !(error instanceof APIError) || error.status === undefined) {
     const root = rootOf(error)

@@ -1,5 +1,7 @@
+import { setMaxListeners } from 'node:events'
 import type { BatchState, RowCaption, RowCaptioner, RowInput } from '../caption'
 import { digestOf } from '../digest'
+import { VcapError } from '../errors'
 import type { ApiSettings, CaptionSettings } from '../options'
 import { takesText } from '../prompts/question'
 import { toCaption } from './answer'
@@ -20,14 +22,21 @@ import type { Spending } from './spending'
  * The two ways in which a row's request is answered: a request for itself, or a line of a batch.
  */
 
+/** A folder of a run's journal, where what was spent and what is under way is kept. */
+export interface KeptFolder {
+  /** It need not be there. */
+  folder: string
+  /** Whether a later call of the run finds it. */
+  stays: boolean
+}
+
 /** What an API captioner is opened with: how rows are captioned, and by which server. */
 export interface ApiCaptionerOptions {
   caption: CaptionSettings
   api: ApiSettings
   /** Videos decoded at once; 0: by the number of cores. */
   decoders: number
-  /** Of the run's journal, where what was spent and what is under way is kept. */
-  folder: string
+  kept: KeptFolder
   onWarning: (message: string) => void
   onBatches: (batches: BatchState[]) => void
 }
@@ -70,14 +79,19 @@ export function oneByOne(options: ApiCaptionerOptions, server: Server, spending:
 }
 
 export function byBatches(options: ApiCaptionerOptions, server: Server, spending: Spending): Means {
-  const { api, folder, onBatches, onWarning } = options
+  const { api, kept, onBatches, onWarning } = options
+  if (!kept.stays) {
+    const what = 'Batches go on when a run is stopped, and nothing would be known of them'
+    throw new VcapError('usage', `${what}: name a file as the output`)
+  }
   const { client, baseUrl, key } = server
   const stop = new AbortController()
+  setMaxListeners(0, stop.signal) // each call listens
   const asked = { model: api.apiModel, baseUrl, hasKey: key !== undefined }
   const toError = (fault: Parameters<typeof runError>[0]) =>
     runError(fault, { ...asked, hasAnswered: desk?.underWay.length > 0 })
   const desk: BatchDesk = new BatchDesk({
-    store: new PartStore(folder),
+    store: new PartStore(kept.folder),
     server: new BatchServer(client, key, toError, stop.signal),
     budget: openBudget(options, spending),
     dialect: openDialect(options, baseUrl),

@@ -7,6 +7,8 @@ export const defaultBaseUrl = 'https://api.openai.com/v1'
 
 /** Bytes of an answer that is read as a whole. */
 const mostBytes = 64 * 2 ** 20
+/** Milliseconds that an answer may take once it has begun to come: a server that computes has not begun yet. */
+const bodyTimeoutMs = 45_000
 
 export interface ServerOptions {
   baseUrl: string
@@ -66,7 +68,9 @@ export function openServer({ baseUrl, key, timeoutMs }: ServerOptions): OpenaiCl
 
 /** As `fetch`, resolved when the whole answer is there: who waits for it waits for a slow body too. */
 async function fetchHidden(url: string, init: RequestInit, key: ApiKey | undefined): Promise<Response> {
-  const response = await fetch(url, { ...init, redirect: 'manual' })
+  const slow = new AbortController()
+  const signal = AbortSignal.any([...(init.signal ? [init.signal] : []), slow.signal])
+  const response = await fetch(url, { ...init, signal, redirect: 'manual' })
   const hide = (text: string) => key?.hide(text) ?? text
   const headers = new Headers()
   for (const [name, value] of response.headers) headers.append(name, hide(value))
@@ -76,8 +80,14 @@ async function fetchHidden(url: string, init: RequestInit, key: ApiKey | undefin
   // A file of answers is read line by line, by whoever asked for it.
   const isLong = new URL(url).pathname.endsWith('/content') && response.ok
   const isEmpty = status === 204 || status === 304
-  const body = isEmpty ? null : isLong ? response.body : hide(await readText(response))
-  return new Response(body, { status, statusText: hide(statusText), headers })
+  if (isEmpty || isLong) return new Response(isEmpty ? null : response.body, { status, headers })
+  const timer = setTimeout(() => slow.abort(new Error('The answer timed out while it came')), bodyTimeoutMs)
+  try {
+    const body = hide(await readText(response))
+    return new Response(body, { status, statusText: hide(statusText), headers })
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function readText(response: Response): Promise<string> {

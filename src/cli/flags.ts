@@ -39,7 +39,7 @@ const groups: [heading: string, flags: Flag[]][] = [
   [
     'Server',
     [
-      ['apiModel', '--api-model <name>', "the server's name for the model", 'usual'],
+      ['apiModel', '--api-model <name>', 'name of the model there', 'usual'],
       ['baseUrl', '--base-url <url>', "where the API is (default: OpenAI's own)", 'usual'],
       ['keyFile', '--key-file <file>', 'a file with the key (default: OPENAI_API_KEY)', 'usual'],
       ['key', '--key <key>', 'the key itself, which others may see', 'usual'],

@@ -39,7 +39,8 @@ export class Journal {
   readonly earlier: RunFile | undefined
   readonly scan: JournalScan
   readonly settings: CaptionerSettings
-  readonly #isTemporary: boolean
+  /** True where no later run can find it. */
+  readonly isTemporary: boolean
   readonly #file: JournalFile
   readonly #lock: Lock
   readonly #table: KeyTable
@@ -59,7 +60,7 @@ export class Journal {
     { settings, usesText }: JournalOptions
   ) {
     this.folder = folder
-    this.#isTemporary = parts.isTemporary
+    this.isTemporary = parts.isTemporary
     this.earlier = parts.earlier
     this.scan = parts.scan
     this.#file = parts.file
@@ -176,7 +177,7 @@ export class Journal {
     // A run that came to nothing leaves nothing.
     const kept = [asideFolder(this.folder), captionerFolder(this.folder)]
     const isEmpty = this.earlier === undefined && this.#file.size === 0 && !kept.some(fs.existsSync)
-    if (!this.#isTemporary && (this.#isKept || !isEmpty)) return
+    if (!this.isTemporary && (this.#isKept || !isEmpty)) return
     try {
       fs.rmSync(this.folder, { recursive: true, force: true })
     } catch {

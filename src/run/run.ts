@@ -292,7 +292,8 @@ class Run {
   #open(onProgress: (fraction: number) => void, told: CaptionerEvents) {
     const { options, settings, journal } = this
     const { api } = settings
-    return openCaptioner({ ...pickReplicaOptions(options), api, onProgress }, captionerFolder(journal.folder), told)
+    const kept = { folder: captionerFolder(journal.folder), stays: !journal.isTemporary }
+    return openCaptioner({ ...pickReplicaOptions(options), api, onProgress }, kept, told)
   }
 
   /** What the run came to, where it was finished, and neither table nor output has changed since. */

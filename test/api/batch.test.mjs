@@ -7,7 +7,7 @@ import { apiServer, chat } from '../helpers/api-server.mjs'
 import { batchApi } from '../helpers/batch-server.mjs'
 import { gpt4On, testKey } from '../helpers/gpt4.mjs'
 
-const { folder, gpt4 } = await gpt4On({ clips: 2, images: 5 })
+const { folder, gpt4, command } = await gpt4On({ clips: 2, images: 5 })
 const rows = 7
 const flags = ['--batch', '--batch-poll', '0.1', '--batch-rows', '3', '--api-model', 'gpt-4o']
 
@@ -98,7 +98,7 @@ test('Ctrl-C leaves batches under way and says so; the same command takes their 
   const onStderr = (text, child) => {
     if (!sent && text.includes('in_progress')) sent = child.kill('SIGINT')
   }
-  const first = await gpt4(server, [...flags, '--batch-rows', '100'], { onStderr })
+  const first = await command(server, [...flags, '--batch-rows', '100'], { onStderr })
   assert.equal(first.status, 130, first.stderr)
   assert.match(first.stderr, /Under way at the server, and left so: batch_\d+/)
   const again = await gpt4(server, [...flags, '--batch-rows', '100'], { output: first.output })
@@ -127,7 +127,7 @@ for (const step of steps) {
       }
       const server = await serverWith(t, { onCall, looks: 1 })
       const onStderr = (_text, process) => (child = process)
-      const first = await gpt4(server, flags, { onStderr })
+      const first = await command(server, flags, { onStderr })
       assert.equal(first.signal, 'SIGKILL')
       const again = await gpt4(server, flags, { output: first.output })
       assert.equal(again.status, 0, again.stderr)
@@ -175,7 +175,7 @@ test('the key is in no file of a batch that is under way', async (t) => {
       .filter((file) => fs.statSync(file).isFile() && fs.readFileSync(file, 'latin1').includes(testKey))
     child.kill('SIGINT')
   }
-  const { output } = await gpt4(server, flags, { onStderr })
+  const { output } = await command(server, flags, { onStderr })
   assert.deepEqual(found, [])
   const made = await gpt4(server, flags, { output })
   assert.ok(

@@ -6,7 +6,7 @@ import test from 'node:test'
 import { apiServer, chat, refuse } from '../helpers/api-server.mjs'
 import { gpt4On, testKey } from '../helpers/gpt4.mjs'
 
-const { folder, gpt4 } = await gpt4On({ clips: 5, images: 3 })
+const { folder, gpt4, command } = await gpt4On({ clips: 5, images: 3 })
 const rows = 8
 
 test('a table is captioned: frames as JPEG in their order, the question, what was asked for', async (t) => {
@@ -163,7 +163,7 @@ test('Ctrl-C and on again: what was captioned is kept', async (t) => {
     if (!sent && text.includes('"type":"row"')) sent = child.kill('SIGINT')
   }
   const output = path.join(folder, 'stopped.csv')
-  const stopped = await gpt4(server, ['--concurrency', '2'], { output, onStderr })
+  const stopped = await command(server, ['--concurrency', '2'], { output, onStderr })
   assert.equal(stopped.status, 130)
   assert.ok(!fs.existsSync(output))
   const asked = server.bodies.length

@@ -11,7 +11,7 @@ import { cli, root } from '../helpers/cli.mjs'
 import { gpt4On, testKey } from '../helpers/gpt4.mjs'
 import { descendants } from '../helpers/processes.mjs'
 
-const { folder, csv, gpt4 } = await gpt4On({ clips: 3, images: 2 })
+const { folder, csv, command } = await gpt4On({ clips: 3, images: 2 })
 const forms = [testKey, encodeURIComponent(testKey), Buffer.from(testKey).toString('base64')]
 const holdsKey = (text) => forms.some((form) => text.includes(form))
 
@@ -48,7 +48,7 @@ test('it is in no file and no output, whatever the server says back', async (t) 
     [[`--key=${testKey}`], { OPENAI_API_KEY: 'sk-another-key', VCAP_DEBUG: '1' }],
     [['--key-file', keyFile], { OPENAI_API_KEY: '' }]
   ]) {
-    const made = await gpt4(server, [...more, '--concurrency', '1'], { env: { ...env, OPENAI_LOG: 'debug' } })
+    const made = await command(server, [...more, '--concurrency', '1'], { env: { ...env, OPENAI_LOG: 'debug' } })
     assert.ok(made.rows.length > 0, made.stderr)
     assert.ok(!holdsKey(made.stdout + made.stderr), made.stderr)
     assert.equal(server.log.headers.at(-1).authorization, `Bearer ${testKey}`)
@@ -101,13 +101,13 @@ test('a file that others may read is warned of; one that is none is refused', as
   const file = path.join(folder, 'open-key.txt')
   fs.writeFileSync(file, testKey)
   fs.chmodSync(file, 0o644)
-  const { status, stderr } = await gpt4(server, ['--key-file', file])
+  const { status, stderr } = await command(server, ['--key-file', file])
   assert.equal(status, 0)
   assert.match(stderr, /can be read or changed by others: chmod 600/)
   fs.rmSync(file)
-  assert.match((await gpt4(server, ['--key-file', file])).stderr, /cannot be read/)
+  assert.match((await command(server, ['--key-file', file])).stderr, /cannot be read/)
   fs.writeFileSync(file, '\n')
-  assert.match((await gpt4(server, ['--key-file', file])).stderr, /there is nothing in it/)
+  assert.match((await command(server, ['--key-file', file])).stderr, /there is nothing in it/)
   fs.rmSync(file)
 })
 

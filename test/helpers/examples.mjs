@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { apiServer } from './api-server.mjs'
+import { batchApi } from './batch-server.mjs'
 import { main, root } from './cli.mjs'
 import { temporaryFolder } from './media.mjs'
 import { demoSamples } from './samples.mjs'
@@ -49,7 +50,7 @@ export async function openWorkshop() {
   const { folder: media, samples } = await demoSamples({ clips: 2, images: 1, largest: 96 })
   const bin = shims()
   // What the pages call OpenAI's server, and one at port 8000.
-  const server = await apiServer()
+  const server = await apiServer({ batches: batchApi({ looks: 1 }) })
   server.unref()
   const models = temporaryFolder()
   const demo = (name) => path.join(root, 'models', 'demo', name)
