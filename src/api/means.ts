@@ -82,7 +82,7 @@ export function byBatches(options: ApiCaptionerOptions, server: Server, spending
   const { api, kept, onBatches, onWarning } = options
   if (!kept.stays) {
     const what = 'Batches go on when a run is stopped, and nothing would be known of them'
-    throw new VcapError('usage', `${what}: name a file as the output`)
+    throw new VcapError('usage', `${what}: name a file as the output, or a folder for the journal`)
   }
   const { client, baseUrl, key } = server
   const stop = new AbortController()

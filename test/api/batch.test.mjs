@@ -161,6 +161,29 @@ test('a server without batches says so; flagged captions are not asked for again
   assert.match(flagged.last.message, /not asked for in batches/)
 })
 
+test('a stream as the output is refused, since nothing would be known of a batch any more', async (t) => {
+  const server = await serverWith(t)
+  const refused = await gpt4(server, flags, { output: '-' })
+  assert.equal(refused.status, 2)
+  assert.match(refused.last.message, /name a file as the output, or a folder for the journal/)
+  assert.equal(server.batches.batches.size, 0)
+})
+
+test('a key that is refused ends a run of batches; with a valid one it goes on', async (t) => {
+  let isValid = false
+  const expired = { status: 401, json: { error: { message: `Incorrect API key provided: ${testKey}` } } }
+  const onCall = (name) => (!isValid && name === 'GET /v1/files/:id/content' ? expired : undefined)
+  const server = await serverWith(t, { onCall })
+  const first = await gpt4(server, flags)
+  assert.equal(first.status, 75, first.stderr)
+  assert.equal(first.last.code, 'key_expired')
+  assert.ok(!first.stderr.includes(testKey))
+  isValid = true
+  const again = await gpt4(server, flags, { output: first.output })
+  assert.equal(again.status, 0, again.stderr)
+  assert.deepEqual(server.twice, [])
+})
+
 test('the key is in no file of a batch that is under way', async (t) => {
   const server = await serverWith(t, {
     looks: 30,

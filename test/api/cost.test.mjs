@@ -38,6 +38,17 @@ test('--max-cost stops before it is exceeded; what was spent counts when it goes
   assert.ok(Math.abs(last.cost - rows * each) < 1e-9)
 })
 
+test('--restart begins with nothing spent, and with nothing done', async (t) => {
+  const server = await apiServer()
+  t.after(server.close)
+  const first = await gpt4(server, priced)
+  const again = await gpt4(server, [...priced, '--restart', '--max-cost', String(10.5 * each), '--detail', 'low'], {
+    output: first.output
+  })
+  assert.equal(again.status, 0, again.stderr)
+  assert.equal(server.bodies.length, 2 * rows)
+})
+
 test('with batches too: a part has no more than may be spent', async (t) => {
   const batches = batchApi()
   const server = await apiServer({ batches })
