@@ -2,6 +2,8 @@
 export const exitCodes = {
   /** Every row captioned. */
   ok: 0,
+  /** `diff` alone: the tables differ. */
+  different: 1,
   /** Wrong usage or configuration, found before the first row wherever it can be; no output. */
   usage: 2,
   /** Finished, and some rows have no caption. */

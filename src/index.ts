@@ -38,13 +38,17 @@ export type {
   ApiOptions,
   BenchOptions,
   CaptionOptions,
+  DiffOptions,
   EmbedOptions,
   FrameOptions,
   ImageCaptionOptions,
   ListOptions,
+  JoinOptions,
   LoadOptions,
+  MergeOptions,
   PlanOptions,
-  ReplicaOptions
+  ReplicaOptions,
+  SplitOptions
 } from './options'
 export type { Picture } from './picture'
 export type { Speed } from './devices/speed'
@@ -71,4 +75,8 @@ export type {
   WarningEvent
 } from './run/events'
 export { run, type RunOptions } from './run/run'
+export { diffTables, type CellDifference, type TableDiff } from './tables/diff'
+export { joinTables, type JoinSummary } from './tables/join'
+export { mergeTables, type MergeSummary } from './tables/merge'
+export { splitTable, type SplitSummary } from './tables/split'
 export { readStatus, type JournalledRow, type RunStatus } from './run/status'

@@ -201,6 +201,11 @@ const mediaEndings =
 /** Where relative paths start; the table's folder when left out. */
 const root = name.optional().describe('folder')
 const formatNote = 'one of csv, tsv, jsonl, parquet, or with .gz or .zst, such as jsonl.gz'
+/**
+ * How the output is written, and an input whose name does not say; by the names' endings when left out, an output
+ * without one as the input: `csv`, `tsv`, `jsonl` or `parquet`; those of text with `.gz` or `.zst` compressed.
+ */
+const format = z.enum(formatNames).optional().describe(formatNote)
 /** How the input is written, where neither its name nor `format` says so. */
 const inputFormat = z.enum(formatNames).optional().describe(formatNote)
 const run = z.strictObject({
@@ -223,11 +228,7 @@ const run = z.strictObject({
     .describe('shard i/n, counted from 0 to n - 1 such as 0/4 or 3/4,'),
   /** How many shards there are, where those variables do not say. */
   shards: positive.max(mostShards).optional().describe(`integer between 1 and ${mostShards}`),
-  /**
-   * How the output is written, and an input whose name does not say; by the names' endings when left out, an output
-   * without one as the input: `csv`, `tsv`, `jsonl` or `parquet`; those of text with `.gz` or `.zst` compressed.
-   */
-  format: z.enum(formatNames).optional().describe(formatNote),
+  format,
   inputFormat,
   /** Output columns of another tool instead of our own. */
   compat: z.enum(['open-sora']).optional().describe('open-sora'),
@@ -385,6 +386,52 @@ const samples = z.strictObject({
     .optional()
     .describe('function')
 })
+/** What the tools for tables have in common. */
+const tableFields = {
+  inputFormat,
+  signal: frameFields.signal,
+  /** Called now and then with the rows that are done, and how many there are. */
+  onProgress: z
+    .custom<(rows: number, total: number) => void>((value) => typeof value === 'function')
+    .optional()
+    .describe('function')
+}
+/** The columns by whose cells a row is known, in both tables; `path` when left out. */
+const on = z.array(name).min(1).default(['path']).describe('list of columns')
+const merge = z.strictObject({
+  ...tableFields,
+  format,
+  /** The table of which the parts are shards, where it is not at its place any more. */
+  input: name.optional().describe('table'),
+  /**
+   * Settings in which shards may differ, such as `model` and `mmproj`: they stand for the model's files with their
+   * times, which differ where each machine has its own copy.
+   */
+  mayDiffer: z.array(name).default([]).describe('list of settings')
+})
+const diff = z.strictObject({
+  ...tableFields,
+  on,
+  /** Differences of each kind that are shown; 5 when left out. */
+  examples: z.int().min(0).max(1000).default(5).describe('integer between 0 and 1000')
+})
+const join = z.strictObject({
+  ...tableFields,
+  format,
+  on,
+  /** Columns that are taken; all that the table has not when left out. */
+  columns: z.array(name).min(1).optional().describe('list of columns'),
+  /** Leave out rows of the table that have no caption. */
+  inner: z.boolean().default(false).describe('boolean')
+})
+const split = z.strictObject({
+  ...tableFields,
+  format,
+  /** How many parts to make, of about as many rows each. */
+  parts: positive.max(10_000).optional().describe('integer between 1 and 10000'),
+  /** How many rows a part has, the last one excepted. */
+  rows: positive.optional().describe('integer from 1 on')
+})
 /** The demo's own options: where its files go, and which clips it draws. */
 const demo = z.strictObject({
   out: name.default('demo-out').describe('folder'),
@@ -406,6 +453,10 @@ export type RunOptions = z.input<typeof run>
 export type BenchOptions = z.input<typeof bench>
 export type ExportOptions = z.input<typeof exporting>
 export type ApiOptions = z.input<typeof api>
+export type MergeOptions = z.input<typeof merge>
+export type DiffOptions = z.input<typeof diff>
+export type JoinOptions = z.input<typeof join>
+export type SplitOptions = z.input<typeof split>
 
 /** With the number of frames that is sampled where nobody says how many. */
 type Sampling<T> = Omit<T, 'numFrames'> & { numFrames: number }
@@ -418,6 +469,8 @@ export type LoadSettings = Sampling<z.output<typeof load>>
 export type ReplicaSettings = Sampling<z.output<typeof replicas>>
 export type RunSettings = Sampling<z.output<typeof run>>
 export type ApiSettings = z.output<typeof api>
+/** What the tools for tables have in common. */
+export type TableSettings = Pick<z.output<typeof merge>, keyof typeof tableFields>
 
 const defaultFrames = 3
 
@@ -438,6 +491,10 @@ export const parseRunOptions = parser(run, sampling)
 export const parseBenchOptions = parser(bench, sampling)
 export const parseApiOptions = parser(api)
 export const parseExportOptions = parser(exporting)
+export const parseMergeOptions = parser(merge)
+export const parseDiffOptions = parser(diff)
+export const parseJoinOptions = parser(join)
+export const parseSplitOptions = parser(split)
 
 /** The options among `options` that a single caption takes. */
 export function pickCaptionOptions(options: LoadOptions): CaptionOptions {
@@ -466,7 +523,7 @@ function without<T extends object>(fields: T, names: string[]): Partial<T> {
 }
 
 /** The commands' schemas: a command has a flag for each option that it can be given as text. */
-const commands = { run, gpt4, bench, plan, demo, samples, export: exporting }
+const commands = { run, gpt4, bench, plan, demo, samples, export: exporting, merge, diff, join, split }
 
 export type CommandName = keyof typeof commands
 

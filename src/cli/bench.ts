@@ -18,7 +18,7 @@ export function benchCommand(): Command {
     exitCodes: ['0 every clip captioned; 2 usage or configuration; 3 some failed.']
   })
   return command.action(async (files: string[], parsed: Record<string, unknown>) => {
-    const options = toOptions(parsed) as BenchOptions
+    const options = toOptions(parsed, 'bench') as BenchOptions
     if (files.length === 0 && command.getOptionValueSource('model') === 'default') options.model = 'demo'
     const download = new DownloadProgress()
     const onDownload = download.show

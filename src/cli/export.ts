@@ -18,7 +18,10 @@ export function exportCommand(): Command {
   })
   return command.action(async (output: string, parsed: Record<string, unknown>) => {
     await untilInterrupted(async (signal) => {
-      const made = await exportCaptions(output, { ...(toOptions(parsed) as unknown as ExportOptions), signal })
+      const made = await exportCaptions(output, {
+        ...(toOptions(parsed, 'export') as unknown as ExportOptions),
+        signal
+      })
       process.stdout.write(parsed.json ? `${JSON.stringify(made)}\n` : `${made.files.join('\n')}\n`)
       for (const line of lines(made)) process.stderr.write(`${line}\n`)
     }, 'nothing was exported')

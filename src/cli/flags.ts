@@ -125,6 +125,19 @@ const groups: [heading: string, flags: Flag[]][] = [
     ]
   ],
   [
+    'Tables',
+    [
+      ['on', '--key <columns>', 'the columns by which a row is known (default: path)'],
+      ['columns', '--columns <list>', 'columns to take (default: all that the table has not)'],
+      ['inner', '--inner', 'leave out rows of the table without a caption'],
+      ['examples', '--examples <n>', 'differences of each kind that are shown'],
+      ['parts', '--parts <n>', 'how many parts, of about as many rows each'],
+      ['rows', '--rows <n>', 'rows of each part, the last one excepted'],
+      ['input', '--input <table>', 'the table of the shards, where it is elsewhere now'],
+      ['mayDiffer', '--may-differ <list>', 'settings that may differ, such as model,mmproj']
+    ]
+  ],
+  [
     'Going on and giving up',
     [
       ['restart', '--restart', 'begin anew instead of going on', 'usual'],
@@ -188,10 +201,11 @@ function toNumber(text: string): number | string {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text
 }
 
-/** The options of the library for the flags that commander parsed. */
-export function toOptions(parsed: Record<string, unknown>): Record<string, unknown> {
+/** The options of the library for the flags of a command that commander parsed. */
+export function toOptions(parsed: Record<string, unknown>, name: CommandName): Record<string, unknown> {
   return Object.fromEntries(
     flags.flatMap(([, option, written]) => {
+      if (!optionField(name, option)) return []
       const value = parsed[new Option(written).attributeName()]
       return value === undefined || (value === false && option in without) ? [] : [[option, value]]
     })

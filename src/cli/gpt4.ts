@@ -24,7 +24,7 @@ export function gpt4Command(): Command {
     exitCodes: exitCodesHelp
   })
   return command.action((input: string, output: string, parsed: Record<string, unknown>) => {
-    const [api, options] = splitApiOptions(toOptions(parsed))
+    const [api, options] = splitApiOptions(toOptions(parsed, 'gpt4'))
     return captionTable(input, output, { ...options, api }, parsed, api.key === undefined ? [] : [keyWarning])
   })
 }

@@ -5,17 +5,21 @@ import { nodeTooOld, packageVersion } from '../package'
 import { outliveStandardStreams } from '../standard-streams'
 import { benchCommand } from './bench'
 import { demoCommand } from './demo'
+import { diffCommand } from './diff'
 import { doctorCommand } from './doctor'
 import { exportCommand } from './export'
 import { gpt4Command } from './gpt4'
 import { exitCodeOf, Interrupted } from './interrupt'
 import { modelsCommand } from './models'
+import { joinCommand } from './join'
+import { mergeCommand } from './merge'
 import { planCommand } from './plan'
 import { promptsCommand } from './prompts'
 import { pullCommand } from './pull'
 import { runCommand } from './run'
 import { samplesCommand } from './samples'
 import { hideKeyArgument } from './secret-arguments'
+import { splitCommand } from './split'
 import { statusCommand } from './status'
 
 const hideKey = hideKeyArgument(process.argv)
@@ -38,6 +42,10 @@ const commands = [
   exportCommand(),
   modelsCommand(),
   pullCommand(),
+  mergeCommand(),
+  diffCommand(),
+  joinCommand(),
+  splitCommand(),
   demoCommand(),
   planCommand(),
   benchCommand(),

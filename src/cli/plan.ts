@@ -15,7 +15,7 @@ export function planCommand(): Command {
     examples: ['plan --model demo --sizes 640x480', 'plan --assume 8x80GB --sizes 1280x720']
   })
   return command.action(async (parsed: Record<string, unknown>) => {
-    const made = await plan(toOptions(parsed) as PlanOptions)
+    const made = await plan(toOptions(parsed, 'plan') as PlanOptions)
     process.stdout.write(parsed.json ? `${JSON.stringify(made, null, 2)}\n` : describe(made))
   })
 }

@@ -70,7 +70,7 @@ function flagLines({ flags, retried, replaced, edited }: RunSummary): string[] {
   return told.length > 0 ? [told.join('; ')] : []
 }
 
-function countsOf(counts: Record<string, number>): string {
+export function countsOf(counts: Record<string, number>): string {
   return Object.entries(counts)
     .map(([name, count]) => `${count} ${name}`)
     .join(', ')

@@ -17,6 +17,6 @@ export function runCommand(): Command {
     exitCodes: exitCodesHelp
   })
   return command.action((input: string, output: string, parsed: Record<string, unknown>) =>
-    captionTable(input, output, toOptions(parsed) as RunOptions, parsed)
+    captionTable(input, output, toOptions(parsed, 'run') as RunOptions, parsed)
   )
 }

@@ -19,7 +19,7 @@ export function samplesCommand(): Command {
   })
   return command.action(async (folder: string, output: string, parsed: Record<string, unknown>) => {
     const progress = new FileProgress()
-    const options: SamplesOptions = { ...toOptions(parsed), onEvent: progress.show }
+    const options: SamplesOptions = { ...toOptions(parsed, 'samples'), onEvent: progress.show }
     try {
       const summary = await untilInterrupted((signal) => samples(folder, output, { ...options, signal }))
       progress.stop()

@@ -8,7 +8,8 @@ import { openTable } from '../rows/table'
 import { scanJournal } from '../run/journal-file'
 import { captionOf, readHead } from '../run/record'
 import type { RunFile } from '../run/run-file'
-import { findRun, type JournalledRow } from '../run/status'
+import { requireRun } from '../run/find-run'
+import type { JournalledRow } from '../run/status'
 
 /** One row of an output. */
 export interface ExportRow {
@@ -70,7 +71,7 @@ export async function openCaptions(output: string, options: CaptionSourceOptions
 
 function runOf(output: string): { folder: string; run: RunFile } | undefined {
   try {
-    return findRun(output)
+    return requireRun(output)
   } catch (error) {
     // A table that was merged or edited by hand has no run.
     if (error instanceof VcapError && error.code === 'usage' && fs.existsSync(output)) return undefined

@@ -43,20 +43,8 @@ export async function takeShard(
   async function* rows(): AsyncGenerator<Row> {
     for await (const row of source.rows()) if (isOwn(row)) yield row
   }
-  const shard: RowSource = {
-    columns: source.columns,
-    types,
-    format: source.format,
-    pathColumn: source.pathColumn,
-    total,
-    warnings: source.warnings,
-    digest: source.digest,
-    rows,
-    get resized() {
-      return source.resized
-    },
-    close: () => source.close()
-  }
+  // All else is the table's own.
+  const shard = Object.create(source, { total: { value: total }, rows: { value: rows } }) as RowSource
   return { source: shard, table: digest.end() }
 }
 

@@ -23,8 +23,12 @@ export function hashRow({ path, text, cells }: RowInput, usesText: boolean): str
   const own = usesText ? text : undefined
   // No path holds a NUL character, so that no other row gives the same bytes.
   const asked = cells === undefined ? own : JSON.stringify([own ?? null, ...Object.entries(cells).sort()])
-  const content = asked === undefined ? path : `${path}\0${asked}`
-  const digest = digestOf('sha256', content, 'base64url')
+  return hashText(asked === undefined ? path : `${path}\0${asked}`)
+}
+
+/** 128 bits of a text's SHA-256, in base64url. */
+export function hashText(text: string): string {
+  const digest = digestOf('sha256', text, 'base64url')
   const last = hashDigits - 1
   return digest.slice(0, last) + digits[worth[digest.charCodeAt(last)]! & 0b110000]!
 }

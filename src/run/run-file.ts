@@ -6,6 +6,7 @@ import type { TextEdits } from '../checks/flags'
 import { VcapError } from '../errors'
 import { syncFolder } from '../folders'
 import type { TableIdentity } from '../rows/shard'
+import { formatNames, type FormatName } from '../table-format'
 import type { RunSummary } from './events'
 
 /** Of the format of the journal's folder; another one is refused. */
@@ -33,8 +34,10 @@ export interface RunFile {
   root?: string | undefined
   /** Rows of the table, or of the shard of it. */
   rows: number
-  /** The whole table, where this is a run of one shard: its absolute path, where its relative paths start. */
-  table?: (TableIdentity & { file: string | null; root: string | null }) | undefined
+  /** The whole table, where this is a run of one shard: its absolute path and format, where its paths start. */
+  table?:
+    | (TableIdentity & { file: string | null; format?: FormatName | null | undefined; root: string | null })
+    | undefined
   /** When this run was last begun or gone on with, and how many of its rows were done then. */
   begun: { at: string; done: number }
   settings: CaptionerSettings
@@ -90,7 +93,13 @@ const runFileSchema: z.ZodType<RunFile> = z.object({
   root: z.string().optional(),
   rows: countSchema,
   table: z
-    .object({ rows: countSchema, digest: z.string(), file: z.string().nullable(), root: z.string().nullable() })
+    .object({
+      rows: countSchema,
+      digest: z.string(),
+      file: z.string().nullable(),
+      format: z.enum(formatNames).nullish(),
+      root: z.string().nullable()
+    })
     .optional(),
   begun: z.object({ at: z.string(), done: countSchema }),
   settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
@@ -150,10 +159,9 @@ export function writeRunFile(folder: string, run: Omit<RunFile, 'format'>): void
 
 /** Throws `run_differs`, naming each setting that is not what the run was begun with. */
 export function requireSameRun(before: CaptionerSettings, now: CaptionerSettings): void {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
-  const differences = names
-    .filter((name) => before[name] !== now[name])
-    .map((name) => `${name} was ${show(before[name])} and is ${show(now[name])}`)
+  const differences = differing(before, now).map(
+    (name) => `${name} was ${show(before[name])} and is ${show(now[name])}`
+  )
   if (differences.length === 0) return
   throw new VcapError(
     'run_differs',
@@ -161,6 +169,42 @@ export function requireSameRun(before: CaptionerSettings, now: CaptionerSettings
       'Give the options it was begun with to go on, or --restart to begin anew' +
       (before.shard === now.shard ? '' : '; each shard has an output of its own, such as out-{shard}.csv')
   )
+}
+
+/** Settings that stand for files on a machine's own disk, with their times. */
+const fileSettings = ['model', 'mmproj']
+
+/**
+ * Throws `run_differs` where one shard is not of the run that another is of, but for settings that `mayDiffer`: other
+ * settings, another table, or an output that was made otherwise. `name` and `thanName`: the shards, for people.
+ */
+export function requireOneRun(name: string, run: RunFile, thanName: string, than: RunFile, mayDiffer: string[]): void {
+  const refuse = (why: string): never => {
+    throw new VcapError('run_differs', `${name} is not of one run with ${thanName}: ${why}`)
+  }
+  const names = differing(than.settings, run.settings).filter((each) => each !== 'shard' && !mayDiffer.includes(each))
+  if (names.length > 0) {
+    const told = names.map((each) => `${each} is ${show(run.settings[each])} and not ${show(than.settings[each])}`)
+    const areCopies = names.every((each) => fileSettings.includes(each))
+    const copies = areCopies ? `. Where these are copies of one file, --may-differ ${names.join(',')} takes them` : ''
+    refuse(`${told.join('; ')}${copies}`)
+  }
+  if (run.table!.digest !== than.table!.digest) {
+    const [rows, otherRows] = [run.table!.rows, than.table!.rows]
+    const what = rows === otherRows ? 'its table had other cells' : `its table had ${rows} rows and not ${otherRows}`
+    refuse(`${what}. Run both again with the table as it is now: what is captioned stays`)
+  }
+  const { columns, edits } = run.finished!
+  const other = than.finished!
+  if (columns.join('\n') !== other.columns.join('\n')) {
+    refuse(`its columns are ${columns.join(', ')} and not ${other.columns.join(', ')}`)
+  }
+  const edit = differing({ ...other.edits }, { ...edits })[0]
+  if (edit !== undefined) refuse('their texts were edited otherwise, as by --clean. Run one again with the same edits')
+}
+
+function differing(before: CaptionerSettings, now: CaptionerSettings): string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((name) => before[name] !== now[name])
 }
 
 /** Null where there is no file, and where the disk does not say. */

@@ -60,9 +60,10 @@ export interface RunOptions
  * order. The whole table is checked before the model is loaded; warnings of it come before the event `started`. Rows
  * that fail say why and the others go on. The output appears when all is done, or not at all. What was captioned is
  * kept in a journal beside the output, whatever ends the run: the same call goes on where it ended, also with a table
- * to which rows came or that is in another order. With `shard` it captions a share of the rows. Throws what
- * `loadCaptioner` throws, and `csv_invalid`, `run_differs`, `run_locked`, `read_failed`, `output_unwritable`,
- * `write_failed`, `engine_lost`, `decoder_lost`, `too_many_failures`, `aborted`.
+ * to which rows came or that is in another order. With `shard` it captions a share of the rows, and `mergeTables` puts
+ * the outputs of all shards together. Throws what `loadCaptioner` throws, and `csv_invalid`, `run_differs`,
+ * `run_locked`, `read_failed`, `output_unwritable`, `write_failed`, `engine_lost`, `decoder_lost`,
+ * `too_many_failures`, `aborted`.
  */
 export async function run(input: string, output: string, given: RunOptions = {}): Promise<RunSummary> {
   const options = withPrompts(given)
@@ -137,7 +138,8 @@ async function takeRows(
   if (!shard || shard.count === 1) return { source: whole }
   const { source, table } = await takeShard(whole, shard, signal)
   const file = isStandardInput(input) ? null : path.resolve(input)
-  return { source, table: { ...table, file, root: root === undefined ? null : path.resolve(root) } }
+  const format = nameOfFormat(whole.format)
+  return { source, table: { ...table, file, format, root: root === undefined ? null : path.resolve(root) } }
 }
 
 function tellShard(

@@ -1,13 +1,10 @@
-import fs from 'node:fs'
 import path from 'node:path'
 import { isCaptioned, type RowCaption, type RowStatus } from '../caption'
-import { VcapError } from '../errors'
 import { scanJournal } from './journal-file'
-import { journalFolders } from './journal-place'
+import { requireRun } from './find-run'
 import { KeyTable } from './key-table'
 import { findHolder, type Holder } from './lock'
 import { captionOf, readHead, RecordKinds } from './record'
-import { readRunFile, type RunFile } from './run-file'
 
 /** Rows that are shown of the last captions, and of the last failures. */
 const shownRows = 5
@@ -48,7 +45,7 @@ export type JournalledRow = { path: string } & RowCaption
  * there is none, `read_failed`.
  */
 export async function readStatus(output: string): Promise<RunStatus> {
-  const { folder, run } = findRun(output)
+  const { folder, run } = requireRun(output)
   const counter = new RecordCounter(run.rows)
   const { damaged } = await scanJournal(path.join(folder, 'rows.log'), counter.add)
   const holder = findHolder(folder) ?? null
@@ -73,32 +70,6 @@ export async function readStatus(output: string): Promise<RunStatus> {
     holder,
     lastCaptions: counter.lastOf('captioned'),
     lastFailures: counter.lastOf('failed')
-  }
-}
-
-/** Throws `usage` where there is none. */
-export function findRun(output: string): { folder: string; run: RunFile } {
-  const beside = journalFolders(realName(path.resolve(output)))
-  const isFolder = fs.statSync(output, { throwIfNoEntry: false })?.isDirectory()
-  const folders = isFolder ? [output, ...beside] : beside
-  for (const folder of folders) {
-    const run = readRunFile(folder)
-    if (run) return { folder, run }
-  }
-  throw new VcapError('usage', `No run of ${output} is known: there is neither ${folders.join(' nor ')}`)
-}
-
-/** A file that is named by a link has its journal where it is; one that is not there yet, in its real folder. */
-function realName(output: string): string {
-  try {
-    return fs.realpathSync(output)
-  } catch {
-    // not finished yet
-  }
-  try {
-    return path.join(fs.realpathSync(path.dirname(output)), path.basename(output))
-  } catch {
-    return output
   }
 }
 

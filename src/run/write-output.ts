@@ -1,9 +1,9 @@
 import { isCaptioned, type RowCaption } from '../caption'
-import { DuplicateCount, manyOf } from '../checks/duplicates'
 import { edited, type TextEdits } from '../checks/flags'
 import { abortedError, VcapError } from '../errors'
 import type { Layout } from '../rows/layout'
 import type { Row, RowSink, RowSource } from '../rows/rows'
+import { writeFlagged } from './duplicate-flags'
 import type { RunSummary } from './events'
 import type { Journal } from './journal'
 
@@ -31,23 +31,17 @@ export interface OutputParts extends CaptionParts {
  * Throws `read_failed`, `write_failed`, `aborted`.
  */
 export async function writeOutput(parts: OutputParts, sink: RowSink): Promise<Counts> {
-  const many = manyOf(parts.source.total)
-  const files = new DuplicateCount()
-  const countFile = ({ status, text }: RowCaption, { input }: Row) => {
-    if (isCaptioned({ status })) files.add(text, input.path)
-  }
-  const flagDuplicate = (caption: RowCaption) => {
-    if (isCaptioned(caption) && files.count(caption.text) >= many)
+  const counts = await writeFlagged<RowCaption, Counts>({
+    total: parts.source.total,
+    canBeginAnew: sink.isFile,
+    read: async (look) => {
+      for await (const { caption, row } of joined(parts)) look(edited(caption, parts.edits), row.input.path)
+    },
+    write: (look) => writeRows(parts, sink, look),
+    flag: (caption) => {
       caption.flags = [...(caption.flags ?? []), 'duplicate']
-  }
-  let counts: Counts | undefined
-  if (sink.isFile) {
-    // That a caption stands on many files is rare: what is written while they are counted nearly always stands.
-    counts = await writeRows(parts, sink, countFile)
-  } else if (parts.source.total >= many) {
-    for await (const { caption, row } of joined(parts)) countFile(edited(caption, parts.edits), row)
-  }
-  if (!counts || files.most >= many) counts = await writeRows(parts, sink, flagDuplicate)
+    }
+  })
   await sink.commit()
   return counts
 }
@@ -56,7 +50,7 @@ export async function writeOutput(parts: OutputParts, sink: RowSink): Promise<Co
 async function writeRows(
   parts: OutputParts,
   sink: RowSink,
-  look: (caption: RowCaption, row: Row) => void
+  look: (caption: RowCaption, path: string) => void
 ): Promise<Counts> {
   const counts: Counts = {
     rows: 0,
@@ -73,7 +67,7 @@ async function writeRows(
   for await (const { row, caption } of joined(parts)) {
     const shown = edited(caption, parts.edits)
     if (shown !== caption) counts.edited++
-    look(shown, row)
+    look(shown, row.input.path)
     await sink.write(parts.layout.cells(row.cells, shown))
     count(counts, shown)
   }

@@ -5,14 +5,35 @@ import { CommanderError } from 'commander'
 import fc from 'fast-check'
 import { benchCommand } from '../../dist/cli/bench.js'
 import { demoCommand } from '../../dist/cli/demo.js'
+import { diffCommand } from '../../dist/cli/diff.js'
 import { toOptions } from '../../dist/cli/flags.js'
+import { joinCommand } from '../../dist/cli/join.js'
+import { mergeCommand } from '../../dist/cli/merge.js'
 import { planCommand } from '../../dist/cli/plan.js'
 import { runCommand } from '../../dist/cli/run.js'
+import { splitCommand } from '../../dist/cli/split.js'
 import { VcapError } from '../../dist/errors.js'
 import * as options from '../../dist/options.js'
 
 const parsers = Object.entries(options).filter(([name]) => /^parse.*Options$/.test(name))
-const commands = { run: runCommand, bench: benchCommand, plan: planCommand, demo: demoCommand }
+const commands = {
+  run: runCommand,
+  bench: benchCommand,
+  plan: planCommand,
+  demo: demoCommand,
+  merge: mergeCommand,
+  diff: diffCommand,
+  join: joinCommand,
+  split: splitCommand
+}
+/** What a command line has to have beside its flags. */
+const needed = {
+  run: ['in.csv', 'out.csv'],
+  merge: ['a.csv', 'b.csv'],
+  diff: ['a.csv', 'b.csv'],
+  join: ['a.csv', 'b.csv', '-o', 'c.csv'],
+  split: ['a.csv', '-o', 'b.csv']
+}
 
 /** The options that a parser takes, as it says itself. */
 function namesOf(parse) {
@@ -143,14 +164,14 @@ for (const [name, make] of Object.entries(commands)) {
         const command = make().exitOverride().configureOutput({ writeErr: write, writeOut: write })
         command.action((...given) => (taken = given.at(-2)))
         try {
-          command.parse([...(name === 'run' ? ['in.csv', 'out.csv'] : []), ...parts.flat()], { from: 'user' })
+          command.parse([...(needed[name] ?? []), ...parts.flat()], { from: 'user' })
         } catch (error) {
           assert.ok(error instanceof CommanderError, String(error?.stack))
           assert.ok(said.join('').length > 0)
           return
         }
         const { [`parse${name[0].toUpperCase()}${name.slice(1)}Options`]: parse } = Object.fromEntries(parsers)
-        if (parse) parse(toOptions(taken))
+        if (parse) parse(toOptions(taken, name))
       }),
       runs
     )

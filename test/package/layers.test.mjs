@@ -28,6 +28,7 @@ const layers = [
   ['open-captioner'],
   ['run/'],
   ['export/'],
+  ['tables/'],
   ['demo/'],
   ['bench'],
   ['index'],

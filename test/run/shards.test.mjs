@@ -82,7 +82,10 @@ test('the event, the run file, the row numbers of the table', async () => {
   )
   const { settings, table: whole, rows: recorded } = readRun(output)
   assert.equal(settings.shard, '2/4')
-  assert.deepEqual({ ...whole, digest: whole.digest.length }, { rows: 60, digest: 64, file: input, root: null })
+  assert.deepEqual(
+    { ...whole, digest: whole.digest.length },
+    { rows: 60, digest: 64, file: input, format: 'csv', root: null }
+  )
   assert.equal(recorded, rows)
   assert.ok((await run(input, output, { captioner: nullCaptioner(), shard: '2/4' })).already)
 })
