@@ -263,6 +263,23 @@ test('missing and extra cells are kept and told, with their lines', async () => 
   )
 })
 
+test('empty text in quotes and nothing are told apart beside cells of any kind', async () => {
+  const table = 'path,a,b\r\n\r\n"","x,""y",\n,"","line\n,,"""\n"""",,""\r\n"a"\n\n,,\n'
+  const { cells } = await read(table)
+  assert.deepEqual(cells.slice(1), [
+    ['', 'x,"y', null],
+    [null, '', 'line\n,,"'],
+    ['"', null, ''],
+    ['a', null, null],
+    [null, null, null]
+  ])
+  const { cells: others } = await read('path;a;b\n"";;""\n;"";\n')
+  assert.deepEqual(others.slice(1), [
+    ['', null, ''],
+    [null, '', null]
+  ])
+})
+
 test('an extra cell of line ends alone, or of quotes, is kept as well', async () => {
   for (const cell of ['\r\n', '\n', '"', ' ']) {
     const { cells } = await read(`path\nx,"${cell.replace('"', '""')}"\n`)
