@@ -1,11 +1,17 @@
+import { gzipSync } from 'node:zlib'
+
 /**
  * Tables as people have them. A case has `contents` and then either `rows`, the cells of the output's own input
  * columns, with `warns` where that is announced; or `code` and `says`, where it is refused before the first caption.
  */
+const jsonl = '{"path":"x","a":"","b":12345678901234567890}\n{"path":"y","a":null,"b":{"c": [1, 2.0]}}\n'
 const utf16 = (text) => Buffer.from(`\ufeff${text}`, 'utf16le')
 const latin1 = (text) => Buffer.from(text, 'latin1')
 const group = 'Tables'
 const refused = (name, contents, says) => ({ group, name, contents, code: 'csv_invalid', says })
+/** As `refused` and `read`, of a table in another format, by its file's name. */
+const refusedFile = (file, name, contents, says) => ({ group, name, file, contents, code: 'table_invalid', says })
+const readFile = (file, name, contents, rows) => ({ group, name, file, contents, rows, warns: [] })
 const read = (name, contents, rows, warns = []) => ({ group, name, contents, rows, warns })
 
 export const tableCases = [
@@ -189,5 +195,33 @@ export const tableCases = [
     'a row of more than 16 MiB',
     `path\nx\n${'y'.repeat(17 * 2 ** 20)}\n`,
     '…, line 3: a row is longer than 16777216 bytes…'
-  )
+  ),
+  readFile('in.jsonl', 'JSONL: null, "" and no key, numbers beyond 2^53, nested values', jsonl, [
+    ['path', 'a', 'b'],
+    ['x', '', '12345678901234567890'],
+    ['y', '', '{"c": [1, 2.0]}']
+  ]),
+  readFile('in.csv.gz', 'a CSV compressed by gzip', gzipSync('path,a\nx,1\n'), [
+    ['path', 'a'],
+    ['x', '1']
+  ]),
+  refusedFile('in.jsonl', 'JSONL: a line that is no JSON', '{"path":"x"}\n{"path"\n', '…, line 2: … is no JSON: …'),
+  refusedFile('in.jsonl', 'JSONL: a list of objects', '[{"path":"x"}]', '…, line 1: expected a JSON object, …'),
+  refusedFile(
+    'in.jsonl',
+    'JSONL: a key twice',
+    '{"path":"x","path":"y"}',
+    '…, line 1: the key "path" stands there twice'
+  ),
+  refusedFile('in.jsonl', 'JSONL: no key path', '{"file":"x"}', '… has no column named path: its columns are "file"…'),
+  refusedFile('in.jsonl', 'JSONL: empty', '', '… is empty: expected one JSON object a line'),
+  refusedFile(
+    'in.csv.gz',
+    'gzip that is cut short',
+    gzipSync('path\nx\n').subarray(0, 20),
+    '… is damaged or cut short: …'
+  ),
+  refusedFile('in.csv.gz', 'a CSV named as one by gzip', 'path\nx\n', '… is not compressed by gzip, …'),
+  refusedFile('in.parquet', 'a CSV named Parquet', 'path\nx\n', '… is no Parquet file, as its name or --format says'),
+  refusedFile('in.parquet', 'Parquet that is cut short', 'PAR1 and some pages', '… is cut short: …')
 ]

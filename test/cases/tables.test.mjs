@@ -13,11 +13,11 @@ import { tableCases } from './tables.mjs'
 
 const base = temporaryFolder()
 
-for (const [i, { name, contents, rows, warns, code, says }] of tableCases.entries()) {
+for (const [i, { name, contents, file = 'in.csv', rows, warns, code, says }] of tableCases.entries()) {
   test(`table: ${name}`, async () => {
     const folder = path.join(base, `${i}.csv`) // ".csv" inside a directory's name
     fs.mkdirSync(folder)
-    const input = path.join(folder, 'in.csv')
+    const input = path.join(folder, file)
     const output = path.join(folder, 'out.csv')
     fs.writeFileSync(input, contents)
     const warnings = []
@@ -27,7 +27,7 @@ for (const [i, { name, contents, rows, warns, code, says }] of tableCases.entrie
       const error = await running.catch((thrown) => thrown)
       assert.deepEqual([error.code, error.exitCode], [code, 2], String(error.message))
       assert.ok(matches(says, error.message), error.message)
-      assert.deepEqual(fs.readdirSync(folder), ['in.csv'], 'nothing is left')
+      assert.deepEqual(fs.readdirSync(folder), [file], 'nothing is left')
       return
     }
     await running
