@@ -4,21 +4,27 @@ import { abortedError, VcapError } from '../errors'
 /** Milliseconds of the first pause after a fault, at most, and of the longest one. */
 const firstPauseMs = 500
 const longestPauseMs = 30_000
+/** Of the pause beyond what a server asks for. */
+const longestExtraMs = 1000
 /**
- * Pauses in a row, without an answer between them, after which the server is given up: fewer where it has not answered
- * at all, since it then may be another than was meant.
+ * Pauses in a row, without an answer between them, after which a server that cannot be reached is given up: fewer where
+ * it has not answered at all, since it then may be another than was meant.
  */
 const mostPauses = 10
 const mostFirstPauses = 5
+/** The same for one that limits requests, and the milliseconds that this must have lasted: it asks for patience. */
+const mostLimits = 20
+const leastLimitedMs = 180_000
 /** Pauses in a row that are told. */
 const worthTelling = 3
 /** Milliseconds that requests under way may take when the gate is closed. */
 const drainMs = 10_000
 
 /** A pause of random length, the longer the more came before it: those who wait do not come back together. */
-export function backoff(attempt: number, afterMs = 0): number {
-  const jitter = Math.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1))
-  return Math.max(jitter, afterMs * (1 + Math.random() / 10))
+export function backoff(attempt: number, afterMs?: number): number {
+  const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1))
+  if (afterMs === undefined) return Math.random() * longest
+  return afterMs + Math.random() * Math.min(longest, longestExtraMs)
 }
 
 /** A request that was let in. */
@@ -43,6 +49,8 @@ export class Gate {
   readonly #onWarning: (message: string) => void
   #limit: number
   #hasAnswered = false
+  /** When the last answer came; before the first, when it began. */
+  #answeredAt = performance.now()
   #underWay = 0
   readonly #waiting: (() => void)[] = []
   #opensAt = 0
@@ -124,6 +132,7 @@ export class Gate {
   #widen(): void {
     this.#pauses = 0
     this.#hasAnswered = true
+    this.#answeredAt = performance.now()
     this.#limit = Math.min(this.#most, this.#limit + 1 / this.#limit)
   }
 
@@ -137,8 +146,13 @@ export class Gate {
       if (this.#pauses === worthTelling) this.#onWarning(`The server ${what} (${message}): waiting, and trying again`)
     }
     this.#opensAt = Math.max(this.#opensAt, now + backoff(this.#pauses, afterMs))
-    if (this.#pauses <= (this.#hasAnswered ? mostPauses : mostFirstPauses)) return
+    if (!this.#isTooMuch(what, now)) return
     const text = `The server ${what}, ${this.#pauses} times in a row: ${message}. The same command goes on`
     void this.close(new VcapError('engine_lost', text))
+  }
+
+  #isTooMuch(what: Hindrance['what'], now: number): boolean {
+    if (what === 'cannot be reached') return this.#pauses > (this.#hasAnswered ? mostPauses : mostFirstPauses)
+    return this.#pauses > mostLimits && now - this.#answeredAt > leastLimitedMs
   }
 }

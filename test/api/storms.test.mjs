@@ -44,6 +44,13 @@ test('Retry-After is honoured by all rows: nothing is asked before', async (t) =
   assert.ok(times[1] - times[0] >= 990, `${times[1] - times[0]}`)
 })
 
+test('a long storm of 429 is waited out', async (t) => {
+  const storm = await server(t, { behave: (number) => (number < 24 ? limited({ 'retry-after-ms': '1' }) : undefined) })
+  const made = await gpt4(storm, ['--concurrency', '8'])
+  assert.equal(made.status, 0, made.stderr)
+  assert.equal(captioned(made), rows)
+})
+
 test('fewer at once after 429: half of them, and then slowly more', async (t) => {
   let most = 0
   let under = 0

@@ -119,7 +119,7 @@ export class BatchServer {
           const what = `The server failed ${mostTries} times, at last with: ${fault.message}`
           throw new VcapError('engine_lost', `${what}. The same command goes on`)
         }
-        await this.wait(backoff(tries, 'afterMs' in fault ? fault.afterMs : 0))
+        await this.wait(backoff(tries, 'afterMs' in fault ? fault.afterMs : undefined))
       }
     }
   }
