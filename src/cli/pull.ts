@@ -12,7 +12,7 @@ export function pullCommand(): Command {
     .option('--json', 'events as JSON lines on stderr instead of a bar')
   addHelp(command, {
     examples: ['pull llava-v1.6-34b', 'pull hf:cjpais/llava-1.6-mistral-7b-gguf'],
-    exitCodes: ['0 it is here; 2 there is no such model; 75 it did not come, try again.']
+    exitCodes: ['0 it is here; 2 there is no such model; 75 it did not come.']
   })
   return command.action(async (model: string, { json }: { json?: boolean }) => {
     const progress = new DownloadProgress()

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { apiServer } from './api-server.mjs'
 import { batchApi } from './batch-server.mjs'
 import { main, root } from './cli.mjs'
+import { startHub } from './hub-server.mjs'
 import { temporaryFolder } from './media.mjs'
 import { demoSamples } from './samples.mjs'
 
@@ -45,15 +46,21 @@ function shims() {
   return folder
 }
 
+const demo = (name) => path.join(root, 'models', 'demo', name)
+
 /** A place in which examples run: files of the names that the pages use, and two models that are the demo's. */
 export async function openWorkshop() {
   const { folder: media, samples } = await demoSamples({ clips: 2, images: 1, largest: 96 })
   const bin = shims()
-  // What the pages call OpenAI's server, and one at port 8000.
+  // What the pages call OpenAI's server, and one at port 8000; the model hub.
   const server = await apiServer({ batches: batchApi({ looks: 1 }) })
   server.unref()
+  const hub = await startHub({
+    'cjpais/llava-1.6-mistral-7b-gguf/llava-v1.6-mistral-7b.Q4_K_M.gguf': fs.readFileSync(demo('vcap-demo.gguf')),
+    'cjpais/llava-1.6-mistral-7b-gguf/mmproj-model-f16.gguf': fs.readFileSync(demo('vcap-demo-mmproj.gguf'))
+  })
+  hub.unref()
   const models = temporaryFolder()
-  const demo = (name) => path.join(root, 'models', 'demo', name)
   fs.symlinkSync(demo('vcap-demo.gguf'), path.join(models, 'llava-v1.6-34b.gguf'))
   fs.symlinkSync(demo('vcap-demo-mmproj.gguf'), path.join(models, 'llava-v1.6-34b-mmproj.gguf'))
 
@@ -68,6 +75,7 @@ export async function openWorkshop() {
     const table = 'path,text\nclips/1.mp4,a clip\nclips/2.mp4,another one\nclips/3.png,a picture\n'
     for (const name of ['samples', 'clips', 'monday', 'tuesday'])
       fs.writeFileSync(path.join(folder, `${name}.csv`), table)
+    fs.writeFileSync(path.join(folder, 'prompt.txt'), 'Describe this video.')
     fs.writeFileSync(path.join(folder, 'key.txt'), 'sk-example-key', { mode: 0o600 })
     const prompts = { 'video-text': 'What happens in this video, known as "{}"?', 'image-text': 'What is "{}"?' }
     fs.writeFileSync(path.join(folder, 'prompts.json'), JSON.stringify(prompts))
@@ -81,8 +89,16 @@ export async function openWorkshop() {
   /** Runs a command in a folder: its exit code and what it said. */
   function call(command, args, cwd) {
     return new Promise((resolve, reject) => {
-      const api = { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: 'sk-example-key' }
-      const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, VCAP_MODELS: models, ...api }
+      const env = {
+        ...process.env,
+        PATH: `${bin}:${process.env.PATH}`,
+        VCAP_MODELS: models,
+        OPENAI_BASE_URL: server.url,
+        OPENAI_API_KEY: 'sk-example-key',
+        HF_ENDPOINT: hub.endpoint,
+        HF_HUB_CACHE: path.join(cwd, 'hub'),
+        HF_HUB_OFFLINE: '0'
+      }
       const here = args.map((arg) => arg.replaceAll('http://localhost:8000/v1', server.url))
       const child = spawn(command, here, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
       let said = ''

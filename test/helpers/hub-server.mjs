@@ -71,6 +71,9 @@ export async function startHub(files, { fault = () => undefined, small = [], tok
     asked,
     /** Bytes of contents that were asked for, by their ranges. */
     gets: () => asked.filter(({ host, method }) => host === 'store' && method === 'GET'),
+    unref: () => {
+      for (const { server } of [hub, store]) server.unref()
+    },
     close: () => {
       for (const { server } of [hub, store]) {
         server.closeAllConnections()
