@@ -1,4 +1,4 @@
-/** The session of the reference's page, with our commands: a folder, its table, captions in parts, one table, an API. */
+/** The session of the reference's page, with our commands: folder, table, captions in parts, one table, an API. */
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
