@@ -74,7 +74,8 @@ export type {
   TotalEvent,
   WarningEvent
 } from './run/events'
-export { run, type RunOptions } from './run/run'
+export { run } from './run/run'
+export type { RunOptions } from './run/run-options'
 export { diffTables, type CellDifference, type TableDiff } from './tables/diff'
 export { joinTables, type JoinSummary } from './tables/join'
 export { mergeTables, type MergeSummary } from './tables/merge'

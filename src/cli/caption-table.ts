@@ -1,5 +1,6 @@
 import { exitCodes } from '../errors'
-import { run, type RunOptions } from '../run/run'
+import { run } from '../run/run'
+import type { RunOptions } from '../run/run-options'
 import { exitCodeOf, untilInterrupted } from './interrupt'
 import { jsonProgress, textProgress } from './progress'
 

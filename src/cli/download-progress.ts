@@ -1,5 +1,6 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import { downloadLine, formatBytes, type DownloadingEvent, type DownloadProgressEvent } from '../download-event'
+import { startBar } from './bar'
 import { duration } from './duration'
 
 /** Milliseconds between two lines where no terminal shows a bar. */
@@ -45,29 +46,13 @@ export class DownloadProgress {
     const who = byAnother ? ', by another process' : ''
     const line = `${formatBytes(bytes)} of ${formatBytes(total)}${speed(this.#marks, total)}${who}`
     if (process.stderr.isTTY) {
-      this.#bar ??= startBar(file, total, bytes)
+      this.#bar ??= startBar(`${file} [{bar}] {percentage} %  {line}`, total, bytes, { line })
       this.#bar.update(bytes, { line })
     } else if (now >= this.#nextLine) {
       this.#nextLine = now + lineMs
       process.stderr.write(`${file}: ${line}\n`)
     }
   }
-}
-
-function startBar(file: string, total: number, bytes: number): SingleBar {
-  const bar = new SingleBar({
-    format: `${file} [{bar}] {percentage} % {line}`,
-    stream: process.stderr,
-    fps: 5,
-    linewrap: true,
-    barsize: 20,
-    barCompleteChar: '=',
-    barIncompleteChar: ' ',
-    clearOnComplete: true,
-    gracefulExit: false // signals are the command's
-  })
-  bar.start(total, bytes, { line: '' })
-  return bar
 }
 
 /** Bytes a second of the last seconds, and the time that the rest takes at that rate. */

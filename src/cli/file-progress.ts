@@ -1,5 +1,6 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import type { SamplesEvent } from '../samples/samples'
+import { startBar } from './bar'
 import { oneLine } from './run-lines'
 
 const millisecondsBetweenLines = 5000
@@ -36,18 +37,7 @@ export class FileProgress {
     this.#started = performance.now()
     this.#nextLine = this.#started + millisecondsBetweenLines
     if (!process.stderr.isTTY) return
-    this.#bar = new SingleBar({
-      format: 'Reading [{bar}] {value}/{total}  {rate}/s',
-      stream: process.stderr,
-      fps: 5,
-      linewrap: true, // switching it off would outlive a second Ctrl-C
-      forceRedraw: true, // after a line above it
-      barsize: 30,
-      barCompleteChar: '=',
-      barIncompleteChar: ' ',
-      gracefulExit: false // signals are the command's
-    })
-    this.#bar.start(total, 0, this.#payload())
+    this.#bar = startBar('Reading [{bar}] {value}/{total}  {rate}/s', total, 0, this.#payload())
   }
 
   #payload() {

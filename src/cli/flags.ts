@@ -7,7 +7,7 @@ type Flag = [option: string, flags: string, description: string, usual?: 'usual'
 
 /**
  * How each option is written as a flag, and what it does, in the groups of `--help-all`. Which of them a command has,
- * their checks and their defaults come from the commands' schemas in src/options.ts.
+ * their checks and their defaults come from the commands' schemas in src/options/.
  */
 const groups: [heading: string, flags: Flag[]][] = [
   [

@@ -1,6 +1,7 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import { isCaptioned, type ReplicaState, type RowStatus } from '../caption'
 import type { BatchesEvent, RowEvent, RunEvent, StartedEvent } from '../run/events'
+import { startBar } from './bar'
 import { DownloadProgress } from './download-progress'
 import { duration } from './duration'
 import {
@@ -163,18 +164,12 @@ class BarProgress extends TextProgress {
   }
 
   #start(total: number): void {
-    this.#bar = new SingleBar({
-      format: '[{bar}] {value}/{total}  {rate}/s{replicas}  ETA {left}{failures}',
-      stream: process.stderr,
-      fps: 5,
-      linewrap: true, // switching it off would outlive a second Ctrl-C
-      forceRedraw: true, // after a line above it
-      barsize: 30,
-      barCompleteChar: '=',
-      barIncompleteChar: ' ',
-      gracefulExit: false // signals are the command's
-    })
-    this.#bar.start(total, this.counter.done, this.#payload())
+    this.#bar = startBar(
+      '[{bar}] {value}/{total}  {rate}/s{replicas}  ETA {left}{failures}',
+      total,
+      this.counter.done,
+      this.#payload()
+    )
   }
 
   #payload() {

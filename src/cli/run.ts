@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import type { RunOptions } from '../run/run'
+import type { RunOptions } from '../run/run-options'
 import { captionTable, exitCodesHelp } from './caption-table'
 import { addFlags, toOptions } from './flags'
 import { addHelp } from './help'

@@ -1,5 +1,6 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import { VcapError } from '../errors'
+import { startBar } from './bar'
 import { oneLine } from './run-lines'
 import { untilInterrupted } from './interrupt'
 
@@ -28,10 +29,7 @@ function tableBar() {
   return {
     show: (rows: number, total: number) => {
       if (total < rowsWorthTelling) return
-      if (!bar) {
-        bar = new SingleBar({ format: '[{bar}] {value}/{total} rows', stream: process.stderr, gracefulExit: false })
-        bar.start(total, 0)
-      }
+      bar ??= startBar('[{bar}] {value}/{total} rows', total, 0)
       bar.update(rows)
     },
     stop: () => bar?.stop()

@@ -150,8 +150,7 @@ export class OutputFile {
   }
 
   #failure(cause: Error): VcapError {
-    const kept = this.isFile ? '. What was captioned is kept: run the same command again' : ''
-    return new VcapError('write_failed', `Output ${this.path} cannot be written: ${cause.message}${kept}`, { cause })
+    return new VcapError('write_failed', `Output ${this.path} cannot be written: ${cause.message}`, { cause })
   }
 
   #close(): void {

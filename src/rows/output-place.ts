@@ -45,6 +45,13 @@ export function unwritable(file: string, why: string, cause?: unknown): VcapErro
   return new VcapError(unwritableCode(cause), `Output ${file} cannot be written: ${why}`, { cause })
 }
 
+/** Throws `usage` where an output is one of the inputs that it is made of; `-` is standard input. */
+export function requireNoInput(output: string, inputs: string[]): void {
+  const input = inputs.find((name) => isSameFile(name === '-' ? '/dev/stdin' : name, output))
+  if (input === undefined) return
+  throw new VcapError('usage', `Output ${output} is the input ${input}: name another file`)
+}
+
 /** True where both names lead to one file. */
 export function isSameFile(a: string, b: string): boolean {
   const [left, right] = [a, b].map(statOf)

@@ -31,6 +31,16 @@ export interface OutputParts extends CaptionParts {
  * Throws `read_failed`, `write_failed`, `aborted`.
  */
 export async function writeOutput(parts: OutputParts, sink: RowSink): Promise<Counts> {
+  try {
+    return await write(parts, sink)
+  } catch (cause) {
+    if (!sink.isFile || !(cause instanceof VcapError) || cause.code !== 'write_failed') throw cause
+    const message = `${cause.message}. What was captioned is kept: run the same command again`
+    throw new VcapError('write_failed', message, { cause })
+  }
+}
+
+async function write(parts: OutputParts, sink: RowSink): Promise<Counts> {
   const counts = await writeFlagged<RowCaption, Counts>({
     total: parts.source.total,
     canBeginAnew: sink.isFile,

@@ -13,7 +13,7 @@ import { planCommand } from '../../dist/cli/plan.js'
 import { runCommand } from '../../dist/cli/run.js'
 import { splitCommand } from '../../dist/cli/split.js'
 import { VcapError } from '../../dist/errors.js'
-import * as options from '../../dist/options.js'
+import * as options from '../../dist/options/index.js'
 
 const parsers = Object.entries(options).filter(([name]) => /^parse.*Options$/.test(name))
 const commands = {

@@ -13,7 +13,7 @@ import {
   parseRunOptions,
   pickCaptionOptions,
   pickLoadOptions
-} from '../../dist/options.js'
+} from '../../dist/options/index.js'
 import { cli } from '../helpers/cli.mjs'
 
 const usage = (message) => ({ name: 'VcapError', code: 'usage', message })

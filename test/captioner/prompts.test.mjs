@@ -5,7 +5,7 @@ import path from 'node:path'
 import test, { after } from 'node:test'
 import { presets, prompts, readPrompts } from '../../dist/index.js'
 import { captionSettings } from '../../dist/identity.js'
-import { parseCaptionOptions } from '../../dist/options.js'
+import { parseCaptionOptions } from '../../dist/options/index.js'
 import { choosePrompt } from '../../dist/prompts/prompt-file.js'
 import { buildPrompt, columnsOf, promptIdentity, promptWarnings, takesText } from '../../dist/prompts/question.js'
 

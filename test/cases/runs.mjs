@@ -187,7 +187,7 @@ const runs = inGroup('The run', [
   ['the clock set back or forward', 'nothing: no row fails for it', here, 'the clock set back and forward'],
   [
     'the output is the input',
-    '2, `usage`: … is the input: name another file',
+    '2, `usage`: … is the input …: name another file',
     'run/run.test.mjs',
     'the output is the input'
   ],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { modelNeeds } from '../../dist/devices/memory.js'
 import { chooseDeviceSets } from '../../dist/devices/sets.js'
-import { parseRunOptions } from '../../dist/options.js'
+import { parseRunOptions } from '../../dist/options/index.js'
 
 const build = { llamaCpp: '', backends: ['CPU', 'CUDA'], sanitized: false }
 const cpu = { name: 'CPU', description: '', type: 'cpu', memoryFree: 64e9, memoryTotal: 64e9 }

@@ -6,7 +6,7 @@ import test, { after } from 'node:test'
 import sharp from 'sharp'
 import { Decoder } from '../../dist/frames/decoder.js'
 import { findFfmpeg } from '../../dist/frames/tools.js'
-import { parseFrameOptions } from '../../dist/options.js'
+import { parseFrameOptions } from '../../dist/options/index.js'
 import { aperture, mirror, rotation, writeHeic } from '../helpers/heic.mjs'
 import { countingClip, ffmpeg, hasEncoder, temporaryFolder } from '../helpers/media.mjs'
 

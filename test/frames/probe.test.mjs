@@ -8,7 +8,7 @@ import sharp from 'sharp'
 import { Decoder } from '../../dist/frames/decoder.js'
 import { frameRate } from '../../dist/frames/frame-rate.js'
 import { findFfmpeg } from '../../dist/frames/tools.js'
-import { parseFrameOptions } from '../../dist/options.js'
+import { parseFrameOptions } from '../../dist/options/index.js'
 import { aperture, rotation, writeHeic } from '../helpers/heic.mjs'
 import { countingClip, ffmpeg, hasEncoder, temporaryFolder } from '../helpers/media.mjs'
 

@@ -6,7 +6,7 @@ import test, { after } from 'node:test'
 import sharp from 'sharp'
 import { Decoder } from '../../dist/frames/decoder.js'
 import { findFfmpeg } from '../../dist/frames/tools.js'
-import { parseFrameOptions } from '../../dist/options.js'
+import { parseFrameOptions } from '../../dist/options/index.js'
 import { readRows, run } from '../helpers/cli.mjs'
 import { countingClip, ffmpeg, readCount, temporaryFolder } from '../helpers/media.mjs'
 

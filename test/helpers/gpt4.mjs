@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { run } from '../../dist/index.js'
-import { splitApiOptions } from '../../dist/options.js'
+import { splitApiOptions } from '../../dist/options/index.js'
 import { cli, readRows } from './cli.mjs'
 import { demoSamples } from './samples.mjs'
 

@@ -10,7 +10,7 @@ import { root } from '../helpers/cli.mjs'
 const layers = [
   ['errors', 'digest', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
   ['shard', 'launcher'],
-  ['picture', 'prompts/', 'table-format', 'options', 'caption', 'caption-check', 'download-event'],
+  ['picture', 'prompts/', 'table-format', 'options/', 'caption', 'caption-check', 'download-event'],
   ['checks/'],
   ['semaphore', 'ordered', 'pool', 'occupancy'],
   ['child', 'child-main'],
@@ -59,7 +59,9 @@ function imports() {
     filesUnder(src, /\.ts$/).map((file) => {
       const { importedFiles } = ts.preProcessFile(fs.readFileSync(path.join(src, file), 'utf8'), true, true)
       const own = importedFiles.map(({ fileName }) => fileName).filter((name) => name.startsWith('.'))
-      return [file.replace(/\.ts$/, ''), own.map((name) => path.join(path.dirname(file), name))]
+      const places = own.map((name) => path.join(path.dirname(file), name))
+      const isFolder = (place) => fs.existsSync(path.join(src, place, 'index.ts'))
+      return [file.replace(/\.ts$/, ''), places.map((place) => (isFolder(place) ? path.join(place, 'index') : place))]
     })
   )
 }

@@ -1,0 +1,18 @@
+import { SingleBar } from 'cli-progress'
+
+/** Starts a bar on stderr. Lines may be written above it, which `render` then draws it below. */
+export function startBar(format: string, total: number, done: number, payload: object = {}): SingleBar {
+  const bar = new SingleBar({
+    format,
+    stream: process.stderr,
+    fps: 5,
+    linewrap: true, // switching it off would outlive a second Ctrl-C
+    forceRedraw: true, // after a line above it
+    barsize: 30,
+    barCompleteChar: '=',
+    barIncompleteChar: ' ',
+    gracefulExit: false // signals are the command's
+  })
+  bar.start(total, done, payload)
+  return bar
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { framesOf, type PromptSettings } from '../prompts/question'
+import { parser } from './check'
+import { answerFields, frameFields, loadFields, replicaFields } from './fields'
+
+export const frames = z.strictObject(frameFields)
+export const embed = z.strictObject({ anyres: answerFields.anyres, signal: frameFields.signal })
+export const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signal })
+export const caption = z.strictObject({ ...answerFields, ...frameFields })
+export const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
+export const replicas = z.strictObject({ ...load.shape, ...replicaFields })
+
+export type FrameOptions = z.input<typeof frames>
+export type EmbedOptions = z.input<typeof embed>
+export type ImageCaptionOptions = z.input<typeof imageCaption>
+export type CaptionOptions = z.input<typeof caption>
+/** Caption options given here are the defaults of every caption of the captioner. */
+export type LoadOptions = z.input<typeof load>
+/** As for one captioner; caption options are those of every row. */
+export type ReplicaOptions = z.input<typeof replicas>
+
+/** With the number of frames that is sampled where nobody says how many. */
+export type Sampling<T> = Omit<T, 'numFrames'> & { numFrames: number }
+
+export type FrameSettings = Sampling<z.output<typeof frames>>
+export type ImageCaptionSettings = z.output<typeof imageCaption>
+export type CaptionSettings = Sampling<z.output<typeof caption>>
+export type LoadSettings = Sampling<z.output<typeof load>>
+export type ReplicaSettings = Sampling<z.output<typeof replicas>>
+
+const defaultFrames = 3
+
+export function sampling<T extends PromptSettings & { numFrames?: number | undefined }>(settings: T): Sampling<T> {
+  return { ...settings, numFrames: settings.numFrames ?? framesOf(settings) ?? defaultFrames }
+}
+
+export const parseFrameOptions = parser(frames, sampling)
+export const parseEmbedOptions = parser(embed)
+export const parseImageCaptionOptions = parser(imageCaption)
+export const parseCaptionOptions = parser(caption, sampling)
+export const parseLoadOptions = parser(load, sampling)
+export const parseReplicaOptions = parser(replicas, sampling)
+
+/** The options among `options` that a single caption takes. */
+export function pickCaptionOptions(options: LoadOptions): CaptionOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in caption.shape))
+}
+
+/** The options among `options` that loading a captioner takes. */
+export function pickLoadOptions(options: LoadOptions): LoadOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in load.shape))
+}
+
+/** The options among `options` that replicas take. */
+export function pickReplicaOptions(options: ReplicaOptions): ReplicaOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => key in replicas.shape))
+}
