@@ -3,6 +3,7 @@
  *
  *   node scripts/build-native.mjs            this machine's CPU
  *   VCAP_CUDA=1 node scripts/build-native.mjs   with CUDA
+ *   VCAP_CPU=x86-64-v3 node scripts/build-native.mjs   every CPU of that level
  *
  * Every VCAP_… option of CMakeLists.txt may be set as an environment variable (1/0, ON/OFF); so may
  * CMAKE_CUDA_ARCHITECTURES.
@@ -27,7 +28,7 @@ export function cmakeOptions() {
     const value = process.env[name]
     if (value !== undefined) options[name] = /^(1|on|true|yes)$/i.test(value) ? 'ON' : 'OFF'
   }
-  for (const name of ['VCAP_CUDA_WHEELS', 'CMAKE_CUDA_ARCHITECTURES']) {
+  for (const name of ['VCAP_CPU', 'VCAP_CUDA_WHEELS', 'CMAKE_CUDA_ARCHITECTURES']) {
     if (process.env[name]) options[name] = process.env[name]
   }
   return options
