@@ -116,7 +116,7 @@ export function fittingSequences({ left, kvPerPosition }: MemoryBudget, contextP
 }
 
 /** Bytes of a process of Node with the addon and no model. */
-const emptyProcess = 67e6
+const emptyProcess = 77e6
 /** Rows of a batch, and numbers kept of each while it is computed, in widths of an embedding. */
 const batch = { rows: 512, widths: 11.5 }
 
