@@ -107,5 +107,19 @@ export async function openWorkshop() {
       child.on('close', (status) => resolve({ status, said }))
     })
   }
-  return { furnish, call }
+  const finished = furnish()
+  const { status, said } = await call(
+    'npx',
+    'vcap-native run samples.csv captions.csv --model demo'.split(' '),
+    finished
+  )
+  if (status !== 0) throw new Error(said)
+
+  /** A fresh folder in which captions.csv is a finished run's. */
+  function furnishFinished() {
+    const folder = temporaryFolder()
+    fs.cpSync(finished, folder, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
+    return folder
+  }
+  return { furnish, furnishFinished, call }
 }
