@@ -13,7 +13,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { extractFrames, loadCaptioner, run } from '../dist/index.js'
 import { loadAddon } from '../dist/native/load.js'
-import { buildPrompt } from '../dist/prompts.js'
+import { buildPrompt } from '../dist/prompts/question.js'
 import { clip } from './clips.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
 import { pair } from './pairs.mjs'
@@ -106,7 +106,7 @@ async function fromMemory() {
 /** The request that the captioner would hand to the engine for this file. */
 async function request(file) {
   const pictures = await extractFrames(file)
-  const prompt = buildPrompt(undefined, pictures.length, undefined)
+  const prompt = buildPrompt({}, { images: pictures.length })
   return { pictures, detail: 'auto', prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
 }
 
