@@ -206,8 +206,9 @@ function bundle(file) {
     function load(name) {
       if (loaded[name]) return loaded[name].exports
       const module = (loaded[name] = { exports: {} })
+      const find = (place) => load(all[place + '.js'] ? place + '.js' : path.join(place, 'index.js'))
       const inside = (wanted) =>
-        wanted.startsWith('.') ? load(path.join(path.dirname(name), wanted + '.js')) : outside(wanted)
+        wanted.startsWith('.') ? find(path.join(path.dirname(name), wanted)) : outside(wanted)
       all[name](module, module.exports, Object.assign(inside, { resolve: outside.resolve }))
       return module.exports
     }
