@@ -14,8 +14,8 @@ if (!existsSync(built)) {
   process.exit(1)
 }
 
-const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-if (spawnSync(process.execPath, [tsc, '-p', root], { stdio: 'inherit' }).status !== 0) process.exit(1)
+const compiler = path.join(root, 'scripts', 'build-ts.mjs')
+if (spawnSync(process.execPath, [compiler], { stdio: 'inherit' }).status !== 0) process.exit(1)
 
 // node-gyp-build's tags: any Node-API runtime, this C library.
 const libc =

@@ -86,7 +86,7 @@ function buildAddon() {
 function compile() {
   run(
     process.execPath,
-    [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', root],
+    [at('scripts', 'build-ts.mjs')],
     'TypeScript could not be compiled: the message is above'
   )
   writeFileSync(at('dist', '.vcap-setup'), sourcesHash())
