@@ -84,11 +84,7 @@ function buildAddon() {
 }
 
 function compile() {
-  run(
-    process.execPath,
-    [at('scripts', 'build-ts.mjs')],
-    'TypeScript could not be compiled: the message is above'
-  )
+  run(process.execPath, [at('scripts', 'build-ts.mjs')], 'TypeScript could not be compiled: the message is above')
   writeFileSync(at('dist', '.vcap-setup'), sourcesHash())
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { abortedError, asVcapError, VcapError } from '../errors'
+import { abortedError, VcapError } from '../errors'
+import { waitFor } from '../waiting'
 import { readAnswer, refused, type ApiAnswer } from './answer'
 import type { Budget } from './cost'
 import { faultOf, type Fault } from './fault'
@@ -85,7 +85,7 @@ export class Asker {
         if (tries >= mostTries) {
           throw new VcapError('engine_error', `The server failed ${failures} times, at last with: ${fault.message}`)
         }
-        await wait(backoff(failures, fault.afterMs), signals.recall)
+        await waitFor(backoff(failures, fault.afterMs), signals.recall)
       }
     }
   }
@@ -118,12 +118,4 @@ function hindranceOf(fault: Fault): Hindrance | undefined {
   const { kind, message } = fault
   if (kind === 'limited') return { what: 'limits every request', message, afterMs: fault.afterMs }
   return kind === 'unreachable' ? { what: 'cannot be reached', message, afterMs: undefined } : undefined
-}
-
-async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
-  try {
-    await pause(milliseconds, undefined, { signal })
-  } catch (error) {
-    throw asVcapError(error)
-  }
 }

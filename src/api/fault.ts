@@ -1,3 +1,4 @@
+import { retryAfter, rootOf } from '../waiting'
 import { loadOpenai } from './openai'
 
 /*
@@ -63,17 +64,6 @@ export function faultOfStatus(
   return { kind: 'row', code: isTooLong ? 'context_overflow' : 'engine_error', message }
 }
 
-/** Milliseconds, by `retry-after-ms`, or `retry-after` as seconds or as a date. */
-export function retryAfter(headers: Headers, now = Date.now()): number | undefined {
-  const exact = headers.get('retry-after-ms')
-  if (exact !== null && /^\d+(\.\d+)?$/.test(exact.trim())) return Number(exact)
-  const text = headers.get('retry-after')?.trim()
-  if (!text) return undefined
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
-  const date = Date.parse(text)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
-}
-
 /** Codes of requests that reached no server, so that no row can be to blame. */
 const unreachable = [
   'ECONNREFUSED',
@@ -89,15 +79,6 @@ const unreachable = [
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'ERR_TLS_CERT_ALTNAME_INVALID'
 ]
-
-/** The innermost cause: `fetch` says no more than that it failed. */
-function rootOf(error: unknown): NodeJS.ErrnoException {
-  let inner = error
-  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
-  // A name with several addresses fails with one error for each.
-  if (inner instanceof AggregateError && inner.errors[0] instanceof Error) inner = inner.errors[0]
-  return inner instanceof Error ? inner : new Error(String(inner))
-}
 
 function rootMessage(root: NodeJS.ErrnoException): string {
   const text = root.message || root.code || root.name

@@ -1,11 +1,11 @@
 import fs from 'node:fs'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { asVcapError, VcapError } from '../errors'
+import { formatBytes } from '../download-event'
+import { asVcapError } from '../errors'
 import { findModel, type ModelFiles } from '../models/find'
 import { models, type ListedModel } from '../models/list'
-import { removeCached } from '../models/remove'
-import { partsOf } from '../models/source'
+import { removeModel } from '../models/remove'
 import { addHelp } from './help'
 
 /** One model as it stands here. */
@@ -24,7 +24,7 @@ export function modelsCommand(): Command {
   addHelp(command, { examples: ['models', 'models --json'], exitCodes: ['0; 2 there is no such model to remove.'] })
   return command.action(({ remove, json }: { remove?: string; json?: boolean }) => {
     if (remove !== undefined) {
-      process.stdout.write(`${removeModel(remove)}\n`)
+      process.stdout.write(`${remove} is removed: ${formatBytes(removeModel(remove))} are free\n`)
       return
     }
     const standings = models.map(standingOf)
@@ -49,34 +49,8 @@ function tableOf(standings: Standing[]): string {
     style: { head: [], border: [], compact: true }
   })
   for (const { name, bytes, gigabytes, files, template, description } of standings) {
-    const size = bytes === null ? `about ${gigabytes} GB` : `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`
+    const size = bytes === null ? `about ${gigabytes} GB` : formatBytes(bytes)
     table.push([name, size, files ? 'yes' : 'no', template, description])
   }
   return table.toString()
-}
-
-/** Throws `usage`, `model_not_found`, `write_failed`. */
-function removeModel(name: string): string {
-  const source = models.find((listed) => listed.name === name)?.source
-  if (!source) {
-    const names = models.flatMap((listed) => (listed.source ? [listed.name] : []))
-    throw new VcapError('usage', `Expected one of ${names.join(', ')} to remove but received ${name}`)
-  }
-  const { model, mmproj } = findModel(name, undefined)
-  const owned = [...partsOf(model), mmproj].filter((file) => file.includes(`models--${source.repo.replace('/', '--')}`))
-  if (owned.length === 0) throw new VcapError('usage', `${model} was not downloaded: remove it yourself`)
-  const keepsProjector = models.some(
-    (other) => other.name !== name && other.source?.repo === source.repo && isHere(other)
-  )
-  const bytes = removeCached(source.repo, keepsProjector ? owned.filter((file) => file !== mmproj) : owned)
-  return `${name} is removed: ${(bytes / 1e9).toFixed(1)} GB are free`
-}
-
-function isHere({ name }: ListedModel): boolean {
-  try {
-    findModel(name, undefined)
-    return true
-  } catch {
-    return false
-  }
 }

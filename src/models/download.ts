@@ -4,8 +4,9 @@ import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { abortedError, asVcapError, VcapError } from '../errors'
 import { syncFolder } from '../folders'
+import { waitFor } from '../waiting'
 import type { Hub, HubFile } from './hub'
-import { growingPause, waitFor } from './polite-request'
+import { growingPause } from './polite-request'
 
 /** Milliseconds without a byte after which a connection is given up. */
 const stallMs = Number(process.env.VCAP_DOWNLOAD_STALL_MS) || 30_000

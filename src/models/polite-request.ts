@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { abortedError, VcapError } from '../errors'
+import { retryAfter, rootOf, waitFor } from '../waiting'
 
 /** Tries of one request whose answer is that the server is busy, or that does not come at all. */
 const maxTries = 6
@@ -24,7 +24,7 @@ export async function requestPolitely(url: URL, init: RequestInit, signal: Abort
   for (let attempt = 1; ; attempt++) {
     const answer = await request(url, init, signal)
     if (answer instanceof Response && !isBusy(answer.status)) return answer
-    const waitMs = answer instanceof Response ? askedPause(answer) : undefined
+    const waitMs = answer instanceof Response ? retryAfter(answer.headers) : undefined
     if (answer instanceof Response) await answer.body?.cancel()
     if (attempt === maxTries || (isUnknown(answer) && attempt === maxTriesOfUnknown)) throw failure(url, answer)
     await waitFor(Math.min(waitMs ?? growingPause(attempt), longestPauseMs), signal)
@@ -34,15 +34,6 @@ export async function requestPolitely(url: URL, init: RequestInit, signal: Abort
 /** A part of a pause that doubles with each attempt, from 1: many who wait do not come back at once. */
 export function growingPause(attempt: number): number {
   return Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs) * (0.5 + Math.random() / 2)
-}
-
-/** Throws `aborted`. */
-export async function waitFor(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await pause(milliseconds, undefined, { signal })
-  } catch (error) {
-    throw signal?.aborted ? abortedError(signal) : error
-  }
 }
 
 async function request(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response | Error> {
@@ -60,23 +51,14 @@ async function request(url: URL, init: RequestInit, signal: AbortSignal | undefi
 }
 
 function isUnknown(answer: Response | Error): boolean {
-  const cause = answer instanceof Error ? (answer.cause as NodeJS.ErrnoException | undefined) : undefined
-  return cause?.code === 'ENOTFOUND' || cause?.code === 'EAI_AGAIN'
-}
-
-/** Milliseconds that a server asks to wait, as seconds or as a date; undefined where it does not. */
-function askedPause({ headers }: Response): number | undefined {
-  const asked = headers.get('retry-after')
-  if (asked === null) return undefined
-  const milliseconds = /^\d+$/.test(asked) ? Number(asked) * 1000 : Date.parse(asked) - Date.now()
-  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : undefined
+  return answer instanceof Error && ['ENOTFOUND', 'EAI_AGAIN'].includes(rootOf(answer).code ?? '')
 }
 
 function failure(url: URL, answer: Response | Error): VcapError {
   if (answer instanceof Response) {
     return new VcapError('download_failed', `${url.origin} answers ${answer.status} again and again: try later`)
   }
-  const { message, cause } = answer
-  const why = cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : message
+  const { message, code } = rootOf(answer)
+  const why = message || code
   return new VcapError('download_failed', `${url.origin} cannot be reached: ${why}`, { cause: answer })
 }

@@ -3,10 +3,10 @@ import path from 'node:path'
 import { lock } from 'proper-lockfile'
 import { formatBytes, type DownloadProgressEvent } from '../download-event'
 import { abortedError, VcapError } from '../errors'
+import { waitFor } from '../waiting'
 import { download, partOf } from './download'
 import type { Hub, HubFile } from './hub'
 import { blobFile, findCached, placeCached, repoFolder, type HubPlace } from './hub-cache'
-import { waitFor } from './polite-request'
 
 /** Milliseconds between two looks at what another process downloads. */
 const lookMs = 500

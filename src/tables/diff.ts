@@ -121,27 +121,14 @@ class Comparison {
 
   async run(a: string, b: string): Promise<TableDiff> {
     const diff = this.#diff
-    await this.#keepA()
+    const textsOf = (cells: Cell[]) => this.#shared.map(({ a }) => this.#textOf(cells[a], this.a.types?.[a]))
+    diff.repeated.a = await this.store.addAll(this.a, this.#keyA, this.#counter, textsOf)
     await this.#compareB()
     diff.onlyInA = this.#found.reduce((missing, found) => missing - found, this.a.total)
     await this.#showOnlyInA()
     const others = diff.columnsOnlyInA.length + diff.columnsOnlyInB.length
     diff.same = diff.changed + diff.onlyInA + diff.onlyInB + others === 0
     return { ...diff, a, b }
-  }
-
-  async #keepA(): Promise<void> {
-    for await (const cells of this.a.records()) {
-      this.#counter.add()
-      const key = this.store.nextKey(this.#keyA.hash(cells))
-      if (key.occurrence > 0) this.#diff.repeated.a++
-      await this.store.add(
-        key,
-        this.#shared.map(({ a }) => this.#textOf(cells[a], this.a.types?.[a]))
-      )
-    }
-    await this.store.flush()
-    this.store.restartCounts()
   }
 
   async #compareB(): Promise<void> {

@@ -117,7 +117,14 @@ class Join {
 
   async write(output: string): Promise<JoinSummary> {
     const { table, captions } = this
-    const repeated = { table: 0, captions: await this.#keepCaptions() }
+    const takenOf = (cells: Cell[]) => {
+      const inOutput = this.#fromCaptions(cells)
+      return this.#taken.map(({ to }) => inOutput[to])
+    }
+    const repeated = {
+      table: 0,
+      captions: await this.store.addAll(captions, this.#keyOfCaptions, this.#counter, takenOf)
+    }
     const summary = { rows: 0, matched: 0, unmatched: 0, repeated }
     const { format } = this.settings
     const sink = openSink(output, this.#columns, { types: this.#types, format, otherwise: table.format })
@@ -144,24 +151,6 @@ class Join {
       replaced: names.filter((name) => table.columns.includes(name)),
       warnings: [...table.warnings, ...captions.warnings]
     }
-  }
-
-  /** Returns how many rows have a key that an earlier one has. */
-  async #keepCaptions(): Promise<number> {
-    let repeated = 0
-    for await (const cells of this.captions.records()) {
-      this.#counter.add()
-      const key = this.store.nextKey(this.#keyOfCaptions.hash(cells))
-      if (key.occurrence > 0) repeated++
-      const inOutput = this.#fromCaptions(cells)
-      await this.store.add(
-        key,
-        this.#taken.map(({ to }) => inOutput[to])
-      )
-    }
-    await this.store.flush()
-    this.store.restartCounts()
-    return repeated
   }
 
   async #captionOf(key: RowKey): Promise<StoredRow | undefined> {

@@ -7,6 +7,9 @@ import { VcapError } from '../errors'
 import { JsonText, type Cell } from '../rows/cell'
 import { KeyTable } from '../run/key-table'
 import type { RowKey } from '../run/row-key'
+import type { Table } from '../rows/table'
+import type { TableKey } from './key'
+import type { RowCounter } from './row-counter'
 
 /** Bytes that are written at once. */
 const writeBytes = 1 << 20
@@ -53,21 +56,30 @@ export class RowStore {
     }
   }
 
-  /** Which of the rows with this hash the next one is, from 0; `restartCounts` begins another reading. */
+  /** Which of the rows with this hash the next one is, from 0. */
   nextKey(hash: string): RowKey {
     return { hash, occurrence: this.#keys.count(hash) }
   }
 
-  restartCounts(): void {
+  /**
+   * Adds all rows of a table by their keys, of each the cells that `kept` gives, and makes them ready to be asked for.
+   * Returns how many have a key that an earlier one has. Throws `read_failed`, `write_failed`, `aborted`.
+   */
+  async addAll(table: Table, key: TableKey, counter: RowCounter, kept: (cells: Cell[]) => Cell[]): Promise<number> {
+    let repeated = 0
+    for await (const cells of table.records()) {
+      counter.add()
+      const own = this.nextKey(key.hash(cells))
+      if (own.occurrence > 0) repeated++
+      await this.#add(own, kept(cells))
+    }
+    await this.#flush()
     this.#keys.resetCounts()
-  }
-
-  has(key: RowKey): boolean {
-    return this.#keys.offset(key) !== undefined
+    return repeated
   }
 
   /** Throws `write_failed`. */
-  async add(key: RowKey, cells: Cell[]): Promise<void> {
+  async #add(key: RowKey, cells: Cell[]): Promise<void> {
     const bytes = pack(cells)
     const head = Buffer.allocUnsafe(headBytes)
     head.writeUInt32LE(bytes.length)
@@ -75,11 +87,11 @@ export class RowStore {
     this.#keys.setOffset(key, this.#size + this.#waitingBytes)
     this.#waiting.push(head, bytes)
     this.#waitingBytes += headBytes + bytes.length
-    if (this.#waitingBytes >= writeBytes) await this.flush()
+    if (this.#waitingBytes >= writeBytes) await this.#flush()
   }
 
-  /** Comes between the last row added and the first one asked for. Throws `write_failed`. */
-  async flush(): Promise<void> {
+  /** Throws `write_failed`. */
+  async #flush(): Promise<void> {
     const bytes = Buffer.concat(this.#waiting.splice(0))
     this.#waitingBytes = 0
     try {

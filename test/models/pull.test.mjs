@@ -283,3 +283,23 @@ test('a disk without room is known before the first byte', { skip: process.getui
     spawnSync('umount', [disk])
   }
 })
+
+test('a model is taken away, and the projector that another one needs stays', async () => {
+  const from = 'cjpais/llava-v1.6-34B-gguf'
+  const projector = files[`${repo}/mmproj-model-f16.gguf`]
+  hub = await startHub({
+    [`${from}/llava-v1.6-34b.Q4_K_M.gguf`]: model,
+    [`${from}/llava-v1.6-34b.Q5_K_M.gguf`]: Buffer.concat([model, Buffer.alloc(1)]),
+    [`${from}/mmproj-model-f16.gguf`]: projector
+  })
+  const env = { VCAP_MODELS: temporaryFolder() }
+  for (const name of ['llava-v1.6-34b', 'llava-v1.6-34b-q5_k_m']) assert.equal((await pull(name, { env })).status, 0)
+  const remove = (name) => pull('', { env, command: ['models', '--remove', name] })
+  const contents = () => fs.readdirSync(path.join(cache, `models--${from.replace('/', '--')}`, 'blobs')).length
+  assert.match((await remove('llava-v1.6-34b')).stdout, /^llava-v1\.6-34b is removed: 3\.1 MB are free$/m)
+  assert.equal(contents(), 2)
+  assert.equal((await remove('llava-v1.6-34b')).status, 2, 'it is not there any more')
+  assert.match((await remove('llava-v1.6-34b-q5_k_m')).stdout, /6\.8 MB are free/)
+  assert.equal(contents(), 0)
+  assert.match((await remove('demo')).said, /Expected one of llava-v1\.6-34b, .* to remove but received demo/)
+})

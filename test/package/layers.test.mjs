@@ -12,7 +12,7 @@ const layers = [
   ['shard', 'launcher'],
   ['picture', 'prompts/', 'table-format', 'options/', 'caption', 'caption-check', 'download-event'],
   ['checks/'],
-  ['semaphore', 'ordered', 'pool', 'occupancy'],
+  ['semaphore', 'ordered', 'pool', 'occupancy', 'waiting'],
   ['child', 'child-main'],
   ['rows/'],
   ['native/'],

@@ -2,8 +2,8 @@ import fs from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import type { Batch } from 'openai/resources/batches'
-import { setTimeout as pause } from 'node:timers/promises'
-import { abortedError, asVcapError, VcapError } from '../../errors'
+import { abortedError, VcapError } from '../../errors'
+import { waitFor } from '../../waiting'
 import type { ApiKey } from '../key'
 import { faultOf, type Fault } from '../fault'
 import { backoff } from '../gate'
@@ -125,11 +125,7 @@ export class BatchServer {
   }
 
   /** Rejects with `aborted`. */
-  async wait(milliseconds: number): Promise<void> {
-    try {
-      await pause(milliseconds, undefined, { signal: this.#stop })
-    } catch (error) {
-      throw asVcapError(error)
-    }
+  wait(milliseconds: number): Promise<void> {
+    return waitFor(milliseconds, this.#stop)
   }
 }
