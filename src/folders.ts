@@ -73,6 +73,24 @@ export function syncFolder(folder: string): void {
   }
 }
 
+/** Writes a file whole or not at all, in the place of another, so that a power cut leaves either. Throws `write_failed`. */
+export function replaceDurably(file: string, text: string): void {
+  const temporary = `${file}.tmp`
+  try {
+    const descriptor = fs.openSync(temporary, 'w')
+    try {
+      fs.writeFileSync(descriptor, text)
+      fs.fsyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+    fs.renameSync(temporary, file)
+    syncFolder(path.dirname(file))
+  } catch (error) {
+    throw new VcapError('write_failed', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 /** Makes a folder of its own for temporary files, gone when the process ends. Throws `output_unwritable`. */
 export function makeTemporaryFolder(prefix: string): string {
   const folder = os.tmpdir()

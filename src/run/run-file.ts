@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { CaptionerSettings } from '../caption'
 import type { TextEdits } from '../checks/flags'
 import { VcapError } from '../errors'
-import { syncFolder } from '../folders'
+import { replaceDurably } from '../folders'
 import type { TableIdentity } from '../rows/shard'
 import { formatNames, type FormatName } from '../table-format'
 import type { RunSummary } from './events'
@@ -140,21 +140,7 @@ export function readRunFile(folder: string): RunFile | undefined {
 }
 
 export function writeRunFile(folder: string, run: Omit<RunFile, 'format'>): void {
-  const file = path.join(folder, 'run.json')
-  const temporary = `${file}.tmp`
-  try {
-    const descriptor = fs.openSync(temporary, 'w')
-    try {
-      fs.writeFileSync(descriptor, `${JSON.stringify({ format, ...run }, null, 2)}\n`)
-      fs.fsyncSync(descriptor)
-    } finally {
-      fs.closeSync(descriptor)
-    }
-    fs.renameSync(temporary, file)
-    syncFolder(folder)
-  } catch (error) {
-    throw new VcapError('write_failed', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
-  }
+  replaceDurably(path.join(folder, 'run.json'), `${JSON.stringify({ format, ...run }, null, 2)}\n`)
 }
 
 /** Throws `run_differs`, naming each setting that is not what the run was begun with. */

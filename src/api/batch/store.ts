@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import { VcapError } from '../../errors'
-import { syncFolder } from '../../folders'
+import { replaceDurably, syncFolder } from '../../folders'
 import type { ApiAnswer } from '../answer'
 
 /*
@@ -109,20 +109,7 @@ export class PartStore {
   }
 
   #write(name: string, text: string): void {
-    const file = path.join(this.#folder, name)
-    try {
-      const descriptor = fs.openSync(`${file}.tmp`, 'w')
-      try {
-        fs.writeFileSync(descriptor, text)
-        fs.fsyncSync(descriptor)
-      } finally {
-        fs.closeSync(descriptor)
-      }
-      fs.renameSync(`${file}.tmp`, file)
-      syncFolder(this.#folder)
-    } catch (error) {
-      throw new VcapError('write_failed', `${file} cannot be written: ${(error as Error).message}`, { cause: error })
-    }
+    replaceDurably(path.join(this.#folder, name), text)
   }
 }
 
