@@ -73,7 +73,7 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Writes a file whole or not at all, in the place of another, so that a power cut leaves either. Throws `write_failed`. */
+/** Puts a file in the place of another, of which a power cut leaves either, whole. Throws `write_failed`. */
 export function replaceDurably(file: string, text: string): void {
   const temporary = `${file}.tmp`
   try {
