@@ -1,5 +1,5 @@
 /**
- * Checks that every file is formatted and linted: TypeScript, JavaScript and JSON by Biome (biome.json), C++ by
+ * Checks that every file is formatted and linted: TypeScript, JavaScript and JSON by Biome (biome.json), C and C++ by
  * clang-format (.clang-format), and that no line is longer than 120 columns: the formatters leave long strings and
  * comments as they are. `--write` mends what can be mended. Both tools are pinned in package-lock.json.
  */
@@ -15,10 +15,10 @@ const columns = 120
 const folders = ['src', 'native', 'test', 'scripts', 'bench', 'tools']
 const files = folders.flatMap((folder) =>
   readdirSync(path.join(root, folder), { recursive: true })
-    .filter((name) => /\.(ts|mjs|cpp|h|py)$/.test(name) && !name.includes('.cache'))
+    .filter((name) => /\.(ts|mjs|c|cpp|h|py)$/.test(name) && !name.includes('.cache'))
     .map((name) => path.join(folder, name))
 )
-const sources = files.filter((name) => /\.(cpp|h)$/.test(name))
+const sources = files.filter((name) => /\.(c|cpp|h)$/.test(name))
 const good = [
   run('biome', ['check', ...(write ? ['--write'] : []), '--error-on-warnings', '.']),
   run('clang-format', [...(write ? ['-i'] : ['--dry-run', '--Werror']), ...sources]),

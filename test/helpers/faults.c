@@ -26,7 +26,7 @@
 #include "marked.h"
 
 /* True for the one process that takes what is to happen once: it makes a file beside the orders. */
-static int taken(const char *orders) {
+static int taken(const char * orders) {
     char name[4096];
     snprintf(name, sizeof name, "%s.taken", orders);
     int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_CREAT | O_EXCL | O_WRONLY, 0600);
@@ -37,7 +37,7 @@ static int taken(const char *orders) {
 /* Bytes that may be read of `count` from `position`, or -1 with errno. */
 static ssize_t allowed(size_t count, off_t position) {
     static _Thread_local int turn;
-    const char *orders = getenv("VCAP_FAULTS");
+    const char * orders = getenv("VCAP_FAULTS");
     char text[128] = {0}, kind[32] = {0};
     long long place = 0;
     if (!orders) return (ssize_t)count;
@@ -61,7 +61,7 @@ static ssize_t allowed(size_t count, off_t position) {
     return -1;
 }
 
-ssize_t read(int fd, void *bytes, size_t count) {
+ssize_t read(int fd, void * bytes, size_t count) {
     if (marked(fd)) {
         ssize_t some = allowed(count, lseek(fd, 0, SEEK_CUR));
         if (some < 0) return -1;
@@ -70,7 +70,7 @@ ssize_t read(int fd, void *bytes, size_t count) {
     return syscall(SYS_read, fd, bytes, count);
 }
 
-ssize_t pread64(int fd, void *bytes, size_t count, off64_t position) {
+ssize_t pread64(int fd, void * bytes, size_t count, off64_t position) {
     if (marked(fd)) {
         ssize_t some = allowed(count, position);
         if (some < 0) return -1;
@@ -79,21 +79,19 @@ ssize_t pread64(int fd, void *bytes, size_t count, off64_t position) {
     return syscall(SYS_pread64, fd, bytes, count, position);
 }
 
-ssize_t pread(int fd, void *bytes, size_t count, off_t position) {
-    return pread64(fd, bytes, count, position);
-}
+ssize_t pread(int fd, void * bytes, size_t count, off_t position) { return pread64(fd, bytes, count, position); }
 
 /* Several buffers are read as the first one alone: a short read, as any read may be. */
-ssize_t readv(int fd, const struct iovec *buffers, int count) {
+ssize_t readv(int fd, const struct iovec * buffers, int count) {
     if (count > 0 && marked(fd)) return read(fd, buffers[0].iov_base, buffers[0].iov_len);
     return syscall(SYS_readv, fd, buffers, count);
 }
 
-ssize_t preadv64(int fd, const struct iovec *buffers, int count, off64_t position) {
+ssize_t preadv64(int fd, const struct iovec * buffers, int count, off64_t position) {
     if (count > 0 && marked(fd)) return pread64(fd, buffers[0].iov_base, buffers[0].iov_len, position);
     return syscall(SYS_preadv, fd, buffers, count, (long)position, 0L);
 }
 
-ssize_t preadv(int fd, const struct iovec *buffers, int count, off_t position) {
+ssize_t preadv(int fd, const struct iovec * buffers, int count, off_t position) {
     return preadv64(fd, buffers, count, position);
 }

@@ -20,7 +20,7 @@ static int calls;
 
 /* True where this call fails; `frees` where it needs no space, and a full disk lets it pass. */
 static int fails(int is_marked, int frees) {
-    const char *orders = getenv("VCAP_WRITE_FAULTS");
+    const char * orders = getenv("VCAP_WRITE_FAULTS");
     char kind[16];
     int place;
     if (!is_marked) return 0;
@@ -33,37 +33,33 @@ static int fails(int is_marked, int frees) {
 }
 
 __attribute__((destructor)) static void tell(void) {
-    const char *name = getenv("VCAP_WRITE_COUNT");
-    FILE *file = name ? fopen(name, "w") : NULL;
+    const char * name = getenv("VCAP_WRITE_COUNT");
+    FILE * file = name ? fopen(name, "w") : NULL;
     if (!file) return;
     fprintf(file, "%d\n", calls);
     fclose(file);
 }
 
-ssize_t write(int fd, const void *bytes, size_t count) {
+ssize_t write(int fd, const void * bytes, size_t count) {
     return fails(marked(fd), 0) ? -1 : syscall(SYS_write, fd, bytes, count);
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t position) {
+ssize_t pwrite64(int fd, const void * bytes, size_t count, off64_t position) {
     return fails(marked(fd), 0) ? -1 : syscall(SYS_pwrite64, fd, bytes, count, position);
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t count, off_t position) {
+ssize_t pwrite(int fd, const void * bytes, size_t count, off_t position) {
     return pwrite64(fd, bytes, count, position);
 }
 
-int fsync(int fd) {
-    return fails(marked(fd), 0) ? -1 : (int)syscall(SYS_fsync, fd);
-}
+int fsync(int fd) { return fails(marked(fd), 0) ? -1 : (int)syscall(SYS_fsync, fd); }
 
-int fdatasync(int fd) {
-    return fails(marked(fd), 0) ? -1 : (int)syscall(SYS_fdatasync, fd);
-}
+int fdatasync(int fd) { return fails(marked(fd), 0) ? -1 : (int)syscall(SYS_fdatasync, fd); }
 
-int rename(const char *from, const char *to) {
+int rename(const char * from, const char * to) {
     return fails(strstr(to, "faulty") != NULL, 0) ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-int unlink(const char *name) {
+int unlink(const char * name) {
     return fails(strstr(name, "faulty") != NULL, 1) ? -1 : (int)syscall(SYS_unlinkat, AT_FDCWD, name, 0);
 }

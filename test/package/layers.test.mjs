@@ -39,6 +39,7 @@ const layers = [
 const forbiddenIncludes = [
   ['kernels know nothing of models', /^kernels\//, /^(core|binding)\//],
   ['the core knows nothing of JavaScript', /^core\//, /^binding\//],
+  ['what tells the processor stands alone', /^cpu_level\//, /^(kernels|core|binding)\//],
   ['the core knows nothing of JavaScript', /^(core|kernels)\//, /^(napi|node_api|node|v8|uv)\b/],
   ['the halves of a model know nothing of the engine', /^core\/(vision|language)\//, /^core\/engine\//],
   ['the two halves of a model know nothing of each other', /^core\/vision\//, /^core\/language\//],
@@ -70,7 +71,7 @@ function imports() {
 function includes() {
   const native = path.join(root, 'native')
   return Object.fromEntries(
-    filesUnder(native, /\.(cpp|h)$/).map((file) => {
+    filesUnder(native, /\.(c|cpp|h)$/).map((file) => {
       const text = fs.readFileSync(path.join(native, file), 'utf8')
       return [file, [...text.matchAll(/^\s*#\s*include\s*[<"]([^>"]+)[>"]/gm)].map(([, name]) => name)]
     })
