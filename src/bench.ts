@@ -4,7 +4,7 @@ import type { RowInput, Timings, VideoCaption } from './caption'
 import type { Captioner } from './captioner'
 import { writeSamples } from './demo/samples'
 import { asVcapError, isRowError, VcapError } from './errors'
-import { findFfmpeg } from './frames/tools'
+import { findVideoTools } from './frames/tools'
 import { makeTemporaryFolder } from './folders'
 import { loadCaptioner } from './load'
 import type { NativeModelInfo } from './native/addon'
@@ -51,7 +51,7 @@ export async function bench(files: string[] = [], options: BenchOptions = {}): P
       clips: demoClips,
       images: 0,
       seed: 1,
-      ffmpeg: findFfmpeg(settings.ffmpeg).path,
+      ffmpeg: findVideoTools(settings.ffmpeg).ffmpeg,
       largest: 480,
       signal: settings.signal
     })

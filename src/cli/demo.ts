@@ -3,7 +3,7 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { writeSamples } from '../demo/samples'
 import { exitCodes } from '../errors'
-import { findFfmpeg } from '../frames/tools'
+import { findVideoTools } from '../frames/tools'
 import type { RunEvent } from '../run/events'
 import { run } from '../run/run'
 import { addFlags } from './flags'
@@ -31,13 +31,14 @@ export function demoCommand(): Command {
 }
 
 async function demo(folder: string, seed: number, signal: AbortSignal): Promise<number> {
+  const { ffmpeg } = findVideoTools(undefined)
   process.stderr.write(`Rendering ${clips} videos and ${images} images into ${folder}\n`)
   const { csv, samples } = await writeSamples({
     folder,
     clips,
     images,
     seed,
-    ffmpeg: findFfmpeg(undefined).path,
+    ffmpeg,
     largest: 480,
     signal
   })

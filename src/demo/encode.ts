@@ -1,69 +1,53 @@
-import { spawnSync } from 'node:child_process'
 import { VcapError } from '../errors'
-import { runFfmpeg } from '../frames/ffmpeg'
-import { failureReason } from '../frames/ffmpeg-index'
 import { loadSharp } from '../sharp'
+import type { ClipEncoder, ClipFormat } from './clip-encoder'
+import { CommandEncoder } from './command-encoder'
 import { SceneRenderer } from './draw'
+import { LibavEncoder } from './libav-encoder'
 import type { Scene } from './world'
 
-/** A container format and a codec in which clips are written. */
-export interface ClipFormat {
-  /** Extension of the file's name, which selects the container. */
-  extension: string
-  /** FFmpeg's name of the encoder. */
-  encoder: string
-  /** Arguments of ffmpeg for this encoder and container. */
-  args: string[]
-}
-
 const clipFormats: ClipFormat[] = [
-  {
-    extension: 'mp4',
-    encoder: 'libx264',
-    args: ['-preset', 'ultrafast', '-crf', '22', '-pix_fmt', 'yuv420p', '-movflags', '+faststart']
-  },
-  {
-    extension: 'webm',
-    encoder: 'libvpx-vp9',
-    args: ['-deadline', 'realtime', '-cpu-used', '8', '-b:v', '0', '-crf', '32', '-pix_fmt', 'yuv420p']
-  },
+  { extension: 'mp4', encoder: 'libx264', options: { preset: 'ultrafast', crf: '22' } },
+  { extension: 'webm', encoder: 'libvpx-vp9', options: { deadline: 'realtime', 'cpu-used': '8', b: '0', crf: '32' } },
   {
     extension: 'mkv',
     encoder: 'libx265',
-    args: ['-preset', 'ultrafast', '-crf', '24', '-pix_fmt', 'yuv420p', '-x265-params', 'log-level=none']
+    options: { preset: 'ultrafast', crf: '24', 'x265-params': 'log-level=none' }
   },
-  { extension: 'mov', encoder: 'mpeg4', args: ['-q:v', '4', '-pix_fmt', 'yuv420p'] }
+  { extension: 'mov', encoder: 'mpeg4', options: { qmin: '4', qmax: '4' } }
 ]
-
-/** Milliseconds after which encoding one clip is given up. */
-const encodeTimeoutMs = 600_000
 
 /** Extensions of the image formats in which images are written. */
 export const imageFormats = ['jpg', 'png', 'webp'] as const
 
-/** The clip formats for which the ffmpeg at this path has the encoder. Throws `ffmpeg_missing` where it has none. */
-export function availableFormats(ffmpeg: string): ClipFormat[] {
-  const { stdout } = spawnSync(ffmpeg, ['-hide_banner', '-encoders'], { encoding: 'utf8' })
-  const encoders = new Set((stdout ?? '').split('\n').map((line) => line.trim().split(/\s+/)[1]))
-  const formats = clipFormats.filter(({ encoder }) => encoders.has(encoder))
+/** FFmpeg's command at a path, or, without one, its libraries by node-av. Rejects with `ffmpeg_missing`. */
+export async function openClipEncoder(ffmpeg: string | undefined): Promise<ClipEncoder> {
+  if (ffmpeg !== undefined) return new CommandEncoder(ffmpeg)
+  try {
+    return await LibavEncoder.open()
+  } catch (cause) {
+    throw new VcapError('ffmpeg_missing', `node-av does not load: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** The clip formats that an encoder can write. Throws `ffmpeg_missing` where it has no codec for any. */
+export function availableFormats(encoder: ClipEncoder): ClipFormat[] {
+  const formats = clipFormats.filter((format) => encoder.has(format.encoder))
   if (formats.length === 0)
     throw new VcapError(
       'ffmpeg_missing',
-      `ffmpeg at ${ffmpeg} has none of the encoders ${clipFormats.map(({ encoder }) => encoder).join(', ')}`
+      `${encoder.name} has none of the encoders ${clipFormats.map(({ encoder }) => encoder).join(', ')}`
     )
   return formats
 }
 
-/**
- * Renders a scene and encodes it into `file`. `ffmpeg` is the path of the command. Rejects with `write_failed`,
- * `ffmpeg_missing` or `aborted`.
- */
+/** Renders a scene and encodes it into `file`. Rejects with `write_failed`, `ffmpeg_missing` or `aborted`. */
 export async function writeClip(
   file: string,
   scene: Scene,
   seed: number,
   format: ClipFormat,
-  ffmpeg: string,
+  encoder: ClipEncoder,
   signal?: AbortSignal
 ): Promise<void> {
   const { width, height, fps, length } = scene
@@ -71,14 +55,7 @@ export async function writeClip(
   async function* frames() {
     for (let i = 0; i < length; i++) yield renderer.frame(i).data
   }
-  const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
-  const outcome = await runFfmpeg(
-    ['-loglevel', 'error', '-y', ...input, '-c:v', format.encoder, ...format.args, `file:${file}`],
-    { ffmpeg, deadline: performance.now() + encodeTimeoutMs, signal },
-    { input: frames(), outputs: [] }
-  )
-  if (outcome.status !== 0)
-    throw new VcapError('write_failed', `${file} could not be encoded: ${failureReason(outcome)}`)
+  await encoder.write(file, { frames: frames(), width, height, fps }, format, signal)
 }
 
 /** Renders the first frame of a scene into `file`, whose extension selects the format. Rejects with sharp's errors. */

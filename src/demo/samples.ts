@@ -4,7 +4,7 @@ import { stringify } from 'csv-stringify/sync'
 import { cpus } from '../cpus'
 import { VcapError } from '../errors'
 import { mapInOrder } from '../ordered'
-import { availableFormats, imageFormats, writeClip, writeImage } from './encode'
+import { availableFormats, imageFormats, openClipEncoder, writeClip, writeImage } from './encode'
 import { Random } from './random'
 import { captionOf, drawScene, type Scene } from './world'
 
@@ -25,8 +25,8 @@ export interface SampleOptions {
   /** Number of images. */
   images: number
   seed: number
-  /** Path of the ffmpeg command. */
-  ffmpeg: string
+  /** Path of the ffmpeg command that encodes clips; undefined: FFmpeg's libraries do, by node-av. */
+  ffmpeg: string | undefined
   /** Largest length of a picture's short side in pixels. */
   largest?: number
   signal?: AbortSignal
@@ -42,7 +42,8 @@ export interface SampleOptions {
 export async function writeSamples(options: SampleOptions): Promise<{ csv: string; samples: Sample[] }> {
   const { folder, clips, images, seed, ffmpeg, signal, onSample, largest } = options
   await makeFolder(folder)
-  const formats = availableFormats(ffmpeg)
+  const encoder = await openClipEncoder(ffmpeg)
+  const formats = availableFormats(encoder)
   const random = new Random(seed)
   const plans = Array.from({ length: clips + images }, (_, i) => {
     const still = i >= clips
@@ -52,7 +53,7 @@ export async function writeSamples(options: SampleOptions): Promise<{ csv: strin
       ? `image-${ordinal(i - clips)}.${imageFormats[(i - clips) % imageFormats.length]}`
       : `clip-${ordinal(i)}.${format.extension}`
     const write = (file: string) =>
-      still ? writeImage(file, scene, seed + i) : writeClip(file, scene, seed + i, format, ffmpeg, signal)
+      still ? writeImage(file, scene, seed + i) : writeClip(file, scene, seed + i, format, encoder, signal)
     return { sample: { path: name, scene, expected: captionOf(scene.subject) }, write }
   })
   const samples: Sample[] = []
