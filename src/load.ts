@@ -18,8 +18,8 @@ import { parseLoadOptions, pickCaptionOptions, type LoadOptions, type LoadSettin
 
 /**
  * Loads a model and its projector. Throws `usage`, `addon_missing`, `ffmpeg_missing`,
- * `model_not_found`, `model_invalid`, `model_mismatch`, `device_unavailable`,
- * `out_of_memory`, `engine_lost`, `aborted`.
+ * `model_not_found`, `download_failed`, `write_failed`, `model_invalid`, `model_mismatch`,
+ * `device_unavailable`, `out_of_memory`, `engine_lost`, `aborted`.
  */
 export function loadCaptioner(options?: LoadOptions): Promise<Captioner> {
   return load(options, openEngineHost, { replicas: 1, isApart: false })

@@ -8,7 +8,7 @@ import {
   type MemoryBudget
 } from './devices/memory'
 import { assumeDevices, ratesOf } from './devices/rates'
-import { chooseDeviceSets, type DeviceSet, type FoundDevices } from './devices/sets'
+import { chooseDeviceSets, describeSets, devicesOf, type FoundDevices } from './devices/sets'
 import { estimateSpeed, type Speed } from './devices/speed'
 import { findModel } from './models/find'
 import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
@@ -126,18 +126,4 @@ export async function plan(options?: PlanOptions): Promise<Plan> {
     images: 1
   })
   return { ...made, prompt: addon.promptTokens(files.model, files.mmproj, settings.chatTemplate, question) }
-}
-
-/** The first replica's devices, their number, and how many replicas share the memory of its devices. */
-function describeSets(sets: DeviceSet[], found: FoundDevices) {
-  const [first] = sets
-  const replica = first ? devicesOf(first, found) : []
-  const isShared = replica.every(({ type }) => type === 'cpu')
-  return { replica, tpSize: replica.length, replicas: isShared ? sets.length : 1 }
-}
-
-function devicesOf({ devices, rpc }: DeviceSet, { local, servers }: FoundDevices): NativeDevice[] {
-  const remote = servers.filter(({ endpoint }) => rpc.includes(endpoint)).flatMap((server) => server.devices)
-  const chosen = [...devices.flatMap((name) => local.find((device) => device.name === name) ?? []), ...remote]
-  return chosen.length > 0 ? chosen : local.filter(({ type }) => type === 'cpu')
 }

@@ -5,6 +5,22 @@ import { abortedError } from './errors'
  * Waiting for servers that are busy or not to be reached.
  */
 
+/** Milliseconds of the first pause, at most, and of the longest one. */
+const firstPauseMs = 500
+const longestPauseMs = 30_000
+/** Of the pause beyond what a server asks for. */
+const longestExtraMs = 1000
+
+/**
+ * Milliseconds to wait after so many tries, from 1: of a time that doubles with each a random part, half of it at
+ * least; or somewhat more than a server asks for. It has its time, and those who wait do not come back together.
+ */
+export function pauseAfter(tries: number, askedMs?: number): number {
+  const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** (tries - 1))
+  if (askedMs !== undefined) return askedMs + Math.random() * Math.min(longest, longestExtraMs)
+  return longest * (0.5 + Math.random() / 2)
+}
+
 /** Throws `aborted`. */
 export async function waitFor(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   try {

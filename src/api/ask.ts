@@ -1,9 +1,9 @@
 import { abortedError, VcapError } from '../errors'
-import { waitFor } from '../waiting'
+import { pauseAfter, waitFor } from '../waiting'
 import { readAnswer, refused, type ApiAnswer } from './answer'
 import type { Budget } from './cost'
 import { faultOf, type Fault } from './fault'
-import { backoff, type Gate, type Hindrance, type Pass } from './gate'
+import type { Gate, Hindrance, Pass } from './gate'
 import { loadOpenai, type OpenaiClient } from './openai'
 import type { ApiRequest, Dialect, RequestBody } from './request'
 import { runError } from './run-error'
@@ -85,7 +85,7 @@ export class Asker {
         if (tries >= mostTries) {
           throw new VcapError('engine_error', `The server failed ${failures} times, at last with: ${fault.message}`)
         }
-        await waitFor(backoff(failures, fault.afterMs), signals.recall)
+        await waitFor(pauseAfter(failures, fault.afterMs), signals.recall)
       }
     }
   }

@@ -1,11 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { abortedError, VcapError } from '../errors'
+import { pauseAfter } from '../waiting'
 
-/** Milliseconds of the first pause after a fault, at most, and of the longest one. */
-const firstPauseMs = 500
-const longestPauseMs = 30_000
-/** Of the pause beyond what a server asks for. */
-const longestExtraMs = 1000
 /**
  * Pauses in a row, without an answer between them, after which a server that cannot be reached is given up: fewer where
  * it has not answered at all, since it then may be another than was meant.
@@ -19,13 +15,6 @@ const leastLimitedMs = 180_000
 const worthTelling = 3
 /** Milliseconds that requests under way may take when the gate is closed. */
 const drainMs = 10_000
-
-/** A pause of random length, the longer the more came before it: those who wait do not come back together. */
-export function backoff(attempt: number, afterMs?: number): number {
-  const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1))
-  if (afterMs === undefined) return Math.random() * longest
-  return afterMs + Math.random() * Math.min(longest, longestExtraMs)
-}
 
 /** A request that was let in. */
 export interface Pass {
@@ -145,7 +134,7 @@ export class Gate {
       this.#limit = Math.max(1, this.#limit / 2)
       if (this.#pauses === worthTelling) this.#onWarning(`The server ${what} (${message}): waiting, and trying again`)
     }
-    this.#opensAt = Math.max(this.#opensAt, now + backoff(this.#pauses, afterMs))
+    this.#opensAt = Math.max(this.#opensAt, now + pauseAfter(this.#pauses, afterMs))
     if (!this.#isTooMuch(what, now)) return
     const text = `The server ${what}, ${this.#pauses} times in a row: ${message}. The same command goes on`
     void this.close(new VcapError('engine_lost', text))

@@ -1,4 +1,5 @@
 import { VcapError } from '../errors'
+import { fetchByProxy } from '../proxy'
 import { loadOpenai, type OpenaiClient } from './openai'
 import type { ApiKey } from './key'
 
@@ -70,7 +71,7 @@ export function openServer({ baseUrl, key, timeoutMs }: ServerOptions): OpenaiCl
 async function fetchHidden(url: string, init: RequestInit, key: ApiKey | undefined): Promise<Response> {
   const slow = new AbortController()
   const signal = AbortSignal.any([...(init.signal ? [init.signal] : []), slow.signal])
-  const response = await fetch(url, { ...init, signal, redirect: 'manual' })
+  const response = await fetchByProxy(new URL(url), { ...init, signal, redirect: 'manual' })
   const hide = (text: string) => key?.hide(text) ?? text
   const headers = new Headers()
   for (const [name, value] of response.headers) headers.append(name, hide(value))

@@ -12,6 +12,9 @@ export interface MemoryBudget {
   kvPerPosition: number
 }
 
+/** What a model's files say of the memory that it takes. */
+export type ModelSizes = Pick<NativeModelFacts, 'modelBytes' | 'mmprojBytes' | 'kvBytesPerPosition' | 'contextTrained'>
+
 type KvType = NativeLoadOptions['kvType']
 
 /** The most positions that a caption gets where a header decides: a damaged one may state billions. The engine's. */
@@ -38,7 +41,7 @@ function usableBytes({ type, memoryTotal }: NativeDevice, models = 1): number {
  * them, each has its part; language models mapped from one file are there once, all else for each.
  */
 export function memoryBudget(
-  { modelBytes, mmprojBytes, kvBytesPerPosition }: NativeModelFacts,
+  { modelBytes, mmprojBytes, kvBytesPerPosition }: Omit<ModelSizes, 'contextTrained'>,
   devices: NativeDevice[],
   kvType: KvType,
   { replicas = 1, mmap = true }: { replicas?: number; mmap?: boolean } = {}
@@ -52,7 +55,7 @@ export function memoryBudget(
 
 /** What a model asks of devices, with so many captions at once of so many positions; undefined: what is chosen. */
 export function modelNeeds(
-  facts: NativeModelFacts,
+  facts: ModelSizes,
   {
     kvType,
     contextPerSequence,

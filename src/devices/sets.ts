@@ -79,6 +79,24 @@ export function chooseDeviceSets(
   return sets.map((set) => toSet(set, wishes, needs))
 }
 
+/** The first replica's devices, their number, and how many replicas share the memory of its devices. */
+export function describeSets(
+  sets: DeviceSet[],
+  found: FoundDevices
+): { replica: NativeDevice[]; tpSize: number; replicas: number } {
+  const [first] = sets
+  const replica = first ? devicesOf(first, found) : []
+  const isShared = replica.every(({ type }) => type === 'cpu')
+  return { replica, tpSize: replica.length, replicas: isShared ? sets.length : 1 }
+}
+
+/** The devices of a set; the CPU where it has none. */
+export function devicesOf({ devices, rpc }: DeviceSet, { local, servers }: FoundDevices): NativeDevice[] {
+  const remote = servers.filter(({ endpoint }) => rpc.includes(endpoint)).flatMap((server) => server.devices)
+  const chosen = [...devices.flatMap((name) => local.find((device) => device.name === name) ?? []), ...remote]
+  return chosen.length > 0 ? chosen : local.filter(({ type }) => type === 'cpu')
+}
+
 /** So many times the CPU, whose cores replicas share out among themselves. */
 function cpuSets({ tpSize = 1, dpSize = 1, splitMode, tensorSplit }: SetWishes): DeviceSet[] {
   if (tpSize !== 1) {

@@ -4,9 +4,8 @@ import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { abortedError, asVcapError, VcapError } from '../errors'
 import { syncFolder } from '../folders'
-import { waitFor } from '../waiting'
+import { pauseAfter, waitFor } from '../waiting'
 import type { Hub, HubFile } from './hub'
-import { growingPause } from './polite-request'
 
 /** Milliseconds without a byte after which a connection is given up. */
 const stallMs = Number(process.env.VCAP_DOWNLOAD_STALL_MS) || 30_000
@@ -96,7 +95,7 @@ async function fetchAll(
         if (!(error instanceof Interruption)) throw error
         fruitless = bytes > before ? 0 : fruitless + 1
         if (fruitless === maxFruitless) throw given(file, error)
-        await waitFor(growingPause(fruitless + 1), signal)
+        await waitFor(pauseAfter(fruitless + 1), signal)
         continue
       }
       fruitless = bytes > before ? 0 : fruitless + 1

@@ -72,7 +72,7 @@ async function pullSource(
   const source = chooseFiles(named, names)
   const files = [...(mmproj === undefined ? [source.mmproj] : []), ...partsOf(source.model)]
   await pullFiles(
-    files.map((file) => ({ repo: source.repo, file, revision })),
+    files.map((file) => ({ repo: source.repo, file, revision, known: choice.contents?.[file] })),
     { hub, ...options }
   )
 }

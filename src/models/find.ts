@@ -1,10 +1,11 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { VcapError } from '../errors'
+import { formatBytes } from '../download-event'
 import { cacheFolder } from '../folders'
 import { packageFile } from '../package'
 import { findCachedSource, sourceOf } from './source'
-import { models, type ListedModel } from './list'
+import { models, sizeOnHub, type ListedModel } from './list'
 
 export interface ModelFiles {
   model: string
@@ -79,8 +80,9 @@ function findListed(listed: ListedModel, mmproj: string | undefined): ModelFiles
   throw new VcapError('model_not_found', `Model ${listed.name}: ${absent.join(' and ')} not found. ${remedy}`)
 }
 
-function sizeOf({ gigabytes }: ListedModel): string {
-  return gigabytes === undefined ? '' : ` (about ${gigabytes} GB)`
+function sizeOf(listed: ListedModel): string {
+  const size = sizeOnHub(listed)
+  return size ? ` (${formatBytes(size.bytes)})` : ''
 }
 
 function requireFile(file: string, what: string): void {

@@ -1,5 +1,6 @@
 import { abortedError, VcapError } from '../errors'
-import { retryAfter, rootOf, waitFor } from '../waiting'
+import { fetchByProxy, proxyFor } from '../proxy'
+import { pauseAfter, retryAfter, rootOf, waitFor } from '../waiting'
 
 /** Tries of one request whose answer is that the server is busy, or that does not come at all. */
 const maxTries = 6
@@ -7,9 +8,8 @@ const maxTries = 6
 const maxTriesOfUnknown = 2
 /** Milliseconds until the answer's head has to be there. */
 const answerTimeoutMs = 30_000
-/** Milliseconds of the first pause, doubled with each, and at most. */
-const firstPauseMs = 500
-const longestPauseMs = 60_000
+/** Milliseconds that a server may ask to wait. */
+const longestAskedMs = 60_000
 
 /** Whether a server that answers so may answer otherwise later. */
 function isBusy(status: number): boolean {
@@ -18,22 +18,17 @@ function isBusy(status: number): boolean {
 
 /**
  * An HTTP request that waits and tries again where the server is busy or not to be reached: as long as the server asks,
- * or else a random part of a pause that doubles. Resolves with any other answer. Throws `download_failed`, `aborted`.
+ * up to a minute, or else in pauses that grow. Resolves with any other answer. Throws `download_failed`, `aborted`.
  */
 export async function requestPolitely(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
     const answer = await request(url, init, signal)
-    if (answer instanceof Response && !isBusy(answer.status)) return answer
-    const waitMs = answer instanceof Response ? retryAfter(answer.headers) : undefined
-    if (answer instanceof Response) await answer.body?.cancel()
+    if (!(answer instanceof Error) && !isBusy(answer.status)) return answer
+    const askedMs = answer instanceof Error ? undefined : retryAfter(answer.headers)
+    if (!(answer instanceof Error)) await answer.body?.cancel()
     if (attempt === maxTries || (isUnknown(answer) && attempt === maxTriesOfUnknown)) throw failure(url, answer)
-    await waitFor(Math.min(waitMs ?? growingPause(attempt), longestPauseMs), signal)
+    await waitFor(pauseAfter(attempt, askedMs && Math.min(askedMs, longestAskedMs)), signal)
   }
-}
-
-/** A part of a pause that doubles with each attempt, from 1: many who wait do not come back at once. */
-export function growingPause(attempt: number): number {
-  return Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs) * (0.5 + Math.random() / 2)
 }
 
 async function request(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response | Error> {
@@ -41,9 +36,10 @@ async function request(url: URL, init: RequestInit, signal: AbortSignal | undefi
   const timer = setTimeout(() => deadline.abort(new Error(`no answer in ${answerTimeoutMs / 1000} s`)), answerTimeoutMs)
   try {
     const signals = signal ? [signal, deadline.signal] : [deadline.signal]
-    return await fetch(url, { ...init, signal: AbortSignal.any(signals) })
+    return await fetchByProxy(url, { ...init, signal: AbortSignal.any(signals) })
   } catch (error) {
     if (signal?.aborted) throw abortedError(signal)
+    if (error instanceof VcapError) throw error
     return error as Error
   } finally {
     clearTimeout(timer)
@@ -55,10 +51,13 @@ function isUnknown(answer: Response | Error): boolean {
 }
 
 function failure(url: URL, answer: Response | Error): VcapError {
-  if (answer instanceof Response) {
+  if (!(answer instanceof Error)) {
     return new VcapError('download_failed', `${url.origin} answers ${answer.status} again and again: try later`)
   }
   const { message, code } = rootOf(answer)
-  const why = message || code
-  return new VcapError('download_failed', `${url.origin} cannot be reached: ${why}`, { cause: answer })
+  const proxy = proxyFor(url)
+  const way = proxy ? ` through the proxy ${proxy.host}` : ''
+  return new VcapError('download_failed', `${url.origin} cannot be reached${way}: ${message || code}`, {
+    cause: answer
+  })
 }

@@ -7,6 +7,7 @@ import { waitFor } from '../waiting'
 import { download, partOf } from './download'
 import type { Hub, HubFile } from './hub'
 import { blobFile, findCached, placeCached, repoFolder, type HubPlace } from './hub-cache'
+import type { KnownContent } from './list'
 
 /** Milliseconds between two looks at what another process downloads. */
 const lookMs = 500
@@ -15,6 +16,11 @@ const staleMs = 15_000
 const signMs = 3_000
 /** Bytes that stay free on the disk. */
 const spareBytes = 256 * 1024 * 1024
+
+/** A file that is wanted, and what it has to be where that is known. */
+export interface WantedFile extends HubPlace {
+  known?: KnownContent | undefined
+}
 
 export interface PullFileOptions {
   hub: Hub
@@ -28,16 +34,37 @@ export interface PullFileOptions {
  * many processes that want one at once one downloads, and the others wait. Throws `model_not_found`, `download_failed`,
  * `write_failed`, `usage`, `aborted`.
  */
-export async function pullFiles(places: HubPlace[], options: PullFileOptions): Promise<void> {
+export async function pullFiles(wanted: WantedFile[], options: PullFileOptions): Promise<void> {
   const files: HubFile[] = []
-  for (const place of places) {
-    if (findCached(place) === undefined) files.push(await options.hub.describe(place, options.signal))
+  for (const { known, ...place } of wanted) {
+    if (findCached(place) !== undefined) continue
+    const file = await options.hub.describe(place, options.signal)
+    if (known) requireKnown(file, known, options.hub.endpoint)
+    files.push(file)
   }
   for (const file of files) {
     const blob = blobFile(file.place.repo, file.etag)
     if (!fs.existsSync(blob)) await downloadOnce(file, blob, options)
     placeCached(file.place, file)
   }
+}
+
+/** A name stands for certain contents: another one, however good, is not brought in its place. */
+function requireKnown(
+  { place, etag, size }: HubFile,
+  { sha256, bytes, rounded }: KnownContent,
+  endpoint: string
+): void {
+  const differs =
+    sha256 !== undefined && etag !== sha256
+      ? `its checksum is ${etag} and not ${sha256}`
+      : !rounded && size !== bytes && `it has ${size} bytes and not ${bytes}`
+  if (!differs) return
+  throw new VcapError(
+    'model_not_found',
+    `${endpoint} has another ${place.repo}/${place.file} than this name stands for: ${differs}. ` +
+      `hf:${place.repo}:FILE takes what is there`
+  )
 }
 
 async function downloadOnce(file: HubFile, blob: string, options: PullFileOptions): Promise<void> {
@@ -88,9 +115,14 @@ async function takeTurn(
 
 function makeFolder(folder: string): void {
   try {
-    fs.mkdirSync(folder, { recursive: true })
+    // One after another: all at once, a disk that is read-only is told as a folder that is not there.
+    if (fs.existsSync(folder)) return
+    makeFolder(path.dirname(folder))
+    fs.mkdirSync(folder)
   } catch (cause) {
-    const { message } = cause as Error
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'EEXIST') return // another process was faster
+    if (cause instanceof VcapError) throw cause
     throw new VcapError('write_failed', `${folder} cannot be made: ${message}. HF_HUB_CACHE names another folder`, {
       cause
     })

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import http from 'node:http'
+import https from 'node:https'
 import { once } from 'node:events'
 
 const commit = 'c0ffee'.padEnd(40, '0')
 const sha256 = (content) => createHash('sha256').update(content).digest('hex')
 const gitSha = (content) => createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex')
 
-async function listen(handle) {
-  const server = http.createServer(handle)
+async function listen(handle, tls) {
+  const server = tls ? https.createServer(tls, handle) : http.createServer(handle)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { server, port: server.address().port }
@@ -17,9 +18,11 @@ async function listen(handle) {
  * A server that speaks as the Hugging Face Hub does: what a file is comes with a redirect, its content from another
  * host. `files` are contents by `owner/name/file`; `fault(request, at)` may answer in its place or say how the content
  * goes wrong: `{ status, headers }`, `{ cut: bytes }`, `{ stall: bytes }`, `{ content }`, `{ ignoreRange }`. Files in
- * `small` are no LFS files.
+ * `small` are no LFS files. `names` are those of the two hosts, `tls` a key and a certificate for them.
  */
-export async function startHub(files, { fault = () => undefined, small = [], token } = {}) {
+export async function startHub(files, { fault = () => undefined, small = [], token, names, tls } = {}) {
+  const hosts = names ?? { hub: 'localhost', store: '127.0.0.1' }
+  const scheme = tls ? 'https' : 'http'
   const asked = []
   const note = (request, host) => {
     const { method, url, headers } = request
@@ -27,13 +30,13 @@ export async function startHub(files, { fault = () => undefined, small = [], tok
     return asked.filter((one) => one.host === host && one.method === method).length
   }
 
-  const names = (repo) => Object.keys(files).filter((name) => name.startsWith(`${repo}/`))
+  const filesOf = (repo) => Object.keys(files).filter((name) => name.startsWith(`${repo}/`))
 
   const store = await listen((request, response) => {
     const at = note(request, 'store')
     const content = files[decodeURIComponent(request.url.slice(1))]
     send(request, response, content, fault(request, 'store', at) ?? {})
-  })
+  }, tls)
 
   const hub = await listen((request, response) => {
     const at = note(request, 'hub')
@@ -44,15 +47,15 @@ export async function startHub(files, { fault = () => undefined, small = [], tok
     }
     const tree = /^\/api\/models\/([^/]+\/[^/]+)\/tree\/main\?recursive=true$/.exec(request.url)
     if (tree) {
-      if (!names(tree[1]).length) return end(response, 404, { 'x-error-code': 'RepoNotFound' })
-      const list = names(tree[1]).map((name) => ({ type: 'file', path: name.slice(tree[1].length + 1) }))
+      if (!filesOf(tree[1]).length) return end(response, 404, { 'x-error-code': 'RepoNotFound' })
+      const list = filesOf(tree[1]).map((name) => ({ type: 'file', path: name.slice(tree[1].length + 1) }))
       return response.end(JSON.stringify([{ type: 'directory', path: 'sub' }, ...list]))
     }
     const match = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(request.url)
     if (!match) return end(response, 404)
     const [, repo, revision, file] = match.map(decodeURIComponent)
     const content = files[`${repo}/${file}`]
-    if (names(repo).length === 0) return end(response, 404, { 'x-error-code': 'RepoNotFound' })
+    if (filesOf(repo).length === 0) return end(response, 404, { 'x-error-code': 'RepoNotFound' })
     if (!['main', commit].includes(revision)) return end(response, 404, { 'x-error-code': 'RevisionNotFound' })
     if (!content) return end(response, 404, { 'x-error-code': 'EntryNotFound' })
     response.setHeader('x-repo-commit', commit)
@@ -62,11 +65,13 @@ export async function startHub(files, { fault = () => undefined, small = [], tok
     }
     response.setHeader('x-linked-size', String(wrong.size ?? content.length))
     response.setHeader('x-linked-etag', `"${wrong.etag ?? sha256(content)}"`)
-    end(response, 302, { location: `http://127.0.0.1:${store.port}/${encodeURIComponent(`${repo}/${file}`)}` })
-  })
+    end(response, 302, {
+      location: `${scheme}://${hosts.store}:${store.port}/${encodeURIComponent(`${repo}/${file}`)}`
+    })
+  }, tls)
 
   return {
-    endpoint: `http://localhost:${hub.port}`,
+    endpoint: `${scheme}://${hosts.hub}:${hub.port}`,
     commit,
     asked,
     /** Bytes of contents that were asked for, by their ranges. */

@@ -1,6 +1,6 @@
 /** Downloads from a server that speaks as the Hugging Face Hub does, and fails in every way. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -24,10 +24,10 @@ beforeEach(() => (cache = temporaryFolder()))
 afterEach(() => hub?.close())
 
 /** `pull` in a process of its own, so that it can be killed; `env` on top of a clean home. */
-function pull(what = `hf:${repo}`, { env = {}, command = ['pull', what], onStart, stallMs = 300 } = {}) {
+function pull(what = `hf:${repo}`, { env = {}, command = ['pull', what], program, onStart, stallMs = 300 } = {}) {
   return new Promise((resolve) => {
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(HF_|HUGGING)/.test(name)))
-    const child = spawn(process.execPath, [main, ...command], {
+    const child = spawn(process.execPath, [...(program ? ['-e', program] : [main]), ...command], {
       env: {
         ...clean,
         HF_HUB_CACHE: cache,
@@ -199,16 +199,25 @@ test('several models in a repository: one has to be named; parts of one come tog
   )
 })
 
+/** Ends a process so many milliseconds after it has begun to download, or to wait for one that does. */
+const endAfter = (signal, milliseconds) => (child) => {
+  let said = ''
+  const look = (text) => {
+    if (!/MB of/.test((said += text))) return
+    child.stderr.off('data', look)
+    setTimeout(() => child.kill(signal), milliseconds)
+  }
+  child.stderr.on('data', look)
+}
+
 test('a killed download goes on; an interrupted one says that it will', async () => {
   hub = await startHub(files, { fault: (_request, host) => (host === 'store' ? { slow: 40_000 } : undefined) })
   for (const [signal, after] of [
-    ['SIGKILL', 400],
-    ['SIGKILL', 900],
-    ['SIGINT', 700]
+    ['SIGKILL', 100],
+    ['SIGKILL', 600],
+    ['SIGINT', 400]
   ]) {
-    const { status, said } = await pull(`hf:${repo}`, {
-      onStart: (child) => setTimeout(() => child.kill(signal), after + 600)
-    })
+    const { status, said } = await pull(`hf:${repo}`, { onStart: endAfter(signal, after) })
     if (signal === 'SIGINT') {
       assert.equal(status, 130)
       assert.match(said, /the same command goes on/)
@@ -284,22 +293,170 @@ test('a disk without room is known before the first byte', { skip: process.getui
   }
 })
 
+/** Lays contents into the cache as the hub's own tools do. */
+function fillCache(from, contents) {
+  const place = path.join(cache, `models--${from.replace('/', '--')}`)
+  const commit = 'beef'.padEnd(40, '0')
+  for (const name of ['blobs', 'refs', path.join('snapshots', commit)])
+    fs.mkdirSync(path.join(place, name), { recursive: true })
+  fs.writeFileSync(path.join(place, 'refs', 'main'), commit)
+  for (const [name, content] of Object.entries(contents)) {
+    const blob = createHash('sha256').update(content).digest('hex')
+    fs.writeFileSync(path.join(place, 'blobs', blob), content)
+    fs.symlinkSync(path.join('..', '..', 'blobs', blob), path.join(place, 'snapshots', commit, name))
+  }
+  return place
+}
+
 test('a model is taken away, and the projector that another one needs stays', async () => {
-  const from = 'cjpais/llava-v1.6-34B-gguf'
-  const projector = files[`${repo}/mmproj-model-f16.gguf`]
-  hub = await startHub({
-    [`${from}/llava-v1.6-34b.Q4_K_M.gguf`]: model,
-    [`${from}/llava-v1.6-34b.Q5_K_M.gguf`]: Buffer.concat([model, Buffer.alloc(1)]),
-    [`${from}/mmproj-model-f16.gguf`]: projector
+  hub = await startHub({})
+  const place = fillCache('cjpais/llava-v1.6-34B-gguf', {
+    'llava-v1.6-34b.Q4_K_M.gguf': model,
+    'llava-v1.6-34b.Q5_K_M.gguf': Buffer.concat([model, Buffer.alloc(1)]),
+    'mmproj-model-f16.gguf': files[`${repo}/mmproj-model-f16.gguf`]
   })
   const env = { VCAP_MODELS: temporaryFolder() }
-  for (const name of ['llava-v1.6-34b', 'llava-v1.6-34b-q5_k_m']) assert.equal((await pull(name, { env })).status, 0)
+  for (const name of ['llava-v1.6-34b', 'llava-v1.6-34b-q5_k_m'])
+    requireHere(await pull(name, { env: { ...env, HF_HUB_OFFLINE: '1' } }))
   const remove = (name) => pull('', { env, command: ['models', '--remove', name] })
-  const contents = () => fs.readdirSync(path.join(cache, `models--${from.replace('/', '--')}`, 'blobs')).length
+  const contents = () => fs.readdirSync(path.join(place, 'blobs')).length
   assert.match((await remove('llava-v1.6-34b')).stdout, /^llava-v1\.6-34b is removed: 3\.1 MB are free$/m)
   assert.equal(contents(), 2)
   assert.equal((await remove('llava-v1.6-34b')).status, 2, 'it is not there any more')
   assert.match((await remove('llava-v1.6-34b-q5_k_m')).stdout, /6\.8 MB are free/)
   assert.equal(contents(), 0)
   assert.match((await remove('demo')).said, /Expected one of llava-v1\.6-34b, .* to remove but received demo/)
+})
+
+function requireHere({ status, said, stdout }) {
+  assert.equal(status, 0, said)
+  assert.equal(stdout.trim().split('\n').length, 2)
+  assert.equal(hub.asked.length, 0)
+}
+
+test('a name stands for certain contents: another is refused before its first byte, hf: takes it', async () => {
+  const from = 'cjpais/llava-v1.6-34B-gguf'
+  const projector = files[`${repo}/mmproj-model-f16.gguf`]
+  hub = await startHub({
+    [`${from}/llava-v1.6-34b.Q4_K_M.gguf`]: model,
+    [`${from}/mmproj-model-f16.gguf`]: projector
+  })
+  const env = { VCAP_MODELS: temporaryFolder() }
+  const { status, said } = await pull('llava-v1.6-34b', { env })
+  assert.equal(status, 2, said)
+  assert.match(
+    said,
+    /has another cjpais\/.* than this name stands for: its checksum is .* and not [0-9a-f]{64}\. hf:cjpais/
+  )
+  assert.equal(hub.gets().length, 0)
+  assert.equal((await pull(`hf:${from}:llava-v1.6-34b.Q4_K_M.gguf`, { env })).status, 0)
+
+  cache = temporaryFolder()
+  const { pullFiles } = await import('../../dist/models/pull.js')
+  const { Hub } = await import('../../dist/models/hub.js')
+  const place = { repo: from, file: 'mmproj-model-f16.gguf', revision: 'main' }
+  const sha256 = createHash('sha256').update(projector).digest('hex')
+  process.env.HF_HUB_CACHE = cache
+  const bring = (known) => pullFiles([{ ...place, known }], { hub: new Hub({ HF_ENDPOINT: hub.endpoint }) })
+  await assert.rejects(bring({ bytes: 1, sha256 }), /it has \d+ bytes and not 1/)
+  await bring({ bytes: 1, rounded: true, sha256 })
+  delete process.env.HF_HUB_CACHE
+})
+
+test('403 is refused with a sentence, and once', async () => {
+  hub = await startHub(files, { fault: (_request, host) => (host === 'hub' ? { status: 403 } : undefined) })
+  const { status, said } = await pull(`hf:${repo}`, { env: { HF_TOKEN: 'hf_secret' } })
+  assert.equal(status, 2)
+  assert.match(said, /refuses .* \(403\): it is private or not there, and the token given does not open it/)
+  assert.doesNotMatch(said, /hf_secret/)
+  assert.equal(hub.asked.length, 1)
+})
+
+test('what a killed download left is loaded by nobody', async () => {
+  hub = await startHub(files, {
+    fault: (_request, host) => (host === 'store' ? { slow: 40_000 } : undefined)
+  })
+  await pull(`hf:${repo}:llava.Q4_K_M.gguf`, { onStart: endAfter('SIGKILL', 300) })
+  assert.ok(fs.readdirSync(path.join(folder(), 'blobs')).some((name) => name.endsWith('.vcap-part')))
+  const { csv } = await demoSamples({ clips: 1, images: 0, largest: 96 })
+  const output = path.join(temporaryFolder(), 'out.csv')
+  const arguments_ = ['run', csv, output, '--gpus', 'none', '--offline', '--model']
+  for (const what of [`hf:${repo}`, `hf:${repo}:llava.Q4_K_M.gguf`]) {
+    const { status, said } = await pull('', { command: [...arguments_, what] })
+    assert.equal(status, 2, said)
+    assert.match(said, /is not on this machine.*offline/)
+  }
+  assert.equal(fs.existsSync(output), false)
+})
+
+test('a disk that becomes full amid a download, and has room again', { skip: process.getuid() !== 0 }, async (t) => {
+  const disk = temporaryFolder()
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=300m', 'tmpfs', disk]).status !== 0) return t.skip('no mount here')
+  try {
+    cache = disk
+    hub = await startHub(files, { fault: (_request, host) => (host === 'store' ? { slow: 40_000 } : undefined) })
+    const other = path.join(disk, 'other')
+    const fill = () => spawnSync('sh', ['-c', `head -c 400M /dev/zero > ${other}`])
+    const onStart = (child) => {
+      let text = ''
+      child.stderr.on('data', (more) => /Downloading .*Q4_K_M/.test((text += more)) && !fs.existsSync(other) && fill())
+    }
+    const { status, said } = await pull(`hf:${repo}:llava.Q4_K_M.gguf`, { onStart })
+    assert.equal(status, 75, said)
+    assert.match(said, /cannot be written: ENOSPC.*HF_HUB_CACHE names another folder/)
+    fs.rmSync(other)
+    hub.close()
+    hub = await startHub(files)
+    requirePulled(await pull())
+  } finally {
+    spawnSync('umount', [disk])
+  }
+})
+
+test('a cache that cannot be written: a sentence, nothing asked', { skip: process.getuid() !== 0 }, async (t) => {
+  const disk = temporaryFolder()
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', disk]).status !== 0) return t.skip('no mount here')
+  try {
+    cache = path.join(disk, 'hub')
+    hub = await startHub(files)
+    const { status, said } = await pull()
+    assert.equal(status, 75, said)
+    assert.match(said, /cannot be made: EROFS.*HF_HUB_CACHE names another folder/)
+    assert.equal(hub.gets().length, 0)
+  } finally {
+    spawnSync('umount', [disk])
+  }
+})
+
+test('a library is told of a download by onDownload and prints nothing then; else a line a file', async () => {
+  hub = await startHub(files)
+  const program = `
+    const { captionVideo } = require(${JSON.stringify(root)})
+    const events = []
+    const onDownload = process.argv[2] === 'told' ? (event) => events.push(event.type) : undefined
+    captionVideo(process.argv[1], { model: 'hf:${repo}', gpus: 'none', sequences: 1, onDownload })
+      .then(({ text }) => console.log(JSON.stringify({ text, events: [...new Set(events)] })))`
+  const { samples, paths } = await demoSamples({ clips: 1, images: 0, largest: 96 })
+  const caption = (...more) => pull('', { command: [paths[0], ...more], program })
+  const told = await caption('told')
+  assert.equal(told.said, '')
+  const { text, events } = JSON.parse(told.stdout)
+  assert.equal(text, samples[0].expected)
+  assert.deepEqual(events, ['download', 'downloading', 'downloaded'])
+  assert.equal((await caption()).said, '', 'it is here')
+  cache = temporaryFolder()
+  const untold = await caption()
+  assert.equal(untold.said.trim().split('\n').length, 2)
+  assert.match(untold.said, /^Downloading .*mmproj-model-f16\.gguf.*\nDownloading .*Q4_K_M/)
+})
+
+test('models says what fits, also without the addon', async () => {
+  hub = await startHub({})
+  const { stdout } = await pull('', { command: ['models'] })
+  assert.match(stdout, /│ demo +│ +6\.8 MB │ yes +│ 16 +│/)
+  assert.match(stdout, /^at once: captions beside the weights, each with the whole context, on \S/m)
+  assert.ok(stdout.split('\n').every((line) => line.length <= 100))
+  const empty = temporaryFolder()
+  const without = await pull('', { command: ['models'], env: { VCAP_NATIVE_PREBUILD: empty } })
+  assert.equal(without.status, 0, without.said)
 })

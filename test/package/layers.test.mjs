@@ -12,7 +12,7 @@ const layers = [
   ['shard', 'launcher'],
   ['picture', 'prompts/', 'table-format', 'options/', 'caption', 'caption-check', 'download-event'],
   ['checks/'],
-  ['semaphore', 'ordered', 'pool', 'occupancy', 'waiting'],
+  ['semaphore', 'ordered', 'pool', 'occupancy', 'waiting', 'proxy'],
   ['child', 'child-main'],
   ['rows/'],
   ['native/'],

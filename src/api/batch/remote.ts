@@ -3,10 +3,9 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import type { Batch } from 'openai/resources/batches'
 import { abortedError, VcapError } from '../../errors'
-import { waitFor } from '../../waiting'
+import { pauseAfter, waitFor } from '../../waiting'
 import type { ApiKey } from '../key'
 import { faultOf, type Fault } from '../fault'
-import { backoff } from '../gate'
 import type { OpenaiClient } from '../openai'
 import type { Part } from './store'
 
@@ -119,7 +118,7 @@ export class BatchServer {
           const what = `The server failed ${mostTries} times, at last with: ${fault.message}`
           throw new VcapError('engine_lost', `${what}. The same command goes on`)
         }
-        await this.wait(backoff(tries, 'afterMs' in fault ? fault.afterMs : undefined))
+        await this.wait(pauseAfter(tries, 'afterMs' in fault ? fault.afterMs : undefined))
       }
     }
   }
