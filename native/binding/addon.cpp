@@ -83,6 +83,17 @@ Napi::Value why_no_cuda_gpu(const Napi::CallbackInfo & info) {
     return Napi::String::New(info.Env(), vcap::why_no_cuda_gpu());
 }
 
+/** NativeBuild's cudaLibraries, looked up when they are read: it opens them. */
+Napi::Value cuda_libraries(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    const std::vector<CudaLibrary> libraries = vcap::cuda_libraries();
+    Napi::Array array = Napi::Array::New(env, libraries.size());
+    for (uint32_t i = 0; i < libraries.size(); i++) {
+        array[i] = to_js(env, libraries[i]);
+    }
+    return array;
+}
+
 /** shutdown(): stops all models and loads of this environment and waits for their threads. */
 void shutdown(const Napi::CallbackInfo & info) {
     const std::set<Stoppable *> running = Environment::of(info.Env()).running;
@@ -105,6 +116,7 @@ Napi::Object build(Napi::Env env) {
 #endif
     object.Set("backends", backends);
     object.DefineProperty(Napi::PropertyDescriptor::Accessor<why_no_cuda_gpu>("whyNoCudaGpu", napi_enumerable));
+    object.DefineProperty(Napi::PropertyDescriptor::Accessor<cuda_libraries>("cudaLibraries", napi_enumerable));
 #ifdef VCAP_RPC
     Napi::Array protocol = Napi::Array::New(env);
     protocol.Set(0u, RPC_PROTO_MAJOR_VERSION);

@@ -202,6 +202,17 @@ CaptionRequest to_caption_request(const Napi::Object & object) {
     return request;
 }
 
+Napi::Object to_js(Napi::Env env, const CudaLibrary & library) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", library.name);
+    object.Set("version", library.version);
+    object.Set("path", library.path);
+    if (!library.problem.empty()) {
+        object.Set("problem", library.problem);
+    }
+    return object;
+}
+
 Napi::Object to_js(Napi::Env env, const Device & device) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", device.name);

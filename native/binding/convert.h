@@ -6,6 +6,7 @@
 
 #include <napi.h>
 
+#include "core/cuda_gpus.h"
 #include "core/devices.h"
 #include "core/engine/engine.h"
 #include "core/engine/request.h"
@@ -65,6 +66,7 @@ std::vector<Size> to_sizes(const Napi::Value & value);
 Detail to_detail(const std::string & name);
 CaptionRequest to_caption_request(const Napi::Object & request);
 
+Napi::Object to_js(Napi::Env env, const CudaLibrary & library);
 Napi::Object to_js(Napi::Env env, const Device & device);
 /** NativeModelFacts. */
 Napi::Object to_js(Napi::Env env, const ModelFacts & facts);

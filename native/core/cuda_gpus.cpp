@@ -1,11 +1,14 @@
 #include "core/cuda_gpus.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <sstream>
 
 #ifdef VCAP_CUDA
 #include <cuda_runtime_api.h>
+
+#include "cuda/libraries.h"
 #endif
 
 namespace vcap {
@@ -50,7 +53,26 @@ std::string version_text(int version) {
     return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
+bool is_cuda(ggml_backend_dev_t device) { return std::string(ggml_backend_dev_name(device)).rfind("CUDA", 0) == 0; }
+
 }   // namespace
+
+std::vector<CudaLibrary> cuda_libraries() {
+    std::vector<CudaLibrary> libraries;
+    for (const cuda::Library * library : {&cuda::cublas(), &cuda::nccl()}) {
+        libraries.push_back({library->name, library->version, library->path, library->problem});
+    }
+    return libraries;
+}
+
+bool is_offered(ggml_backend_dev_t device) { return !is_cuda(device) || cuda::cublas().problem.empty(); }
+
+std::string why_slow_sums(const std::vector<ggml_backend_dev_t> & devices) {
+    if (devices.size() < 2 || !std::all_of(devices.begin(), devices.end(), is_cuda) || cuda::nccl().problem.empty()) {
+        return "";
+    }
+    return "The GPUs add up their parts of each tensor without NCCL, which is slower: " + cuda::nccl().problem;
+}
 
 std::string why_no_cuda_gpu() {
     int driver = 0;
@@ -60,7 +82,7 @@ std::string why_no_cuda_gpu() {
     int count = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
     if (error == cudaSuccess && count > 0) {
-        return "";
+        return cuda::cublas().problem.empty() ? "" : "but " + cuda::cublas().problem;
     }
     if (error == cudaErrorInsufficientDriver) {
         return "but the NVIDIA driver here goes no further than CUDA " + version_text(driver) +
@@ -78,7 +100,7 @@ std::string why_no_cuda_gpu() {
 std::string cuda_device_problem(ggml_backend_dev_t device) {
     const std::string name = ggml_backend_dev_name(device);
     int count = 0;
-    if (name.rfind("CUDA", 0) != 0 || cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
+    if (!is_cuda(device) || cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
         return "";
     }
     // GGML_CUDA_DEVICES may make several devices of one GPU, dealt out in turn.
@@ -97,6 +119,12 @@ std::string cuda_device_problem(ggml_backend_dev_t device) {
            std::to_string(10 * major + minor);
 }
 #else
+std::vector<CudaLibrary> cuda_libraries() { return {}; }
+
+bool is_offered(ggml_backend_dev_t) { return true; }
+
+std::string why_slow_sums(const std::vector<ggml_backend_dev_t> &) { return ""; }
+
 std::string why_no_cuda_gpu() { return ""; }
 
 std::string cuda_device_problem(ggml_backend_dev_t) { return ""; }

@@ -1,5 +1,6 @@
 #include "core/devices.h"
 
+#include <algorithm>
 #include <mutex>
 #include <set>
 
@@ -65,6 +66,17 @@ void add_server(const std::string & endpoint) {
 void serve(const std::string & endpoint) { add_server(endpoint); }
 #endif
 
+/** ggml's devices that are to be seen. */
+std::vector<ggml_backend_dev_t> offered_devices() {
+    std::vector<ggml_backend_dev_t> offered;
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        if (is_offered(ggml_backend_dev_get(i))) {
+            offered.push_back(ggml_backend_dev_get(i));
+        }
+    }
+    return offered;
+}
+
 }   // namespace
 
 std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
@@ -73,8 +85,7 @@ std::vector<Device> list_devices(const std::vector<std::string> & rpc_servers) {
         add_server(endpoint);
     }
     std::vector<Device> devices;
-    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
-        ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    for (ggml_backend_dev_t device : offered_devices()) {
         size_t free = 0;
         size_t total = 0;
         ggml_backend_dev_memory(device, &free, &total);
@@ -91,13 +102,14 @@ void serve_cpu(const std::string & endpoint) {
 
 std::vector<ggml_backend_dev_t> find_devices(const std::vector<std::string> & names) {
     prepare();
+    const std::vector<ggml_backend_dev_t> offered = offered_devices();
     std::vector<ggml_backend_dev_t> found;
     for (const std::string & name : names) {
         ggml_backend_dev_t device = ggml_backend_dev_by_name(name.c_str());
-        if (device == nullptr) {
+        if (std::find(offered.begin(), offered.end(), device) == offered.end()) {
             std::string names_there;
-            for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
-                names_there += (i > 0 ? ", " : "") + std::string(ggml_backend_dev_name(ggml_backend_dev_get(i)));
+            for (ggml_backend_dev_t each : offered) {
+                names_there += (names_there.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(each));
             }
             throw Error("device_unavailable", "There is no device " + name + ". There are: " + names_there);
         }

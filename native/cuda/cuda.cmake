@@ -1,45 +1,40 @@
 # What ggml's CUDA backend is compiled and linked with. Everything here is given from outside, by targets, cache
 # variables and defaults that ggml's own files ask for; nothing of llama.cpp is patched.
 
-set(VCAP_CUDA_WHEELS "" CACHE PATH "The folder nvidia of a Python's site-packages, where cuBLAS and NCCL came by pip")
+set(VCAP_CUDA_WHEELS "" CACHE PATH
+  "The folder nvidia of a Python's site-packages, where cuBLAS's and NCCL's headers came by pip")
 
-# CUDA's runtime is linked in: one library less to be found at run time. cuBLAS and NCCL are too large for that.
+# CUDA's runtime is linked in: one library less to be found at run time. cuBLAS and NCCL are too large for that (600 MB),
+# and the driver belongs to the machine that runs: their functions are looked up when they are called, in our files.
 if(NOT TARGET CUDA::cudart)
   add_library(CUDA::cudart INTERFACE IMPORTED)
 endif()
-
-# The driver belongs to the machine that runs, not to the one that builds, and may be missing on both.
-if(NOT TARGET CUDA::cuda_driver)
-  add_library(vcap_cuda_driver STATIC native/cuda/driver.cpp)
-  add_library(CUDA::cuda_driver ALIAS vcap_cuda_driver)
-endif()
-
-# Wheels have no plain lib….so beside the versioned name, and each CUDA release lays its folders out anew.
-if(VCAP_CUDA_WHEELS)
-  foreach(library cublas cublasLt)
-    find_library(CUDA_${library}_LIBRARY NAMES lib${library}.so.13 lib${library}.so.12
-      PATHS "${VCAP_CUDA_WHEELS}" PATH_SUFFIXES cu13/lib cublas/lib NO_DEFAULT_PATH)
-  endforeach()
-  find_path(VCAP_CUBLAS_INCLUDE_DIR cublas_v2.h
-    PATHS "${VCAP_CUDA_WHEELS}" PATH_SUFFIXES cu13/include cublas/include NO_DEFAULT_PATH)
-  find_library(NCCL_LIBRARY NAMES libnccl.so.2 PATHS "${VCAP_CUDA_WHEELS}" PATH_SUFFIXES nccl/lib NO_DEFAULT_PATH)
-  find_path(NCCL_INCLUDE_DIR nccl.h PATHS "${VCAP_CUDA_WHEELS}" PATH_SUFFIXES nccl/include NO_DEFAULT_PATH)
-endif()
+add_library(vcap_cuda STATIC native/cuda/cublas.cpp native/cuda/driver.cpp native/cuda/library.cpp native/cuda/nccl.cpp)
+foreach(target CUDA::cublas CUDA::cuda_driver NCCL::NCCL)
+  add_library(${target} ALIAS vcap_cuda)
+endforeach()
 
 find_package(CUDAToolkit)
 if(NOT CUDAToolkit_FOUND OR NOT CUDAToolkit_NVCC_EXECUTABLE)
   message(FATAL_ERROR "No CUDA toolkit. Install one from https://developer.nvidia.com/cuda-downloads, or name its "
     "folder: CUDAToolkit_ROOT=/usr/local/cuda-13.0")
 endif()
-if(NOT TARGET CUDA::cublas)
-  message(FATAL_ERROR "No cuBLAS beside the toolkit in ${CUDAToolkit_BIN_DIR}. Install its package (libcublas-dev), or "
-    "pip install nvidia-cublas and name the wheels' folder: VCAP_CUDA_WHEELS=…/site-packages/nvidia")
+# Of cuBLAS and NCCL the headers are needed. Each CUDA release lays the wheels' folders out anew.
+find_path(VCAP_CUBLAS_INCLUDE_DIR cublas_v2.h
+  HINTS "${VCAP_CUDA_WHEELS}" ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES cu13/include cublas/include)
+if(NOT VCAP_CUBLAS_INCLUDE_DIR)
+  message(FATAL_ERROR "No header of cuBLAS beside the toolkit in ${CUDAToolkit_BIN_DIR}. Install its package "
+    "(libcublas-dev), or pip install nvidia-cublas and name the wheels' folder: VCAP_CUDA_WHEELS=…/site-packages/nvidia")
 endif()
-target_link_libraries(vcap_cuda_driver PRIVATE ${CMAKE_DL_LIBS})
-target_include_directories(vcap_cuda_driver SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+find_path(NCCL_INCLUDE_DIR nccl.h
+  HINTS "${VCAP_CUDA_WHEELS}" ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES nccl/include)
+target_include_directories(vcap_cuda PRIVATE native)
+target_include_directories(vcap_cuda SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS} "${VCAP_CUBLAS_INCLUDE_DIR}")
+target_link_libraries(vcap_cuda PRIVATE ${CMAKE_DL_LIBS})
 target_link_libraries(CUDA::cudart INTERFACE CUDA::cudart_static)
-if(VCAP_CUBLAS_INCLUDE_DIR)
-  target_include_directories(CUDA::cublas SYSTEM INTERFACE "${VCAP_CUBLAS_INCLUDE_DIR}")
+if(NCCL_INCLUDE_DIR)
+  set(NCCL_LIBRARY vcap_cuda CACHE STRING "Found, as ggml's search is to think" FORCE)
+  target_include_directories(vcap_cuda SYSTEM PUBLIC "${NCCL_INCLUDE_DIR}")
 endif()
 
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})

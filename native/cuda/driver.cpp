@@ -4,6 +4,8 @@
 #include <cuda.h>
 #include <dlfcn.h>
 
+#include "cuda/forward.h"
+
 namespace {
 
 // What ggml is answered where the driver, or a function of it, is missing. It asks the runtime first how many devices
@@ -15,21 +17,9 @@ void * driver_function(const char * name) {
     return library ? dlsym(library, name) : nullptr;
 }
 
-template <class... Arguments>
-CUresult pass(CUresult (*function)(Arguments...), Arguments... arguments) {
-    return function ? function(arguments...) : NO_DRIVER;
-}
-
 }   // namespace
 
-// cuda.h makes some of these names macros for later versions of the same function, such as cuMemCreate_v2: the name is
-// expanded before it becomes a text.
-#define VCAP_TEXT(name) #name
-#define VCAP_DRIVER_FUNCTION(name, parameters, ...)                                                                    \
-    CUresult CUDAAPI name parameters {                                                                                 \
-        static const auto function = reinterpret_cast<decltype(&name)>(driver_function(VCAP_TEXT(name)));              \
-        return pass(function, __VA_ARGS__);                                                                            \
-    }
+#define VCAP_DRIVER_FUNCTION(...) VCAP_FORWARD(driver_function, NO_DRIVER, CUresult, __VA_ARGS__)
 
 extern "C" {
 

@@ -6,7 +6,7 @@ import { loadLibav } from '../frames/libav'
 import { findFfmpeg, hasNodeAv } from '../frames/tools'
 import { findModel } from '../models/find'
 import { models, type ListedModel } from '../models/list'
-import type { NativeBuild, NativeDevice } from '../native/addon'
+import type { NativeBuild, NativeDevice, NativeLibrary } from '../native/addon'
 import { loadAddon } from '../native/load'
 import { nodeTooOld } from '../package'
 import { loadSharp } from '../sharp'
@@ -65,6 +65,7 @@ function addonAndDevices(): Finding[] {
     return [
       { name: 'addon', state: 'ok', detail: `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}` },
       ...withoutGpu(build),
+      ...build.cudaLibraries.map(cudaLibrary),
       ...devices([]).map(device)
     ]
   } catch (error) {
@@ -75,6 +76,13 @@ function addonAndDevices(): Finding[] {
 /** An addon with CUDA that finds no GPU: the CPU serves. */
 function withoutGpu({ whyNoCudaGpu }: NativeBuild): Finding[] {
   return whyNoCudaGpu === '' ? [] : [{ name: 'CUDA', state: 'absent', detail: `built with CUDA, ${whyNoCudaGpu}` }]
+}
+
+/** Without cuBLAS the CPU serves; without NCCL several GPUs work slower. */
+function cudaLibrary({ name, version, path, problem }: NativeLibrary): Finding {
+  return problem === undefined
+    ? { name, state: 'ok', detail: `${version}, ${path}` }
+    : { name, state: 'absent', detail: problem }
 }
 
 function device({ name, description, memoryTotal, problem }: NativeDevice): Finding {

@@ -21,6 +21,17 @@ export interface NativeDevice {
   problem?: string
 }
 
+/** One of CUDA's libraries that the package does not bring and looks for when it runs. */
+export interface NativeLibrary {
+  /** With the major version that this build needs: `cuBLAS 13`. */
+  name: string
+  /** Version and path of the one found; empty where there is none. */
+  version: string
+  path: string
+  /** Why there is none, without a full stop. */
+  problem?: string
+}
+
 export interface NativeBuild {
   llamaCpp: string
   /** Backends compiled in: `CPU`, `CUDA`, `RPC`. */
@@ -30,6 +41,8 @@ export interface NativeBuild {
    * where this build has no CUDA. Reading it starts the driver.
    */
   readonly whyNoCudaGpu: string
+  /** Which of CUDA's libraries are here; none where this build has no CUDA. Reading it opens them. */
+  readonly cudaLibraries: NativeLibrary[]
   /** Major and minor version of ggml's RPC protocol, where that backend is compiled in. */
   rpcProtocol?: [number, number]
   sanitized: boolean

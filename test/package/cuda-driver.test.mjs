@@ -9,12 +9,13 @@ import { temporaryFolder } from '../helpers/media.mjs'
 
 const toolkit = process.env.CUDAToolkit_ROOT ?? '/usr/local/cuda'
 const include = path.join(toolkit, 'include')
+const native = path.join(root, 'native')
 const skip = !fs.existsSync(path.join(include, 'cuda.h')) && 'no CUDA toolkit, whose cuda.h declares the functions'
 const folder = temporaryFolder()
 const at = (name) => path.join(folder, name)
 
 const compile = (input, ...args) =>
-  execFileSync('c++', ['-std=c++17', `-I${include}`, '-x', 'c++', '-', ...args], { input, cwd: folder })
+  execFileSync('c++', ['-std=c++17', `-I${include}`, `-I${native}`, '-x', 'c++', '-', ...args], { input, cwd: folder })
 
 /** All functions of driver.cpp, with numbers that tell their arguments apart: called as the driver has them. */
 const calls = {
@@ -42,7 +43,7 @@ function buildCaller() {
       const int result = cuGetErrorString(CUDA_ERROR_OUT_OF_MEMORY, &text);
       printf("cuGetErrorString %d %s\\n", result, text);
     }`
-  compile(program, '-x', 'c++', path.join(root, 'native', 'cuda', 'driver.cpp'), '-ldl', '-o', 'caller')
+  compile(program, '-x', 'c++', path.join(native, 'cuda', 'driver.cpp'), '-ldl', '-o', 'caller')
 }
 
 /** A library of the driver's name whose functions return the sum of their arguments plus a hundred for each. */
@@ -70,7 +71,7 @@ const run = (env) => {
 }
 
 test("the driver's functions get their arguments, and answer without a driver", { skip }, () => {
-  const source = fs.readFileSync(path.join(root, 'native', 'cuda', 'driver.cpp'), 'utf8')
+  const source = fs.readFileSync(path.join(native, 'cuda', 'driver.cpp'), 'utf8')
   const defined = [...source.matchAll(/^VCAP_DRIVER_FUNCTION\((\w+)/gm)].map(([, name]) => name)
   assert.deepEqual(defined, Object.keys(calls))
   buildCaller()

@@ -37,7 +37,8 @@ const layers = [
 
 /** Includes of native/ that must not be: from files that match the first to files that match the second. */
 const forbiddenIncludes = [
-  ['kernels know nothing of models', /^kernels\//, /^(core|binding)\//],
+  ['kernels know nothing of models', /^kernels\//, /^(core|binding|cuda)\//],
+  ["CUDA's libraries know nothing of models", /^cuda\//, /^(core|binding|kernels)\//],
   ['the core knows nothing of JavaScript', /^core\//, /^binding\//],
   ['what tells the processor stands alone', /^cpu_level\//, /^(kernels|core|binding)\//],
   ['the core knows nothing of JavaScript', /^(core|kernels)\//, /^(napi|node_api|node|v8|uv)\b/],
@@ -183,7 +184,7 @@ test('native: includes lead to files of native/ by their whole path, or to libra
   assert.ok(graph['core/engine/engine.cpp'].includes('core/engine/engine.h'))
   for (const [file, included] of Object.entries(graph)) {
     for (const name of included) {
-      const own = /^(binding|core|kernels)\//.test(name)
+      const own = /^(binding|core|cuda|kernels)\//.test(name)
       assert.equal(own, name in graph, `native/${file} includes ${name}`)
       assert.ok(!name.startsWith('.'), `native/${file} includes ${name}`)
     }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "core/cuda_gpus.h"
 #include "core/error.h"
 #include "core/finite.h"
 #include "core/language/hyperparameters.h"
@@ -109,6 +110,9 @@ void LanguageModel::load_model(const std::vector<std::shared_ptr<const GgufFile>
         file.invalid("llama.cpp could not load it" + log.reason());
     }
     warnings_ = log.warnings();
+    if (const std::string slow = why_slow_sums(options.devices); options.split_tensors && !slow.empty()) {
+        warnings_.push_back(slow);
+    }
     embeddings_ = std::make_unique<TokenEmbeddings>(files, llama_model_n_embd(model_.get()), options.map);
     tokenizer_ = std::make_unique<Tokenizer>(llama_model_get_vocab(model_.get()), file, options.chat);
 }
