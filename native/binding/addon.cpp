@@ -7,6 +7,7 @@
 #include "binding/resampling.h"
 #include "binding/testing.h"
 #include "core/cuda_gpus.h"
+#include "core/grammar/gbnf.h"
 #include "core/language/vocabulary.h"
 #include "core/process.h"
 
@@ -48,6 +49,15 @@ Napi::Value prompt_tokens(const Napi::CallbackInfo & info) {
         const ModelFacts facts = read_model_facts(model, mmproj, info[2].ToString());
         const Vocabulary vocabulary(*model.front(), facts.chat_template);
         return to_js(env, vocabulary.tokenizer(), vocabulary.tokenizer().prompt(info[3].ToString()));
+    });
+}
+
+/** checkGrammar(grammar): throws usage */
+Napi::Value check_grammar(const Napi::CallbackInfo & info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&]() -> Napi::Value {
+        parse_gbnf(info[0].ToString());
+        return env.Undefined();
     });
 }
 
@@ -139,6 +149,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("devices", Napi::Function::New(env, devices));
     exports.Set("inspect", Napi::Function::New(env, inspect));
     exports.Set("promptTokens", Napi::Function::New(env, prompt_tokens));
+    exports.Set("checkGrammar", Napi::Function::New(env, check_grammar));
     exports.Set("fit", Napi::Function::New(env, fit));
     exports.Set("resample", Napi::Function::New(env, resample));
     exports.Set("loadModel", Napi::Function::New(env, load_model));

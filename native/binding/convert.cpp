@@ -198,6 +198,9 @@ CaptionRequest to_caption_request(const Napi::Object & object) {
     request.seed = static_cast<uint32_t>(static_cast<int64_t>(number(object, "seed")));
     request.ignore_eos = field(object, "ignoreEos").ToBoolean();
     request.stop_loops = field(object, "repetitionStop").ToBoolean();
+    if (!field(object, "grammar").IsUndefined()) {
+        request.grammar = text(object, "grammar");
+    }
     request.first_logits = field(object, "firstLogits").ToBoolean();
     return request;
 }

@@ -165,12 +165,14 @@ export interface NativeRequest {
   ignoreEos: boolean
   /** End an answer that says one passage over and over; without effect beside `ignoreEos`. */
   repetitionStop: boolean
+  /** In GBNF, to which the answer is held; it ends where the grammar does, and `ignoreEos` is without effect. */
+  grammar?: string
   /** Also return the logits of the first generated position, to compare with another implementation. */
   firstLogits: boolean
 }
 
 export interface NativeCaption {
-  /** Valid UTF-8, special tokens left out. */
+  /** Valid UTF-8, special tokens left out; where it was cut, completed by the least that the grammar asks for. */
   text: string
   /** Token ids as generated, without the one that ended the caption and without a loop's later rounds. */
   tokens: number[]
@@ -239,6 +241,8 @@ export interface Addon {
   inspect(model: string, mmproj: string, chatTemplate: string): NativeModelFacts
   /** The prompt that asks the question `prompt`, as the model gets it. Reads headers and vocabulary alone. */
   promptTokens(model: string, mmproj: string, chatTemplate: string, prompt: string): NativePrompt
+  /** Throws `usage` for a grammar that is none, with the line at fault. */
+  checkGrammar(grammar: string): void
   /**
    * What images of these sizes cost together, for a projector file: `auto` takes the most detail whose tokens are at
    * most `room`. Where not even the least fits, the least is returned.

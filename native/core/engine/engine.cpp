@@ -5,6 +5,7 @@
 
 #include "core/devices.h"
 #include "core/error.h"
+#include "core/grammar/gbnf.h"
 #include "core/language/tensor_split.h"
 #include "core/threads.h"
 #include "core/vision/pixel_pool.h"
@@ -184,7 +185,10 @@ void Engine::prepare(const JobPtr & job) {
     }
 }
 
-/** Tokenises the prompt, chooses the detail that fits the context and cuts the tiles. Throws context_overflow. */
+/**
+ * Tokenises the prompt, reads the grammar, chooses the detail that fits the context and cuts the tiles. Throws
+ * context_overflow, and usage for a grammar that is none.
+ */
 void Engine::lay_out(Job & job) const {
     const ImageProcessor & processor = vision_->processor();
     std::vector<Picture> pictures = std::move(job.images.pictures);
@@ -193,9 +197,13 @@ void Engine::lay_out(Job & job) const {
         sizes.push_back(picture.size);
     }
     PromptTokens prompt;
+    std::shared_ptr<const Grammar> grammar;
     int64_t room = INT64_MAX;   // features alone need no place in a context
     if (job.request) {
         prompt = language_model_->tokenizer().prompt(job.request->prompt);
+        if (!job.request->grammar.empty()) {
+            grammar = parse_gbnf(job.request->grammar);
+        }
         room = int64_t{language_model_->context()} - prompt.count() - job.request->max_tokens;
     }
     const std::vector<ImageLayout> layouts = processor.fit(sizes, job.images.detail, room);
@@ -220,7 +228,11 @@ void Engine::lay_out(Job & job) const {
     }
     job.features = std::make_unique<VisionFeatures>(processor, std::move(images));
     if (job.request) {
-        job.sequence.emplace(*job.request, std::move(prompt), job.features->tokens());
+        std::optional<Constraint> constraint;
+        if (grammar) {
+            constraint.emplace(std::move(grammar), language_model_->token_texts());
+        }
+        job.sequence.emplace(*job.request, std::move(prompt), job.features->tokens(), std::move(constraint));
     }
 }
 

@@ -26,6 +26,7 @@ struct CaptionRequest {
     uint32_t seed = 0;
     bool ignore_eos = false;     // go on to max_tokens whatever the model says, and however often
     bool stop_loops = false;     // end an answer that says one passage over and over
+    std::string grammar;         // in GBNF, to which the answer is held; empty: none
     bool first_logits = false;   // return the logits of the first generated position
 };
 
@@ -46,7 +47,7 @@ enum class Ending {
 };
 
 struct Caption {
-    std::string text;                  // valid UTF-8
+    std::string text;                  // valid UTF-8; a whole text of the grammar, where there is one, if cut as well
     std::vector<llama_token> tokens;   // without the one that ended it, and a loop's later rounds
     Ending ending = Ending::stop;
     int prompt_tokens = 0;   // text tokens of the templated prompt

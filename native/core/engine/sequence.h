@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "core/engine/request.h"
+#include "core/language/constraint.h"
 #include "core/language/language_model.h"
 #include "core/language/repetition.h"
 #include "core/language/sampler.h"
@@ -17,7 +19,9 @@ namespace vcap {
  */
 class Sequence {
 public:
-    Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens);
+    /** `constraint`: what holds the answer to the request's grammar, where it has one. */
+    Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens,
+             std::optional<Constraint> constraint);
 
     /** Rows of the prompt, image features included. */
     int prompt_length() const { return prompt_.count() + image_tokens_; }
@@ -42,7 +46,7 @@ public:
                  const std::vector<float> & newline, const TokenEmbeddings & embeddings);
 
     /** Whether the likeliest token is not enough: logits are sampled from, or asked for. */
-    bool needs_logits() const { return wants_first_logits_ || !sampler_.greedy(); }
+    bool needs_logits() const { return wants_first_logits_ || constraint_ || !sampler_.greedy(); }
     /**
      * Takes the next token from an output whose logits are finite numbers. True when the caption is finished.
      */
@@ -51,6 +55,7 @@ public:
     Caption caption(const LanguageModel & model) const;
 
 private:
+    std::optional<llama_token> choose(const RowOutput & output, const LanguageModel & model);
     size_t kept_tokens(const Tokenizer & tokenizer) const;
     void copy_row(int row, float * to, const VisionFeatures & features, const std::vector<float> & newline,
                   const TokenEmbeddings & embeddings) const;
@@ -62,6 +67,7 @@ private:
     bool stop_loops_;
     bool wants_first_logits_;
     Sampler sampler_;
+    std::optional<Constraint> constraint_;
     int seen_ = 0;
     Ending ending_ = Ending::stop;
     std::vector<llama_token> tokens_;   // generated

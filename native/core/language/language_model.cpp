@@ -187,6 +187,12 @@ void LanguageModel::open_context(llama_context_params params, const CpuThreads &
     llama_attach_threadpool(context_.get(), threads.pool(), threads.pool());
 }
 
+const TokenTexts & LanguageModel::token_texts() const {
+    std::call_once(token_texts_built_,
+                   [this] { token_texts_ = std::make_unique<TokenTexts>(*tokenizer_, vocabulary()); });
+    return *token_texts_;
+}
+
 LanguageModel::~LanguageModel() = default;
 
 void LanguageModel::decode(const Batch & batch) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "core/gguf_file.h"
 #include "core/language/device_choice.h"
 #include "core/language/token_embeddings.h"
+#include "core/language/token_texts.h"
 #include "core/language/tokenizer.h"
 #include "ggml-backend.h"
 #include "llama.h"
@@ -87,6 +89,8 @@ public:
     LanguageModel & operator=(const LanguageModel &) = delete;
 
     const Tokenizer & tokenizer() const { return *tokenizer_; }
+    /** The tokens by their texts; built when they are first asked for. */
+    const TokenTexts & token_texts() const;
     const TokenEmbeddings & embeddings() const { return *embeddings_; }
     /** Embedding width: numbers of one embedding. */
     int width() const { return embeddings_->width(); }
@@ -147,6 +151,8 @@ private:
     std::unique_ptr<llama_context, ContextDeleter> context_;
     std::unique_ptr<TokenEmbeddings> embeddings_;
     std::unique_ptr<Tokenizer> tokenizer_;
+    mutable std::once_flag token_texts_built_;
+    mutable std::unique_ptr<TokenTexts> token_texts_;
     std::vector<std::string> warnings_;
     int sequences_;
     int context_per_sequence_ = 0;   // positions

@@ -22,6 +22,22 @@ llama_token Sampler::choose(const float * logits, int vocabulary) {
     for (llama_token token = 0; token < vocabulary; token++) {
         candidates_[token] = {token, logits[token], 0};
     }
+    return choose_candidate();
+}
+
+llama_token Sampler::choose_among(const std::vector<llama_token> & tokens, const float * logits) {
+    if (chain_ == nullptr) {
+        return *std::max_element(tokens.begin(), tokens.end(),
+                                 [&](llama_token a, llama_token b) { return logits[a] < logits[b]; });
+    }
+    candidates_.clear();
+    for (const llama_token token : tokens) {
+        candidates_.push_back({token, logits[token], 0});
+    }
+    return choose_candidate();
+}
+
+llama_token Sampler::choose_candidate() {
     llama_token_data_array array{candidates_.data(), candidates_.size(), -1, false};
     llama_sampler_apply(chain_.get(), &array);
     return array.data[array.selected].id;

@@ -25,10 +25,14 @@ public:
     bool greedy() const { return chain_ == nullptr; }
     /** `logits`: [vocabulary]. */
     llama_token choose(const float * logits, int vocabulary);
+    /** The same where only these tokens, of which there is one or more, may be chosen. */
+    llama_token choose_among(const std::vector<llama_token> & tokens, const float * logits);
 
 private:
+    llama_token choose_candidate();
+
     SamplerPtr chain_;                           // null: greedy
-    std::vector<llama_token_data> candidates_;   // [vocabulary], kept for its memory
+    std::vector<llama_token_data> candidates_;   // kept for its memory
 };
 
 }   // namespace vcap
