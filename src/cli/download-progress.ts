@@ -8,6 +8,9 @@ const lineMs = 10_000
 /** Seconds over which the rate is taken. */
 const rateSeconds = 10
 
+/** Columns of the bar itself. */
+const barColumns = 20
+
 /** Bytes that were there at a time. */
 interface Mark {
   at: number
@@ -46,7 +49,8 @@ export class DownloadProgress {
     const who = byAnother ? ', by another process' : ''
     const line = `${formatBytes(bytes)} of ${formatBytes(total)}${speed(this.#marks, total)}${who}`
     if (process.stderr.isTTY) {
-      this.#bar ??= startBar(`${file} [{bar}] {percentage} %  {line}`, total, bytes, { line })
+      // The line above it names the file; beside it there is room for the rest in 80 columns.
+      this.#bar ??= startBar('[{bar}] {percentage} %  {line}', total, bytes, { line }, barColumns)
       this.#bar.update(bytes, { line })
     } else if (now >= this.#nextLine) {
       this.#nextLine = now + lineMs

@@ -35,7 +35,7 @@ interface Machine {
 export function modelsCommand(): Command {
   const command = new Command('models')
     .description('the models that are known by name, which of them are here, and how they fit the devices')
-    .option('--remove <name>', "remove a downloaded model from the hub's cache")
+    .option('--remove <model>', "remove a downloaded one, or hf:OWNER/REPO[:FILE], from the hub's cache")
     .option('--json', 'print JSON')
   addHelp(command, { examples: ['models', 'models --json'], exitCodes: ['0; 2 there is no such model to remove.'] })
   return command.action(async ({ remove, json }: { remove?: string; json?: boolean }) => {

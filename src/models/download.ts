@@ -22,9 +22,16 @@ export interface DownloadOptions {
   onBytes?: ((bytes: number) => void) | undefined
 }
 
+const partEnding = '.vcap-part'
+
 /** Where the part of a content stands that is there so far. */
 export function partOf(target: string): string {
-  return `${target}.vcap-part`
+  return `${target}${partEnding}`
+}
+
+/** The content that a part is of; undefined for another file. */
+export function blobOfPart(file: string): string | undefined {
+  return file.endsWith(partEnding) ? file.slice(0, -partEnding.length) : undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { lock } from 'proper-lockfile'
+import { checkSync, lock } from 'proper-lockfile'
 import { formatBytes, type DownloadProgressEvent } from '../download-event'
 import { abortedError, VcapError } from '../errors'
 import { waitFor } from '../waiting'
@@ -86,6 +86,16 @@ async function downloadOnce(file: HubFile, blob: string, options: PullFileOption
   }
 }
 
+/** What stands beside a content while a process downloads it. */
+export function lockOf(blob: string): string {
+  return `${blob}.vcap-lock`
+}
+
+/** Whether a process that is alive downloads a content. Throws Node's errors. */
+export function isDownloading(blob: string): boolean {
+  return checkSync(blob, { lockfilePath: lockOf(blob), realpath: false, stale: staleMs })
+}
+
 /** Waits until no other process downloads a blob. The signal ends what this one does, also where it lost its turn. */
 async function takeTurn(
   { place, size }: HubFile,
@@ -95,7 +105,7 @@ async function takeTurn(
   const lost = new AbortController()
   const ending = signal ? AbortSignal.any([signal, lost.signal]) : lost.signal
   const onCompromised = (error: Error) => lost.abort(error)
-  const options = { lockfilePath: `${blob}.vcap-lock`, realpath: false, stale: staleMs, update: signMs, onCompromised }
+  const options = { lockfilePath: lockOf(blob), realpath: false, stale: staleMs, update: signMs, onCompromised }
   while (true) {
     if (signal?.aborted) throw abortedError(signal)
     try {

@@ -26,10 +26,13 @@ export function sourceOf(model: string): HubChoice | undefined {
  */
 export function chooseFiles({ repo, ...named }: HubChoice, names: readonly string[]): HubSource {
   const files = names.filter((name) => name.endsWith('.gguf'))
-  const isProjector = (name: string) => /mmproj/i.test(path.basename(name))
   const model = named.model ?? choose(repo, 'model', firstParts(files.filter((name) => !isProjector(name))), preferred)
   const mmproj = named.mmproj ?? choose(repo, 'projector', files.filter(isProjector), [/f16/i])
   return { repo, model, mmproj }
+}
+
+export function isProjector(name: string): boolean {
+  return /mmproj/i.test(path.basename(name))
 }
 
 /** Of a model in several files the first names it. */

@@ -5,7 +5,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, test } from 'node:test'
 import { proxyFor } from '../../dist/proxy.js'
+import { apiServer } from '../helpers/api-server.mjs'
 import { main, root } from '../helpers/cli.mjs'
+import { gpt4On } from '../helpers/gpt4.mjs'
 import { startHub } from '../helpers/hub-server.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 import { startProxy } from '../helpers/proxy-server.mjs'
@@ -69,6 +71,18 @@ test('a proxy that refuses, one that is not there, one that is none', async () =
   const none = await pull({ http_proxy: 'socks5://127.0.0.1:1' })
   assert.equal(none.status, 2)
   assert.match(none.said, /Expected an address such as http:\/\/proxy:3128/)
+})
+
+test('gpt4 goes by the proxy too', async () => {
+  const server = await apiServer()
+  proxy = await startProxy()
+  const { command } = await gpt4On({ clips: 2, images: 0, largest: 96 })
+  const url = server.url.replace(/127\.0\.0\.1|localhost/, 'api.test')
+  const { status, rows, stderr } = await command({ url }, [], { env: { HTTP_PROXY: `http://${proxy.host}` } })
+  assert.equal(status, 0, stderr)
+  assert.ok(rows.length === 2 && rows.every(({ text }) => text !== ''))
+  assert.deepEqual(hostsAsked(), ['api.test'])
+  await server.close()
 })
 
 test('this machine is reached without the proxy', async () => {

@@ -389,6 +389,34 @@ test('what a killed download left is loaded by nobody', async () => {
   assert.equal(fs.existsSync(output), false)
 })
 
+test('what was pulled by hf:, and what is left of a download, is taken away', async () => {
+  hub = await startHub(files, { fault: (_request, host) => (host === 'store' ? { slow: 40_000 } : undefined) })
+  const left = () => fs.readdirSync(path.join(folder(), 'blobs'))
+  const remove = () => pull('', { command: ['models', '--remove', `hf:${repo}`] })
+  const removing = []
+  const onStart = (child) => {
+    endAfter('SIGKILL', 3000)(child)
+    child.stderr.once('data', () => setTimeout(() => removing.push(remove()), 300))
+  }
+  await pull(`hf:${repo}`, { onStart })
+  assert.equal((await removing[0]).status, 2, 'what is under way stays')
+  assert.ok(left().length >= 2)
+  // As it stands a while after the kill.
+  for (const name of left()) fs.utimesSync(path.join(folder(), 'blobs', name), new Date(0), new Date(0))
+  assert.match((await remove()).stdout, /\d\.\d MB are free/)
+  assert.deepEqual(
+    left().filter((name) => name.includes('vcap')),
+    []
+  )
+
+  hub.close()
+  hub = await startHub(files)
+  requirePulled(await pull())
+  assert.match((await remove()).stdout, /^hf:.* is removed: 6\.8 MB are free$/m)
+  assert.deepEqual(left(), [])
+  assert.equal((await remove()).status, 2)
+})
+
 test('a disk that becomes full amid a download, and has room again', { skip: process.getuid() !== 0 }, async (t) => {
   const disk = temporaryFolder()
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=300m', 'tmpfs', disk]).status !== 0) return t.skip('no mount here')
