@@ -34,7 +34,9 @@ export function commandsOf({ lines }) {
     .join('\n')
     .replaceAll(/\\\n\s*/g, ' ')
     .split('\n')
-  return joined.filter((line) => !line.startsWith('#') && /(^|[\s|])(npx )?vcap-native [a-z]/.test(line))
+  // What installs is held by test/package and `npm run check:packages`.
+  const shown = joined.filter((line) => !line.startsWith('#') && !/\bnpm install\b/.test(line))
+  return shown.filter((line) => /(^|[\s|])(npx )?vcap-native [a-z]/.test(line))
 }
 
 /** Commands of a folder on `PATH` that start this checkout, as `npx vcap-native` would start what is installed. */
