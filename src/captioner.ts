@@ -16,6 +16,7 @@ import { Decoder } from './frames/decoder'
 import type { NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
 import { captionSettings, digestSettings } from './identity'
 import { finish } from './native/job'
+import { addonWarnings } from './native/load'
 import { Occupancy } from './occupancy'
 import {
   parseCaptionOptions,
@@ -308,9 +309,10 @@ function requireRoom({ contextPerSequence, leastTokens }: NativeModelInfo, { max
 }
 
 function warnings({ contextPerSequence, contextTrained, warnings }: NativeModelInfo): string[] {
-  if (contextPerSequence <= contextTrained) return warnings
+  const all = [...addonWarnings(), ...warnings]
+  if (contextPerSequence <= contextTrained) return all
   return [
-    ...warnings,
+    ...all,
     `The context of ${contextPerSequence} positions is more than the ${contextTrained} the model was trained on: ` +
       'captions that use them may be worse'
   ]

@@ -7,7 +7,8 @@ import { findFfmpeg, hasNodeAv } from '../frames/tools'
 import { findModel } from '../models/find'
 import { models, type ListedModel } from '../models/list'
 import type { NativeBuild, NativeDevice, NativeLibrary } from '../native/addon'
-import { loadAddon } from '../native/load'
+import type { AddonPlace, PassedOver } from '../native/addon-place'
+import { loadAddon, loadedAddon } from '../native/load'
 import { nodeTooOld } from '../package'
 import { loadSharp } from '../sharp'
 import { addHelp } from './help'
@@ -18,6 +19,10 @@ interface Finding {
   /** `absent`: not there, and only some commands need it. */
   state: 'ok' | 'absent' | 'broken'
   detail: string
+  /** Of an addon: where it comes from, its file, and the level of x86-64 that it is for. */
+  origin?: string
+  file?: string
+  variant?: string
 }
 
 export function doctorCommand(): Command {
@@ -61,15 +66,34 @@ function processors(): Finding {
 
 function addonAndDevices(): Finding[] {
   try {
-    const { build, devices } = loadAddon()
+    const { addon, place, passedOver } = loadedAddon()
+    const { build } = addon
+    const detail = `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}\n${placeOf(place)}`
     return [
-      { name: 'addon', state: 'ok', detail: `llama.cpp ${build.llamaCpp}, ${build.backends.join(', ')}` },
+      { name: 'addon', state: 'ok', detail, ...place },
+      ...passedOver.filter(({ absent }) => !absent).map(notTaken),
       ...withoutGpu(build),
       ...build.cudaLibraries.map(cudaLibrary),
-      ...devices([]).map(device)
+      ...addon.devices([]).map(device)
     ]
   } catch (error) {
     return [{ name: 'addon', state: 'broken', detail: asVcapError(error).message }]
+  }
+}
+
+function placeOf({ origin, file, variant }: AddonPlace): string {
+  return `${origin}${variant === undefined ? '' : ` for ${variant}`}: ${file}`
+}
+
+/** An addon that would have come first, and is there for a purpose: the next one serves. */
+function notTaken({ origin, file, reason, remedy }: PassedOver): Finding {
+  const lines = [`${file === undefined ? '' : `${file}: `}${reason}`, ...(remedy === undefined ? [] : [remedy])]
+  return {
+    name: origin.replace('@vcap-native/', ''),
+    state: 'absent',
+    detail: lines.join('\n'),
+    origin,
+    ...(file === undefined ? {} : { file })
   }
 }
 

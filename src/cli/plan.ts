@@ -2,6 +2,7 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { plan, type Plan } from '../plan'
 import type { NativePrompt, NativeToken } from '../native/addon'
+import { addonWarnings } from '../native/load'
 import type { PlanOptions } from '../options'
 import { addFlags, toOptions } from './flags'
 import { addHelp } from './help'
@@ -39,7 +40,7 @@ function describe(made: Plan): string {
     ...(memory.left === 0
       ? ['The weights do not fit these devices: take more of them, or a smaller quantisation.']
       : []),
-    ...model.warnings.map((text) => `warning: ${text}`),
+    ...[...addonWarnings(), ...model.warnings].map((text) => `warning: ${text}`),
     framesTable(frames),
     ...(made.ratesOf === undefined
       ? []

@@ -1,5 +1,7 @@
 import { VcapError } from '../errors'
 import type { NativeBuild, NativeDevice } from '../native/addon'
+import { cudaAdvice } from '../native/cuda-advice'
+import { loadedAddon } from '../native/load'
 
 /**
  * The GPUs asked for, of the devices of this machine: `0-7`, `0,2,4-5`, `all`, `none`; all that are there when
@@ -52,7 +54,7 @@ function noGpu(build: NativeBuild, devices: NativeDevice[], asked: string): Vcap
 
 /** Why there are not more GPUs, as far as the addon decides it. */
 function hint({ backends, whyNoCudaGpu }: NativeBuild): string {
-  if (!backends.includes('CUDA'))
-    return '. This build has no CUDA: in a clone build it with `VCAP_CUDA=1 npm run build:native`'
+  if (process.platform === 'darwin') return '. macOS offers no GPU to Metal here, as in most virtual machines'
+  if (!backends.includes('CUDA')) return `. This build has no CUDA. ${cudaAdvice(loadedAddon())}`
   return whyNoCudaGpu === '' ? '' : `; built with CUDA, ${whyNoCudaGpu}`
 }

@@ -1,91 +1,80 @@
-import path from 'node:path'
-import nodeGypBuild from 'node-gyp-build'
 import { VcapError } from '../errors'
-import { nodeTooOld, packageFile } from '../package'
+import { nodeTooOld } from '../package'
 import type { Addon } from './addon'
+import type { AddonPlace, PassedOver } from './addon-place'
+import { addonPlaces } from './addon-places'
+import { libcHere, reportedGlibc } from './library-file'
+import { openLibrary } from './open-library'
+import { remedyFor } from './remedies'
 
-let addon: Addon | undefined
-
-/** The addon, loaded once a thread. Throws `addon_missing` with every place looked, or why it does not load. */
-export function loadAddon(): Addon {
-  if (!addon) {
-    const loaded = load()
-    addon = loaded
-    process.on('exit', () => loaded.shutdown())
-  }
-  return addon
+/** An addon, where it came from, and the places before it whose addons were not taken. */
+export interface LoadedAddon {
+  addon: Addon
+  place: AddonPlace
+  passedOver: PassedOver[]
 }
 
-function load(): Addon {
+let loaded: LoadedAddon | undefined
+
+/** The addon, loaded once a thread. Throws `addon_missing`: every place, why its addon does not load, what helps. */
+export function loadAddon(): Addon {
+  return loadedAddon().addon
+}
+
+/** The same, with where it came from. */
+export function loadedAddon(): LoadedAddon {
+  if (!loaded) {
+    const { addon, ...from } = load()
+    loaded = { addon, ...from }
+    process.on('exit', () => addon.shutdown())
+  }
+  return loaded
+}
+
+function load(): LoadedAddon {
+  const tooOld = nodeTooOld()
+  if (tooOld) throw new VcapError('addon_missing', tooOld)
   // libgomp reads this when it is loaded, with the addon. Its threads would spin at their barriers for
   // milliseconds; on a busy machine (our own decoders!) that slows decoding tenfold. A thousand turns, then sleep.
   process.env.GOMP_SPINCOUNT ??= '1000'
-  const file = findAddon()
-  try {
-    return require(file) as Addon
-  } catch (cause) {
-    const [reason = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
-    const message = `The native addon ${file} does not load. Reason: ${reason}\nRemedy: ${remedy(reason)}`
-    throw new VcapError('addon_missing', message, { cause })
+  const passedOver: PassedOver[] = []
+  for (const place of addonPlaces()) {
+    const found = 'reason' in place ? place : open(place)
+    if ('addon' in found) return { ...found, passedOver }
+    passedOver.push(found)
   }
+  throw new VcapError('addon_missing', tellNone(passedOver))
 }
 
-function findAddon(): string {
-  const tooOld = nodeTooOld()
-  if (tooOld) throw new VcapError('addon_missing', tooOld)
-  const root = packageFile()
-  try {
-    return nodeGypBuild.resolve(root)
-  } catch (cause) {
-    const target = `${process.platform}-${process.arch}`
-    throw new VcapError(
-      'addon_missing',
-      [
-        `There is no native addon for ${target}, Node ${process.versions.node}.`,
-        'Looked in:',
-        `  ${path.join(root, 'build', 'Release')}`,
-        `  ${path.join(root, 'build', 'Debug')}`,
-        `  ${path.join(root, 'prebuilds', target)}`,
-        `  ${path.join(path.dirname(process.execPath), 'prebuilds', target)}`,
-        'Remedy: in a clone run `npm run setup`; an installed package needs a version that carries prebuilds for ' +
-          'this platform'
-      ].join('\n'),
-      { cause }
-    )
-  }
+function open(place: AddonPlace): Omit<LoadedAddon, 'passedOver'> | PassedOver {
+  const opened = openLibrary<Addon>(place.file)
+  if ('exports' in opened) return { addon: opened.exports, place }
+  const { reason } = opened
+  return { origin: place.origin, file: place.file, reason, remedy: remedyFor(reason, place.origin) }
 }
 
-/** Where one of CUDA's libraries comes from: NVIDIA's repository for the system's packages, or a wheel. */
-function cudaLibrary(system: string, wheel: string, wheelOf12: string): string {
-  return (
-    `install ${system} of this CUDA version from NVIDIA's package repository, or pip install ${wheel} ` +
-    `(for CUDA 12 ${wheelOf12}); where it is installed already, name its folder in LD_LIBRARY_PATH`
-  )
+/** One block of lines: what is missing, what was tried and why not, and each remedy once. */
+function tellNone(passedOver: PassedOver[]): string {
+  const libc = libcHere() === 'glibc' ? `, glibc ${reportedGlibc() ?? 'of unknown version'}` : ''
+  const musl = libcHere() === 'musl' ? ', musl' : ''
+  const remedies = [...new Set(passedOver.flatMap(({ remedy }) => remedy ?? []))]
+  return [
+    `No native addon loads here (${process.platform}-${process.arch}${libc}${musl}, Node ${process.versions.node})`,
+    'Tried:',
+    ...passedOver.map((place) => `  ${tellPassedOver(place)}`),
+    ...(remedies.length === 1 ? [`Remedy: ${remedies[0]}`] : ['Remedies:', ...remedies.map((text) => `  ${text}`)])
+  ].join('\n')
 }
 
-/** Debian's packages of the libraries that the addon is linked to, and where else they come from. */
-const libraryPackages: [library: RegExp, where: string][] = [
-  [/^libgomp\.so/, 'install the package libgomp1 (apt install libgomp1), elsewhere libgomp'],
-  [/^libstdc\+\+\.so/, 'install the package libstdc++6 (apt install libstdc++6), elsewhere libstdc++'],
-  [/^libgcc_s\.so/, 'install the package libgcc-s1 (apt install libgcc-s1), elsewhere libgcc'],
-  [/^libcudart\.so/, cudaLibrary('cuda-cudart', 'nvidia-cuda-runtime', 'nvidia-cuda-runtime-cu12')],
-  [/^libcublas(Lt)?\.so/, cudaLibrary('libcublas', 'nvidia-cublas', 'nvidia-cublas-cu12')],
-  [/^libnccl\.so/, cudaLibrary('libnccl2', 'nvidia-nccl-cu13', 'nvidia-nccl-cu12')]
-]
+/** A place and why its addon was not taken, in a line. */
+export function tellPassedOver({ origin, file, reason }: PassedOver): string {
+  return `${origin}: ${file === undefined ? '' : `${file}: `}${reason}`
+}
 
-/** What helps, for the dynamic linker's words. */
-function remedy(reason: string): string {
-  const library = /(\S+\.so\S*): cannot open shared object file/.exec(reason)?.[1]
-  if (library !== undefined) {
-    const where = libraryPackages.find(([name]) => name.test(library))?.[1] ?? `install the package that has ${library}`
-    return `the library ${library} is missing on this system: ${where}`
-  }
-  const symbol = /version [`'](\S+)' not found/.exec(reason)?.[1]
-  if (symbol !== undefined) {
-    return (
-      `the addon was built on a newer system than this one, which lacks ${symbol}: ` +
-      'build it here, in a clone by `npm run setup`'
-    )
-  }
-  return 'build it here, in a clone by `npm run setup`, or install the package again'
+/** What people should know who installed an addon that was not taken: another serves, perhaps without their GPUs. */
+export function addonWarnings(): string[] {
+  const { place, passedOver } = loadedAddon()
+  return passedOver
+    .filter(({ absent }) => !absent)
+    .map((other) => `${tellPassedOver(other)}. ${place.origin} is used instead. Remedy: ${other.remedy}`)
 }

@@ -482,4 +482,63 @@ const datasets = inGroup('Sidecars and exports', [
   ]
 ])
 
-export const runCases = [...runs, ...captions, ...models, ...apis, ...prompts, ...datasets]
+const places = 'package/addon-places.test.mjs'
+const addons = inGroup('The addon', [
+  [
+    'no package for this system is installed',
+    '2, `addon_missing`: which one, the command that installs it, and what keeps npm from it',
+    places,
+    'no package: how to install it'
+  ],
+  [
+    'node_modules from another system: musl for glibc, macOS for Linux',
+    '2: what is there and for what, and what to install',
+    places,
+    'no package: how to install it'
+  ],
+  ['a package of another version', '2: both versions, and the command', places, 'no package: how to install it'],
+  [
+    'a CPU below the lowest level that there is an addon for',
+    '2: its level, the one that is needed, and since when CPUs have it; never a signal',
+    places,
+    'a processor below the lowest level'
+  ],
+  [
+    'an addon that is cut short, empty, for another processor or system, or something else',
+    '2: what it is, and the command that brings a whole one; never a signal',
+    places,
+    'a file that is no addon for this system'
+  ],
+  [
+    'a library that the addon needs is missing, or glibc is too old',
+    '2: its name, and what brings it',
+    places,
+    'what the system lacks'
+  ],
+  [
+    'an addon that this user may not read, or a Node that may load none',
+    '2: which, and what to do',
+    places,
+    'what this process may not do'
+  ],
+  [
+    'a system without packages (riscv64, macOS on Intel)',
+    '2: which systems have them, and how to build',
+    places,
+    'a system without packages'
+  ],
+  [
+    'a local build that does not load, beside a package that does',
+    'the package serves; `doctor` and each run tell of the other',
+    places,
+    'of the levels the highest that the processor has'
+  ],
+  [
+    'the package with CUDA is installed and does not load',
+    'the CPU serves, with a warning before the first row; `--gpus` says why',
+    places,
+    'the package with CUDA comes first'
+  ]
+])
+
+export const runCases = [...addons, ...runs, ...captions, ...models, ...apis, ...prompts, ...datasets]

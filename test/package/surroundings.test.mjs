@@ -1,6 +1,6 @@
 /** What a machine may lack or have in another way: folders, libraries, packages, a newer Node, a place of our own. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -114,65 +114,6 @@ test("without sharp's binary only images fail, with the remedy", async () => {
   assert.deepEqual([video.status, image.status], ['ok', 'unreadable'])
   assert.match(image.error, /npm install --include=optional/)
   assert.equal(doctor({}).sharp.state, 'ok')
-})
-
-/** The addon of this clone with other bytes in the place of some, where `VCAP_NATIVE_PREBUILD` finds it. */
-function addonWith(name, from, to) {
-  const built = fs.readFileSync(path.join(root, 'build', 'Release', 'vcap_native.node'))
-  const place = built.indexOf(from)
-  assert.ok(place >= 0, `the addon names ${from}`)
-  built.write(to, place, 'latin1')
-  fs.mkdirSync(at(name, 'build', 'Release'), { recursive: true })
-  fs.writeFileSync(at(name, 'build', 'Release', 'vcap_native.node'), built)
-  return { env: { VCAP_NATIVE_PREBUILD: at(name) } }
-}
-
-const linux = { skip: process.platform !== 'linux' && 'the libraries have other names elsewhere than on Linux' }
-
-test('a library that the addon needs is missing: its name and its package', linux, () => {
-  const other = doctor(addonWith('other', 'libgomp.so.1\0', 'libgnot.so.9\0')).addon
-  assert.equal(other.state, 'broken')
-  assert.match(other.detail, /Remedy: the library libgnot\.so\.9 is missing on this system: install the package/)
-  // The name of libgomp itself, of another version.
-  const gomp = doctor(addonWith('gomp', 'libgomp.so.1\0', 'libgomp.so.7\0')).addon
-  assert.match(gomp.detail, /the library libgomp\.so\.7 is missing on this system: .*apt install libgomp1/)
-  assert.doesNotMatch(gomp.detail, /install it again/)
-})
-
-/** An addon that is linked to a library of this name, which is not there any more: of a version that no system has. */
-function addonNeeding(library) {
-  const place = at(`needs-${library}`, 'build', 'Release')
-  fs.mkdirSync(place, { recursive: true })
-  const compile = (...args) =>
-    execFileSync('cc', ['-shared', '-fPIC', '-x', 'c', '-', ...args], { cwd: place, input: 'int vcap_nothing;' })
-  compile(`-Wl,-soname,${library}`, '-o', library)
-  compile('-x', 'none', '-Wl,--no-as-needed', library, '-o', 'vcap_native.node')
-  fs.rmSync(path.join(place, library))
-  return { env: { VCAP_NATIVE_PREBUILD: at(`needs-${library}`) } }
-}
-
-test("each of CUDA's libraries that is missing: its name, package and wheel", linux, () => {
-  const places = [
-    ['libcudart.so.99', /cuda-cudart.*pip install nvidia-cuda-runtime .*LD_LIBRARY_PATH/],
-    ['libcublas.so.99', /libcublas .*pip install nvidia-cublas .*LD_LIBRARY_PATH/],
-    ['libcublasLt.so.98', /libcublas .*for CUDA 12 nvidia-cublas-cu12.*LD_LIBRARY_PATH/],
-    ['libnccl.so.99', /libnccl2 .*pip install nvidia-nccl-cu13 .*LD_LIBRARY_PATH/]
-  ]
-  for (const [library, where] of places) {
-    const { state, detail } = doctor(addonNeeding(library)).addon
-    assert.equal(state, 'broken')
-    assert.ok(detail.includes(`the library ${library} is missing on this system: install `), detail)
-    assert.match(detail, where)
-  }
-})
-
-test('an addon that is cut short, and one that is not there', linux, () => {
-  fs.mkdirSync(at('cut', 'build', 'Release'), { recursive: true })
-  fs.writeFileSync(at('cut', 'build', 'Release', 'vcap_native.node'), 'not an addon')
-  assert.match(doctor({ env: { VCAP_NATIVE_PREBUILD: at('cut') } }).addon.detail, /does not load. Reason: .*too short/)
-  fs.mkdirSync(at('nothing'))
-  const none = doctor({ env: { VCAP_NATIVE_PREBUILD: at('nothing') } }).addon
-  assert.match(none.detail, /^There is no native addon for .*\nLooked in:(\n {2}.*){4}\nRemedy: .*npm run setup/)
 })
 
 test('an old Node is named, with the one that is needed', () => {
