@@ -30,6 +30,7 @@ import {
 } from './options'
 import { mapInOrder } from './ordered'
 import { requirePicture, type Picture } from './picture'
+import { choosePooling } from './pooling'
 import type { MediaKind } from './prompts/presets'
 import { buildPrompt, columnsOf, promptWarnings, takesText } from './prompts/question'
 import { Semaphore } from './semaphore'
@@ -132,6 +133,7 @@ export class Captioner {
    */
   rows(options?: CaptionOptions): RowCaptioner {
     const settings = this.#settings(options)
+    choosePooling(this.info.vision, settings)
     requireRoom(this.info, settings)
     return {
       info: this.#describe(settings),
@@ -155,9 +157,13 @@ export class Captioner {
 
   /** The packed image features of pictures, as the language model would get them. */
   async embedImages(images: Picture[], options?: EmbedOptions): Promise<Embeddings> {
-    const { anyres, signal } = parseEmbedOptions({ anyres: this.#defaults.anyres, ...options })
+    const { anyres, framePool, framePoolMode, framePoolPlace, frameNewline } = this.#defaults
+    const defaults = { anyres, framePool, framePoolMode, framePoolPlace, frameNewline }
+    const { anyres: detail, signal, ...pooling } = parseEmbedOptions({ ...defaults, ...options })
     requirePictures(images)
-    return this.#track(signal, () => finish(this.#model.embed(images, anyres), signal))
+    return this.#track(signal, () =>
+      finish(this.#model.embed(images, detail, choosePooling(this.info.vision, pooling)), signal)
+    )
   }
 
   /** Finishes what was started, then frees the model. Idempotent. */
@@ -229,7 +235,9 @@ export class Captioner {
     const { text, cells } = settings
     const prompt = buildPrompt(settings, { images: pictures.length, kind, text, cells })
     const answering = { prompt, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop, firstLogits: false }
-    return this.#model.caption({ pictures, detail, ...answering })
+    // Pictures in memory are a video's frames as far as anybody knows.
+    const pooling = kind === 'image' ? undefined : choosePooling(this.info.vision, settings)
+    return this.#model.caption({ pictures, detail, pooling, ...answering })
   }
 
   async #finishCaption(job: NativeCaptionJob, signal: AbortSignal | undefined, framesTime: number): Promise<Caption> {

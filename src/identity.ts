@@ -28,13 +28,17 @@ export function modelSettings(
 /** The options of one caption that decide it. */
 export function captionSettings(settings: CaptionSettings): CaptionerSettings {
   const { text, numFrames, resize, anyres, maxTokens, temperature, topP, seed, ...others } = settings
-  const { ignoreEos, repetitionStop, allowPartial } = others
+  const { framePool, framePoolMode, framePoolPlace, frameNewline, ignoreEos, repetitionStop, allowPartial } = others
   return {
     prompt: promptIdentity(settings),
     text: text ?? null,
     numFrames,
     resize: resize ?? null,
     anyres,
+    framePool: framePool ?? null,
+    framePoolMode: framePoolMode ?? null,
+    framePoolPlace: framePoolPlace ?? null,
+    frameNewline: frameNewline ?? null,
     maxTokens,
     temperature,
     topP,

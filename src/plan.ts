@@ -14,6 +14,7 @@ import { findModel } from './models/find'
 import type { NativeDevice, NativeModelFacts, NativePrompt } from './native/addon'
 import { loadAddon } from './native/load'
 import { parsePlanOptions, type PlanOptions } from './options'
+import { choosePooling } from './pooling'
 import { choosePrompt } from './prompts/prompt-file'
 import { buildPrompt } from './prompts/question'
 
@@ -87,6 +88,7 @@ export async function plan(options?: PlanOptions): Promise<Plan> {
   const contextPerSequence = settings.contextPerSequence || model.contextTrained
   const positions = settings.contextPerSequence || Math.min(model.contextTrained, maxTrainedContext)
   const sequences = settings.sequences ?? fittingSequences(memory, positions)
+  const pooling = choosePooling(model.vision, settings)
   const rates = replica[0] && ratesOf(replica[0])
   const room = contextPerSequence - promptTokens - settings.maxTokens
 
@@ -95,7 +97,7 @@ export async function plan(options?: PlanOptions): Promise<Plan> {
     const [width = 0, height = 0] = size.split('x').map(Number)
     for (const count of frameCounts) {
       const pictures = Array.from({ length: count }, () => ({ width, height }))
-      const layouts = addon.fit(files.mmproj, pictures, settings.anyres, room)
+      const layouts = addon.fit(files.mmproj, pictures, settings.anyres, room, pooling)
       const sum = (key: 'tiles' | 'tokens') => layouts.reduce((total, layout) => total + layout[key], 0)
       const imageTokens = sum('tokens')
       if (imageTokens > room) continue

@@ -61,13 +61,13 @@ Napi::Value check_grammar(const Napi::CallbackInfo & info) {
     });
 }
 
-/** fit(mmproj, sizes, detail, room): NativeImageLayout[] */
+/** fit(mmproj, sizes, detail, room, pooling): NativeImageLayout[] */
 Napi::Value fit(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
         const std::unique_ptr<ImageProcessor> processor = open_image_processor(GgufFile(info[0].ToString()));
-        const std::vector<ImageLayout> layouts =
-            processor->fit(to_sizes(info[1]), to_detail(info[2].ToString()), info[3].ToNumber().Int64Value());
+        const std::vector<ImageLayout> layouts = processor->fit(to_sizes(info[1]), to_detail(info[2].ToString()),
+                                                                to_pooling(info[4]), info[3].ToNumber().Int64Value());
         Napi::Array array = Napi::Array::New(env, layouts.size());
         for (uint32_t i = 0; i < layouts.size(); i++) {
             array[i] = to_js(env, layouts[i]);

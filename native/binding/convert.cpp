@@ -63,6 +63,32 @@ ggml_type to_kv_type(const std::string & name) {
     throw Error("usage", "Expected f32, f16 or q8_0 for kvType");
 }
 
+const char * name_of(PoolMode mode) {
+    switch (mode) {
+        case PoolMode::max: return "max";
+        case PoolMode::bilinear: return "bilinear";
+        default: return "average";
+    }
+}
+
+const char * name_of(NewlinePlace place) {
+    switch (place) {
+        case NewlinePlace::video: return "one_token";
+        case NewlinePlace::frame: return "frame";
+        case NewlinePlace::row: return "grid";
+        default: return "no_token";
+    }
+}
+
+Napi::Object describe_pooling(Napi::Env env, const Pooling & pooling) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("stride", pooling.stride);
+    object.Set("mode", name_of(pooling.mode));
+    object.Set("place", pooling.before_projector ? "before" : "after");
+    object.Set("newline", name_of(pooling.newline));
+    return object;
+}
+
 Napi::Object describe_vision(Napi::Env env, const VisionFacts & vision) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("tileSize", vision.tile_size);
@@ -74,6 +100,8 @@ Napi::Object describe_vision(Napi::Env env, const VisionFacts & vision) {
     object.Set("merge", vision.merge);
     object.Set("featureWidth", vision.feature_width);
     object.Set("tileOperations", vision.tile_operations);
+    object.Set("pooling", describe_pooling(env, vision.pooling));
+    object.Set("newline", vision.newline);
     return object;
 }
 
@@ -163,6 +191,36 @@ Detail to_detail(const std::string & name) {
     throw Error("usage", "Expected auto, full or off for detail");
 }
 
+/** One of several names; `what` they are for, for the message. */
+template <typename T>
+T to_named(const std::string & name, const std::vector<T> & values, const std::string & what) {
+    for (const T value : values) {
+        if (name == name_of(value)) {
+            return value;
+        }
+    }
+    throw Error("usage", "'" + name + "' is no " + what);
+}
+
+Pooling to_pooling(const Napi::Value & value) {
+    if (value.IsUndefined()) {
+        return {};
+    }
+    if (!value.IsObject()) {
+        throw Error("usage", "Expected a pooling");
+    }
+    const Napi::Object object = value.As<Napi::Object>();
+    Pooling pooling;
+    pooling.stride = integer(object, "stride", 1);
+    pooling.mode = to_named<PoolMode>(text(object, "mode"), {PoolMode::average, PoolMode::max, PoolMode::bilinear},
+                                      "mode of pooling");
+    pooling.before_projector = text(object, "place") == "before";
+    pooling.newline = to_named<NewlinePlace>(
+        text(object, "newline"), {NewlinePlace::none, NewlinePlace::video, NewlinePlace::frame, NewlinePlace::row},
+        "place of a newline");
+    return pooling;
+}
+
 Picture to_picture(const Napi::Value & value) {
     if (!value.IsObject()) {
         throw Error("usage", "Expected a picture");
@@ -174,8 +232,9 @@ Picture to_picture(const Napi::Value & value) {
     return picture;
 }
 
-ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail) {
+ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail, const Napi::Value & pooling) {
     ImageRequest request;
+    request.pooling = to_pooling(pooling);
     request.detail = to_detail(detail.ToString());
     request.pictures = to_list<Picture>(pictures, "pictures", to_picture);
     return request;
@@ -190,7 +249,7 @@ std::vector<Size> to_sizes(const Napi::Value & value) {
 
 CaptionRequest to_caption_request(const Napi::Object & object) {
     CaptionRequest request;
-    request.images = to_image_request(field(object, "pictures"), field(object, "detail"));
+    request.images = to_image_request(field(object, "pictures"), field(object, "detail"), field(object, "pooling"));
     request.prompt = text(object, "prompt");
     request.max_tokens = integer(object, "maxTokens", 1);
     request.temperature = static_cast<float>(number(object, "temperature"));

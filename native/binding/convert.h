@@ -61,9 +61,11 @@ std::vector<std::string> to_strings(const Napi::Value & value);
 std::vector<int> to_integers(const Napi::Value & value);
 EngineOptions to_engine_options(const Napi::Object & options);
 Picture to_picture(const Napi::Value & value);
-ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail);
+ImageRequest to_image_request(const Napi::Value & pictures, const Napi::Value & detail, const Napi::Value & pooling);
 std::vector<Size> to_sizes(const Napi::Value & value);
 Detail to_detail(const std::string & name);
+/** Undefined: pictures that are no video's frames, which are not pooled. */
+Pooling to_pooling(const Napi::Value & value);
 CaptionRequest to_caption_request(const Napi::Object & request);
 
 Napi::Object to_js(Napi::Env env, const CudaLibrary & library);

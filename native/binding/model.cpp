@@ -119,10 +119,10 @@ Napi::Value Model::caption(const Napi::CallbackInfo & info) {
     });
 }
 
-/** embed(pictures, detail) */
+/** embed(pictures, detail, pooling) */
 Napi::Value Model::embed(const Napi::CallbackInfo & info) {
     return guarded(info.Env(), [&] {
-        ImageRequest images = to_image_request(info[0], info[1]);
+        ImageRequest images = to_image_request(info[0], info[1], info[2]);
         return start<Embedding>(info.Env(), [&](auto answer) { return engine().embed(std::move(images), answer); });
     });
 }

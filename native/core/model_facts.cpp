@@ -6,6 +6,21 @@
 #include "core/text.h"
 
 namespace vcap {
+namespace {
+
+// LLaVA-NeXT-Video was trained on frames whose patches are averaged 2 × 2. No converter writes that into its files.
+constexpr int VIDEO_STRIDE = 2;
+
+/** Whether a model of this name is a LLaVA-NeXT-Video. */
+bool is_video_family(const std::string & name) {
+    const std::string text = lower(name);
+    return contains(text, "next-video") || contains(text, "next_video") || contains(text, "next video");
+}
+
+std::string file_name(const std::string & path) { return path.substr(path.find_last_of('/') + 1); }
+
+}   // namespace
+
 ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> & model, const GgufFile & mmproj,
                             const std::string & chat_template) {
     ModelFacts facts;
@@ -28,6 +43,11 @@ ModelFacts read_model_facts(const std::vector<std::shared_ptr<const GgufFile>> &
     facts.kv_bytes_per_position = sizeof(ggml_fp16_t) * facts.layers * 2 * hyperparameters.kv_width();
 
     facts.name = file.find_string("general.name").value_or("");
+    if (!mmproj.find_int("clip.vision.mm_spatial_pool_stride") &&
+        (is_video_family(facts.name) || is_video_family(mmproj.find_string("general.name").value_or("")) ||
+         is_video_family(file_name(file.path())))) {
+        facts.vision.pooling.stride = VIDEO_STRIDE;
+    }
     facts.chat_template = choose_chat_template(file, chat_template);
     facts.warnings = tokenizer_warnings(file, facts.chat_template);
     facts.warnings.insert(facts.warnings.end(), facts.vision.warnings.begin(), facts.vision.warnings.end());

@@ -24,7 +24,8 @@ const secondTemperature = 0.7
 
 /** What decides the captions. Where the same model is served is no part of it: a server may move. */
 export function apiIdentity(caption: CaptionSettings, { apiModel, detail }: ApiSettings): CaptionerSettings {
-  const { anyres, ignoreEos, repetitionStop, ...decisive } = captionSettings(caption)
+  const { anyres, framePool, framePoolMode, framePoolPlace, frameNewline, ...settings } = captionSettings(caption)
+  const { ignoreEos, repetitionStop, ...decisive } = settings
   return { version: packageVersion, apiModel, detail, ...decisive }
 }
 

@@ -58,6 +58,15 @@ const groups: [heading: string, flags: Flag[]][] = [
     [
       ['numFrames', '--num-frames <n>', 'frames taken from a video (default: 3, or by preset)', 'usual'],
       ['anyres', '--anyres <mode>', 'tiles a frame: auto, full or off', 'usual'],
+      [
+        'framePool',
+        '--frame-pool <n>',
+        "pool a video's frames n × n; 1: not (default: as the model was trained)",
+        'usual'
+      ],
+      ['framePoolMode', '--frame-pool-mode <mode>', 'average, max or bilinear'],
+      ['framePoolPlace', '--frame-pool-place <place>', 'after the projector, or before it as HF does'],
+      ['frameNewline', '--frame-newline <place>', 'newline features: grid, frame, one_token or no_token'],
       ['resize', '--resize <pixels>', 'scale the short side of larger frames down to this first'],
       ['sizes', '--sizes <list>', 'sizes of frames: 1280x720,640x480', 'usual'],
       ['allowPartial', '--allow-partial', 'caption truncated files too; a column partial marks them'],

@@ -64,6 +64,24 @@ export interface NativeVision {
   featureWidth: number
   /** Floating-point operations of the tower and the projector for one tile. */
   tileOperations: number
+  /** How the model was trained to have a video's frames. */
+  pooling: NativePooling
+  /** Whether the model has a newline feature. */
+  newline: boolean
+}
+
+/**
+ * How a video's frames are pooled before the language model reads them: each is one tile, its middle square, whose grid
+ * of patches is made smaller.
+ */
+export interface NativePooling {
+  /** Patches along one side of what becomes one feature; 1: frames are read as pictures are. */
+  stride: number
+  mode: 'average' | 'max' | 'bilinear'
+  /** Whether the features are pooled, behind the projector, or the patches before it. */
+  place: 'after' | 'before'
+  /** Where the newline feature stands: behind each row of a frame, each frame, the last frame, or nowhere. */
+  newline: 'grid' | 'frame' | 'one_token' | 'no_token'
 }
 
 /** What the headers of a language model and its projector say, before any weight is read. */
@@ -154,6 +172,8 @@ export interface NativeRequest {
   /** Entered whole and copied once; may be changed or detached after the call. */
   pictures: Picture[]
   detail: Detail
+  /** Where the pictures are a video's frames and pooled; `detail` then says nothing. */
+  pooling?: NativePooling | undefined
   /** The question, without template. */
   prompt: string
   maxTokens: number
@@ -218,8 +238,8 @@ export interface NativeEngineTime {
 export interface NativeModel {
   readonly info: NativeModelInfo
   caption(request: NativeRequest): NativeCaptionJob
-  /** Features of the pictures, each at the detail asked for. */
-  embed(pictures: Picture[], detail: Detail): NativeJob<NativeEmbedding>
+  /** Features of the pictures, each at the detail asked for, or pooled. */
+  embed(pictures: Picture[], detail: Detail, pooling?: NativePooling | undefined): NativeJob<NativeEmbedding>
   time(): NativeEngineTime | Promise<NativeEngineTime>
   /** Finishes what was submitted, then frees the model. Idempotent. */
   close(): Promise<void>
@@ -245,9 +265,15 @@ export interface Addon {
   checkGrammar(grammar: string): void
   /**
    * What images of these sizes cost together, for a projector file: `auto` takes the most detail whose tokens are at
-   * most `room`. Where not even the least fits, the least is returned.
+   * most `room`. Where not even the least fits, the least is returned. With `pooling` they are a video's frames.
    */
-  fit(mmproj: string, sizes: NativeSize[], detail: Detail, room: number): NativeImageLayout[]
+  fit(
+    mmproj: string,
+    sizes: NativeSize[],
+    detail: Detail,
+    room: number,
+    pooling?: NativePooling | undefined
+  ): NativeImageLayout[]
   /** Interleaved RGB scaled as Pillow's bicubic does it, to the bit. */
   resample(pixels: Uint8Array, width: number, height: number, newWidth: number, newHeight: number): Promise<Uint8Array>
   loadModel(options: NativeLoadOptions, onProgress: (fraction: number) => void): NativeJob<NativeModel>
@@ -262,7 +288,10 @@ export interface Addon {
   testing: NativeTesting
 }
 
-/** What tests may see of the inside. `geometry`: of `NativeVision`, without `featureWidth` and `tileOperations`. */
+/** What of a model decides how an image is laid out. */
+type Geometry = Pick<NativeVision, 'tileSize' | 'patchSize' | 'pinpoints' | 'aspect' | 'merge'>
+
+/** What tests may see of the inside. */
 export interface NativeTesting {
   /**
    * How fast a device is: FLOP/s of square products of F16 and of F32 weights, `side` numbers a side, and bytes/s of
@@ -276,15 +305,10 @@ export interface NativeTesting {
   /** Serves the CPU as a ggml RPC server at `host:port`, for as long as the process lives. */
   serveRpc(endpoint: string): void
   /** How an image is laid out; `maxTiles` bounds the tiles of the grid (0: the overview alone). */
-  layout(
-    geometry: Omit<NativeVision, 'featureWidth' | 'tileOperations'>,
-    width: number,
-    height: number,
-    maxTiles: number
-  ): unknown
+  layout(geometry: Geometry, width: number, height: number, maxTiles: number): unknown
   /** An image's tiles, `[tiles, tileSize, tileSize, 3]`: the overview, then the grid row by row. */
   cut(
-    geometry: Omit<NativeVision, 'featureWidth' | 'tileOperations'>,
+    geometry: Geometry,
     picture: Picture,
     maxTiles: number
   ): {

@@ -23,7 +23,7 @@ serve<EngineRequest, unknown, EngineEvent>(async (asked, signal, tell) => {
   }
   if (!model) throw new VcapError('closed', 'No model is loaded in this process')
   if (asked.what === 'caption') return finish(model.caption(asked.request), signal)
-  if (asked.what === 'embed') return finish(model.embed(asked.pictures, asked.detail), signal)
+  if (asked.what === 'embed') return finish(model.embed(asked.pictures, asked.detail, asked.pooling), signal)
   if (asked.what === 'time') return model.time()
   return model.close()
 })

@@ -3,7 +3,7 @@ import { VcapError } from '../errors'
 import { packageFile } from '../package'
 import type { Picture } from '../picture'
 import type { Detail, NativeDevice, NativeJob, NativeLoadOptions, NativeModel, NativeModelInfo } from './addon'
-import type { NativeCaption, NativeEmbedding, NativeEngineTime, NativeRequest } from './addon'
+import type { NativeCaption, NativeEmbedding, NativeEngineTime, NativePooling, NativeRequest } from './addon'
 import type { EngineHost } from './engine-host'
 import { answerMs, probeRpcServer, probeRpcServers } from './rpc-probe'
 
@@ -12,7 +12,7 @@ export type EngineRequest =
   | { what: 'devices'; rpc: string[] }
   | { what: 'load'; options: NativeLoadOptions }
   | { what: 'caption'; request: NativeRequest }
-  | { what: 'embed'; pictures: Picture[]; detail: Detail }
+  | { what: 'embed'; pictures: Picture[]; detail: Detail; pooling?: NativePooling | undefined }
   | { what: 'time' }
   | { what: 'close' }
 
@@ -78,7 +78,7 @@ export class EngineProcess implements EngineHost {
         const over = () => undefined
         return { ...job, cut: job.promise.then(over, over) }
       },
-      embed: (pictures, detail) => this.#job<NativeEmbedding>({ what: 'embed', pictures, detail }),
+      embed: (pictures, detail, pooling) => this.#job<NativeEmbedding>({ what: 'embed', pictures, detail, pooling }),
       time: () => this.#ask({ what: 'time' }, {}) as Promise<NativeEngineTime>,
       close: () => this.#close()
     }

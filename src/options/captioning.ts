@@ -1,13 +1,17 @@
 import { z } from 'zod'
 import { framesOf, type PromptSettings } from '../prompts/question'
 import { parser } from './check'
-import { answerFields, frameFields, loadFields, replicaFields } from './fields'
+import { answerFields, frameFields, loadFields, poolingFields, replicaFields } from './fields'
 
 export const frames = z.strictObject(frameFields)
-export const embed = z.strictObject({ anyres: answerFields.anyres, signal: frameFields.signal })
-export const imageCaption = z.strictObject({ ...answerFields, signal: frameFields.signal })
-export const caption = z.strictObject({ ...answerFields, ...frameFields })
-export const load = z.strictObject({ ...loadFields, ...answerFields, ...frameFields })
+export const embed = z.strictObject({
+  anyres: answerFields.anyres,
+  ...poolingFields,
+  signal: frameFields.signal
+})
+export const imageCaption = z.strictObject({ ...answerFields, ...poolingFields, signal: frameFields.signal })
+export const caption = z.strictObject({ ...answerFields, ...poolingFields, ...frameFields })
+export const load = z.strictObject({ ...loadFields, ...answerFields, ...poolingFields, ...frameFields })
 export const replicas = z.strictObject({ ...load.shape, ...replicaFields })
 
 export type FrameOptions = z.input<typeof frames>
@@ -22,6 +26,7 @@ export type ReplicaOptions = z.input<typeof replicas>
 /** With the number of frames that is sampled where nobody says how many. */
 export type Sampling<T> = Omit<T, 'numFrames'> & { numFrames: number }
 
+export type PoolingSettings = Partial<Pick<z.output<typeof embed>, keyof typeof poolingFields>>
 export type FrameSettings = Sampling<z.output<typeof frames>>
 export type ImageCaptionSettings = z.output<typeof imageCaption>
 export type CaptionSettings = Sampling<z.output<typeof caption>>

@@ -68,6 +68,31 @@ export const answerFields = {
   seed: z.int().min(0).max(0xffffffff).default(0).describe('integer between 0 and 4294967295')
 }
 
+/** How a video's frames are pooled; images are not. */
+export const poolingFields = {
+  /**
+   * Pool each frame of a video: so many patches along one side become one feature, and the frame, cropped to a square,
+   * is one tile. 1 does not pool; by the model's metadata when left out, which is 2 for a LLaVA-NeXT-Video and 1 for
+   * others.
+   */
+  framePool: z.int().min(1).max(4).optional().describe('integer between 1 and 4'),
+  /** How they become one: `average`, `max` or `bilinear`; by the model's metadata, or `average`, when left out. */
+  framePoolMode: z.enum(['average', 'max', 'bilinear']).optional().describe('one of average, max, bilinear'),
+  /**
+   * Whether that is `after` the projector, as the original repository does it, or `before` it, as Hugging Face's
+   * LlavaNextVideo does; by the model's metadata, or `after`, when left out.
+   */
+  framePoolPlace: z.enum(['after', 'before']).optional().describe('one of after, before'),
+  /**
+   * Where the newline feature stands among pooled frames: behind each row of a frame (`grid`), each frame (`frame`),
+   * the last frame (`one_token`), or nowhere; by the model's metadata, or `no_token`, when left out.
+   */
+  frameNewline: z
+    .enum(['grid', 'frame', 'one_token', 'no_token'])
+    .optional()
+    .describe('one of grid, frame, one_token, no_token')
+}
+
 /** The chat templates by name, as the addon has them. */
 export const chatTemplates = [
   'chatml_direct',

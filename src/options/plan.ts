@@ -1,7 +1,17 @@
 import { z } from 'zod'
 import { load, sampling } from './captioning'
 import { parser } from './check'
-import { answerFields, inputFormat, loadFields, name, positive, promptFields, replicaFields, root } from './fields'
+import {
+  answerFields,
+  inputFormat,
+  loadFields,
+  name,
+  poolingFields,
+  positive,
+  promptFields,
+  replicaFields,
+  root
+} from './fields'
 
 const { model, mmproj, gpus, rpc, contextPerSequence, kvType, chatTemplate } = loadFields
 const { anyres, maxTokens, prompt, presets } = answerFields
@@ -28,6 +38,7 @@ export const plan = z.strictObject({
   presets,
   ...promptFields,
   anyres,
+  ...poolingFields,
   maxTokens,
   contextPerSequence,
   kvType,

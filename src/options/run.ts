@@ -5,7 +5,17 @@ import { mostShards, readShard } from '../shard'
 import { apiFields } from './api'
 import { replicas, sampling, type Sampling } from './captioning'
 import { parser } from './check'
-import { format, inputFormat, loadFields, name, positive, promptFields, replicaFields, root } from './fields'
+import {
+  format,
+  inputFormat,
+  loadFields,
+  name,
+  poolingFields,
+  positive,
+  promptFields,
+  replicaFields,
+  root
+} from './fields'
 
 /** Statuses of rows without a caption. */
 const failedStatuses = ['empty', ...rowErrorCodes] as const
@@ -99,6 +109,7 @@ export const gpt4 = z.strictObject({
   ...without(run.shape, [
     ...Object.keys(loadFields).filter((field) => field !== 'decoders'),
     ...Object.keys(replicaFields),
+    ...Object.keys(poolingFields),
     ...['anyres', 'ignoreEos', 'repetitionStop', 'captioner', 'api']
   ]),
   ...apiFields

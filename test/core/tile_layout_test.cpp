@@ -3,6 +3,7 @@
 #include "core/vision/llava/processor.h"
 #include "core/vision/llava/tiling.h"
 
+#include <algorithm>
 #include <climits>
 #include <set>
 
@@ -120,7 +121,7 @@ TEST("image processor: automatic detail takes the most tiles that fit, full all,
     const std::vector<Size> three(3, Size{1280, 720});
     const auto tokens = [&](Detail detail, int64_t room) {
         int sum = 0;
-        for (const ImageLayout & layout : processor.fit(three, detail, room)) {
+        for (const ImageLayout & layout : processor.fit(three, detail, {}, room)) {
             CHECK_EQUAL(layout.tokens, static_cast<int>(processor.order(layout).size()));
             sum += layout.tokens;
         }
@@ -133,7 +134,7 @@ TEST("image processor: automatic detail takes the most tiles that fit, full all,
     CHECK(less < 5844 && less > 3 * 577);
     CHECK_EQUAL(tokens(Detail::automatic, 3 * 577), 3 * 577);
     CHECK_EQUAL(tokens(Detail::automatic, 10), 3 * 577);
-    CHECK(processor.fit({}, Detail::automatic, 0).empty());
+    CHECK(processor.fit({}, Detail::automatic, {}, 0).empty());
 }
 
 TEST("image processor: a picture's tiles have the bytes that its layout says") {
@@ -142,7 +143,7 @@ TEST("image processor: a picture's tiles have the bytes that its layout says") {
     const auto bytes = [&](int width, int height, Detail detail) {
         const Processor processor(config);
         const Picture picture{std::vector<uint8_t>(3ull * width * height, 200), {width, height}};
-        const ImageLayout layout = processor.fit({picture.size}, detail, INT64_MAX).front();
+        const ImageLayout layout = processor.fit({picture.size}, detail, {}, INT64_MAX).front();
         const std::vector<uint8_t> tiles = processor.cut(picture, layout);
         CHECK_EQUAL(tiles.size(), layout.tiles * processor.tile_bytes());
         return tiles;
@@ -158,5 +159,38 @@ TEST("image processor: a picture's tiles have the bytes that its layout says") {
     config.geometry.aspect = "crop";
     for (const auto & [width, height] : {std::pair{640, 360}, {360, 640}, {336, 336}}) {
         CHECK_EQUAL(bytes(width, height, Detail::full).back(), 200);
+    }
+}
+
+TEST("image processor: a video's frames are one tile each, with the newlines where they are wanted") {
+    Config config;
+    config.geometry = clip_l();
+    config.newline = "v.image_newline";
+    const std::vector<Size> eight(8, Size{1280, 720});
+    const auto tokens = [&](const Pooling & pooling) {
+        const Processor processor(config);
+        int sum = 0;
+        for (const ImageLayout & layout : processor.fit(eight, Detail::full, pooling, 0)) {
+            const std::vector<int> order = processor.order(layout);
+            CHECK_EQUAL(layout.tokens, static_cast<int>(order.size()));
+            CHECK_EQUAL(layout.tiles, 1);
+            const auto features = order.size() - std::count(order.begin(), order.end(), NEWLINE);
+            CHECK_EQUAL(static_cast<int>(features), processor.features_per_tile(pooling));
+            sum += layout.tokens;
+        }
+        return sum;
+    };
+    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::none}), 8 * 144);
+    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::video}), 8 * 144 + 1);
+    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::frame}), 8 * 145);
+    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::row}), 8 * 12 * 13);
+    CHECK_EQUAL(tokens({3, PoolMode::max, false, NewlinePlace::none}), 8 * 64);
+    CHECK_EQUAL(tokens({4, PoolMode::bilinear, true, NewlinePlace::none}), 8 * 36);
+    CHECK_EQUAL(tokens({5, PoolMode::average, false, NewlinePlace::none}), 8 * 16);
+    CHECK_EQUAL(tokens({5, PoolMode::bilinear, false, NewlinePlace::none}), 8 * 25);
+    config.newline.clear();
+    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::none}), 8 * 144);
+    for (const Pooling & wrong : {Pooling{25}, {2, PoolMode::average, false, NewlinePlace::video}}) {
+        CHECK_EQUAL(check::error_code([&] { Processor(config).fit(eight, Detail::full, wrong, 0); }), "usage");
     }
 }

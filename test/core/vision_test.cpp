@@ -106,6 +106,37 @@ TEST("vision: a tile's features do not depend on its company") {
     }
 }
 
+TEST("vision: pooled features are means of those that are not, whatever shares their call") {
+    Tower t;
+    const int side = t.config.geometry.patches_per_side();
+    const int width = t.config.feature_width;
+    const int half = side / 2;
+    const Picture picture = demo::disc(0.3, 0.6, 0.3, 200, 40, 90);
+    std::vector<float> whole(static_cast<size_t>(side) * side * width);
+    std::vector<float> again(whole.size());
+    std::vector<float> pooled(static_cast<size_t>(half) * half * width);
+    std::vector<float> before(pooled.size());
+    const uint8_t * pixels = picture.pixels.data();
+    t.tower->encode({{pixels, whole.data()},
+                     {pixels, pooled.data(), {2}},
+                     {pixels, before.data(), {2, PoolMode::average, true}},
+                     {pixels, again.data()}});
+    CHECK(whole == again);
+    double differs = 0;
+    for (int row = 0; row < half; row++) {
+        for (int col = 0; col < half; col++) {
+            for (int i = 0; i < width; i++) {
+                const auto at = [&](int y, int x) { return whole[((2 * row + y) * side + 2 * col + x) * width + i]; };
+                const float mean = (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4;
+                const size_t index = (row * half + col) * width + i;
+                CHECK(std::abs(pooled[index] - mean) <= 1e-5f * (1 + std::abs(mean)));
+                differs = std::max(differs, static_cast<double>(std::abs(before[index] - mean)));
+            }
+        }
+    }
+    CHECK(differs > 1e-3);   // the projector is no linear map
+}
+
 TEST("vision: a language model is no projector, and says so") {
     const GgufFile file(demo::model);
     CHECK_EQUAL(check::error_code([&] { open_image_processor(file); }), "model_invalid");

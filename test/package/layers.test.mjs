@@ -16,7 +16,7 @@ const layers = [
   ['child', 'child-main'],
   ['rows/'],
   ['native/'],
-  ['models/', 'devices/', 'scale'],
+  ['models/', 'devices/', 'scale', 'pooling'],
   ['plan'],
   ['frames/'],
   ['samples/'],

@@ -47,10 +47,14 @@ export async function checkModel(addon, expected, options = {}, bound = undefine
   try {
     const images = await checkImages(addon, model, expected)
     const captions = await checkCaptions(model, expected)
+    const videos = await checkVideos(model, expected)
     return {
       images,
       captions,
+      videos,
       faults: [
+        ...poolingFaults(model.info.vision, expected),
+        ...videoFaults(videos, bound ?? bounds[expected.visionType], bound ?? bounds[expected.precision]),
         ...imageFaults(images, bound ?? bounds[expected.visionType]),
         ...captionFaults(captions, bound ?? bounds[expected.precision])
       ]
@@ -111,6 +115,70 @@ async function checkCaptions(model, expected) {
   )
 }
 
+/** The frames of an expected video. */
+function framesOf({ frames, width, height, seed }) {
+  return Array.from({ length: frames }, (_, i) => picture(width, height, seed + i))
+}
+
+/** Videos whose frames are pooled, all at once: poolings of all kinds share the tower's calls. */
+async function checkVideos(model, { videos = [] }) {
+  return Promise.all(
+    videos.map(async (video) => {
+      const { pooling } = video
+      const packed = await model.embed(framesOf(video), 'full', pooling).promise
+      const answer = await model.caption({
+        pictures: framesOf(video),
+        detail: 'full',
+        pooling,
+        prompt: video.question,
+        maxTokens: 32,
+        temperature: 0,
+        topP: 1,
+        seed: 0,
+        firstLogits: true
+      }).promise
+      return {
+        kind: Object.values(pooling).join(' '),
+        size: `${video.frames} x ${video.width}x${video.height}`,
+        tokens: packed.tokens,
+        imageTokens: answer.imageTokens,
+        expectedTokens: video.count,
+        tiles: answer.tiles,
+        frames: video.frames,
+        images: video.frames,
+        ...compareRows(packed.data, video.features, packed.width),
+        promptTokens: answer.promptTokens,
+        expectedPromptTokens: video.promptTokens,
+        logits: largestDifference(answer.firstLogits, video.logits),
+        steps: video.tokens.length,
+        ...compareTokens(answer.tokens, video)
+      }
+    })
+  )
+}
+
+function poolingFaults(vision, { pooling }) {
+  const [has, wanted] = [vision.pooling, pooling ?? { ...vision.pooling, stride: 1 }].map((each) =>
+    JSON.stringify(each)
+  )
+  return has === wanted ? [] : [`the metadata say ${wanted} of a video's frames, the model ${has}`]
+}
+
+function videoFaults(videos, visionBound, bound) {
+  return videos.flatMap((video) =>
+    [
+      video.tokens === video.expectedTokens || `${video.tokens} tokens instead of ${video.expectedTokens}`,
+      video.imageTokens === video.tokens || `a caption has ${video.imageTokens} image tokens, embed ${video.tokens}`,
+      video.tiles === video.frames || `${video.tiles} tiles of ${video.frames} frames`,
+      video.cosine >= visionBound.cosine || `cosine ${video.cosine} < ${visionBound.cosine}`,
+      video.relative <= visionBound.relative || `relative error ${video.relative} > ${visionBound.relative}`,
+      ...captionFaults([video], bound)
+    ]
+      .filter((fault) => fault !== true)
+      .map((fault) => `video ${video.kind}, ${video.size}: ${fault}`)
+  )
+}
+
 // Written so that NaN is a fault.
 function imageFaults(images, bound) {
   return images.flatMap((image) =>
@@ -141,20 +209,22 @@ function captionFaults(captions, bound) {
   )
 }
 
-function contextFor({ captions, images }) {
+function contextFor({ captions, images, videos = [] }) {
   const longest = Math.max(
-    ...captions.map((c) => c.promptTokens + c.images.reduce((sum, i) => sum + images[i].count, 0))
+    ...captions.map((c) => c.promptTokens + c.images.reduce((sum, i) => sum + images[i].count, 0)),
+    ...videos.map((video) => video.promptTokens + video.count)
   )
   return longest + 32
 }
 
 /** The worst of every figure of one model. */
-export function summarise({ images, captions }) {
+export function summarise({ images, captions: stills, videos }) {
+  const captions = [...stills, ...videos]
   const finite = captions.filter((c) => c.margin !== Infinity)
   return {
     images: images.length,
-    cosine: Math.min(...images.map((i) => i.cosine)),
-    relative: Math.max(...images.map((i) => i.relative)),
+    cosine: Math.min(...[...images, ...videos].map((i) => i.cosine)),
+    relative: Math.max(...[...images, ...videos].map((i) => i.relative)),
     prompts: captions.length,
     logits: Math.max(...captions.map((c) => c.logits)),
     agreed: captions.reduce((sum, c) => sum + c.agreed, 0),

@@ -19,6 +19,10 @@ export function readExpected(folder) {
     image.features = array(image.features)
   }
   for (const caption of expected.captions) caption.logits = array(caption.logits)
+  for (const video of expected.videos ?? []) {
+    video.count = video.features.shape[0]
+    for (const what of ['tiles', 'features', 'logits']) video[what] = array(video[what])
+  }
   return { ...expected, model: path.join(folder, 'model.gguf'), mmproj: path.join(folder, 'mmproj.gguf') }
 }
 

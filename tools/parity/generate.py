@@ -8,6 +8,7 @@ expected numbers are those of this machine's float32 arithmetic. `--fixtures` wr
 """
 
 import argparse
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -28,7 +29,7 @@ import vocabulary
 from pair import write_pair
 from picture import picture, sizes
 from reference import Reference
-from spec import SPECS, Spec, image_sizes, prompts
+from spec import SPECS, Spec, image_sizes, prompts, videos
 
 LEAST_MARGIN = 1e-3  # F32: a question whose greedy path is closer to a tie than this is drawn again
 GEOMETRIES = {"llava-1.6": Spec("llava-1.6", image=336), "small": Spec("small")}
@@ -97,6 +98,37 @@ def expect_captions(spec, reference, blob, draw, images, pictures, lists):
     return captions
 
 
+def expect_videos(spec, reference, blob, draw, fixture):
+    """What becomes of videos whose frames are pooled: frame i is the picture of the video's seed + i."""
+    expected = []
+    for frames, width, height, pooling in videos(spec, draw, fixture):
+        seed = draw.randrange(2**30)
+        shown = [picture(width, height, seed + i) for i in range(frames)]
+        features = reference.video_features(shown, pooling)
+        for _ in range(20):
+            question = vocabulary.question(draw)
+            text, logits, ids, margins = reference.video_caption(shown, pooling, question, len(features))
+            if min(margins) > LEAST_MARGIN:
+                break
+        expected.append(
+            {
+                "frames": frames,
+                "width": width,
+                "height": height,
+                "seed": seed,
+                "pooling": dataclasses.asdict(pooling),
+                "tiles": blob.add(reference.video_tiles(shown[:1])),
+                "features": blob.add(features),
+                "question": question,
+                "promptTokens": len(text),
+                "logits": blob.add(logits),
+                "tokens": ids,
+                "margins": [round(m, 6) for m in margins],
+            }
+        )
+    return expected
+
+
 def generate(spec, seed, folder, fixture):
     start = time.time()
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,9 +140,10 @@ def generate(spec, seed, folder, fixture):
     reference, blob = Reference(spec, model), Blob()
     kinds, lists = image_sizes(spec, draw), prompts(spec)
     if fixture:
-        kinds, lists = kinds[:4], [[0], [1, 2], [2, 0, 1]]
+        kinds, lists = (kinds[:1], [[0]]) if spec.pooling else (kinds[:4], [[0], [1, 2], [2, 0, 1]])
     images, pictures = expect_images(spec, reference, blob, draw, kinds)
     captions = expect_captions(spec, reference, blob, draw, images, pictures, lists)
+    pooled = expect_videos(spec, reference, blob, draw, fixture) if spec.pooling else []
     expected = {
         "name": spec.name,
         "seed": seed,
@@ -128,10 +161,12 @@ def generate(spec, seed, folder, fixture):
         "images": images,
         "captions": captions,
     }
+    if spec.pooling:
+        expected |= {"pooling": dataclasses.asdict(spec.pooling), "videos": pooled}
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
     (folder / "expected.bin.gz").write_bytes(gzip.compress(b"".join(blob.parts), mtime=0))
     answers = {tuple(c["tokens"]) for c in captions}
-    counts = f"{len(images)} images, {len(captions)} prompts, {len(answers)} answers"
+    counts = f"{len(images)} images, {len(captions)} prompts, {len(answers)} answers, {len(pooled)} videos"
     print(f"{spec.name}: {counts}, {time.time() - start:.0f} s", flush=True)
 
 

@@ -13,6 +13,8 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaNextConfig,
     LlavaNextForConditionalGeneration,
+    LlavaNextVideoConfig,
+    LlavaNextVideoForConditionalGeneration,
 )
 
 import vocabulary
@@ -59,7 +61,11 @@ def build(spec):
         # The sides are exchanged because Hugging Face reads (height, width), the original repository (width, height).
         # So both see the same rectangles in the same order, and choose alike between two that are equally good.
         grids = [[height, width] for width, height in spec.pinpoints]
-        model = LlavaNextForConditionalGeneration(LlavaNextConfig(image_grid_pinpoints=grids, **shared))
+        if spec.pooling:
+            config = LlavaNextVideoConfig(image_grid_pinpoints=grids, video_token_index=vocabulary.VIDEO, **shared)
+            model = LlavaNextVideoForConditionalGeneration(config)
+        else:
+            model = LlavaNextForConditionalGeneration(LlavaNextConfig(image_grid_pinpoints=grids, **shared))
     else:
         model = LlavaForConditionalGeneration(LlavaConfig(**shared))
     model.generation_config.update(bos_token_id=vocabulary.BOS, eos_token_id=vocabulary.STOP, pad_token_id=0)
@@ -92,4 +98,5 @@ def randomise(model, seed):
         noise = torch.randn(parameter.shape, generator=generator) * _deviation(name, parameter, blocks)
         parameter.copy_(noise + 1.0 if norm else noise)
     # No control token but the stop token may be the likeliest: the harness does not test what the others mean.
-    model.lm_head.weight[[*range(vocabulary.STOP), vocabulary.IMAGE]] *= 0.05
+    others = [*range(vocabulary.STOP), vocabulary.IMAGE] + [vocabulary.VIDEO] * hasattr(model.config, "video_token_id")
+    model.lm_head.weight[others] *= 0.05

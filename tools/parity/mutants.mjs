@@ -17,6 +17,7 @@ const layout = 'core/vision/llava/tiling.cpp'
 const cut = 'core/vision/llava/cut.cpp'
 const pack = 'core/vision/llava/pack.cpp'
 const config = 'core/vision/llava/config.cpp'
+const processor = 'core/vision/llava/processor.cpp'
 
 /** The errors by name: pieces of the code in native/, and the wrong code that replaces them. */
 const mutants = {
@@ -89,6 +90,61 @@ const mutants = {
     },
     { file: cut, find: 'layout.pad_left, layout.pad_top,', put: '0, 0,' }
   ],
+  'pooled on the other side of the projector': [
+    {
+      file: tower,
+      find: 'if (pooling.pools() && pooling.before_projector)',
+      put: 'if (pooling.pools() && !pooling.before_projector)'
+    },
+    {
+      file: tower,
+      find: 'if (pooling.pools() && !pooling.before_projector) {\n        features_',
+      put: 'if (pooling.pools() && pooling.before_projector) {\n        features_'
+    }
+  ],
+  'sums for means': [
+    {
+      file: tower,
+      find: 'grid = ggml_pool_2d(graph, grid, operation, stride, stride, stride, stride, 0, 0);',
+      put:
+        'grid = ggml_pool_2d(graph, grid, operation, stride, stride, stride, stride, 0, 0);\n' +
+        '        if (operation == GGML_OP_POOL_AVG) grid = ggml_scale(graph, grid, stride * stride);'
+    }
+  ],
+  'means for maxima': [
+    { file: tower, find: 'pooling.mode == PoolMode::max ? GGML_OP_POOL_MAX', put: 'false ? GGML_OP_POOL_MAX' }
+  ],
+  'pooled grid transposed': [
+    {
+      file: pack,
+      find: 'for (int i = 0; i < side * side; i++) {\n        order.push_back(i);',
+      put: 'for (int i = 0; i < side * side; i++) {\n        order.push_back(i % side * side + i / side);'
+    }
+  ],
+  'what bilinear scaling leaves over cut off': [
+    { file: pack, find: 'pooling.mode == PoolMode::bilinear && side', put: 'false && side' }
+  ],
+  'newline of a frame behind its first feature': [
+    {
+      file: pack,
+      find: 'const bool ends_frame = i + 1 == side * side;',
+      put: 'const bool ends_frame = i == 0;'
+    }
+  ],
+  'newline of the last frame behind each': [
+    {
+      file: processor,
+      find: 'i + 1 == sizes.size() ? NewlinePlace::frame : NewlinePlace::none',
+      put: 'NewlinePlace::frame'
+    }
+  ],
+  'frames stretched to a square': [
+    {
+      file: cut,
+      find: 'return centre_crop(view(frame), geometry.tile_size).pixels;',
+      put: 'return stretch(view(frame), geometry.tile_size, geometry.tile_size).pixels;'
+    }
+  ],
   'unnormalised scores': [{ file: tower, find: '1.0f / std::sqrt(static_cast<float>(head))', put: '1.0f' }]
 }
 
@@ -98,7 +154,7 @@ if (unknown.length > 0)
   throw new Error(`There is no mutant ${unknown.join(', ')}. There are: ${Object.keys(mutants).join(', ')}`)
 
 let failed = false
-report('unchanged', runTests([], [tower, layout, pack, cut, config]), (failing) => failing.length === 0)
+report('unchanged', runTests([], [tower, layout, pack, cut, config, processor]), (failing) => failing.length === 0)
 for (const [name, patches] of Object.entries(mutants)) {
   if (chosen.length === 0 || chosen.includes(name)) report(name, runTests(patches), (failing) => failing.length > 0)
 }

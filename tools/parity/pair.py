@@ -27,6 +27,10 @@ def vision_keys(spec):
         "clip.vision.image_grid_pinpoints": [side for grid in spec.pinpoints for side in grid] or None,
         "clip.vision.mm_patch_merge_type": spec.merge,
         "clip.vision.image_aspect_ratio": spec.aspect,
+        "clip.vision.mm_spatial_pool_stride": spec.pooling and spec.pooling.stride,
+        "clip.vision.mm_spatial_pool_mode": spec.pooling and spec.pooling.mode,
+        "clip.vision.mm_pooling_position": spec.pooling and spec.pooling.place,
+        "clip.vision.mm_newline_position": spec.pooling and spec.pooling.newline,
     }
     about = {"general.name": f"parity {spec.name}", "general.file_type": 0 if spec.vision_type == "F32" else 1}
     return about | keys.CONTENTS | tower | {key: value for key, value in optional.items() if value is not None}

@@ -5,8 +5,11 @@ import math
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.llava_next_video.modeling_llava_next_video import LlavaNextVideoPooler
 
 import geometry
 import vocabulary
@@ -30,6 +33,8 @@ class Reference:
     def __init__(self, spec, model):
         self.spec, self.model = spec, model
         size = dict(size={"shortest_edge": spec.image}, crop_size={"height": spec.image, "width": spec.image})
+        # A video's frames are preprocessed by CLIP's own rule: the short side scaled, the middle square cut out.
+        self.frame_processor = LlavaImageProcessorPil(**size)
         if spec.grids:
             self.processor = LlavaNextImageProcessorPil(image_grid_pinpoints=model.config.image_grid_pinpoints, **size)
             if spec.merge != "spatial_unpad":
@@ -77,20 +82,95 @@ class Reference:
         packed = self.model.get_image_features(**self._inputs([picture]))
         return packed.pooler_output[0].numpy()
 
+    def video_tiles(self, frames):
+        """frames: list of uint8 [height, width, 3]. uint8 [frames, side, side, 3]: what the tower sees of them."""
+        images = [Image.fromarray(frame) for frame in frames]
+        pixels = self.frame_processor(images, do_rescale=False, do_normalize=False)["pixel_values"]
+        return np.ascontiguousarray(np.stack(pixels).transpose(0, 2, 3, 1))
+
+    def _video_inputs(self, frames):
+        images = [Image.fromarray(frame) for frame in frames]
+        return {"pixel_values_videos": self.frame_processor(images, return_tensors="pt")["pixel_values"].float()[None]}
+
+    def _set_pooling(self, pooling):
+        """Has the model pool by Hugging Face's own means; False where it has none for that."""
+        if pooling.place == "after" or pooling.mode == "bilinear" or pooling.newline != "no_token":
+            return False
+        config = self.model.config
+        config.spatial_pool_mode, config.spatial_pool_stride = pooling.mode, pooling.stride
+        self.model.model.vision_resampler = LlavaNextVideoPooler(config)
+        return True
+
+    def _pool(self, pooling, x):
+        """LLaVA-NeXT's pooling (get_2dPool): x [frames, patches, width]."""
+        side, stride = self.spec.side, pooling.stride
+        grid = x.view(len(x), side, side, -1).permute(0, 3, 1, 2)
+        if pooling.mode == "bilinear":
+            pooled = functional.interpolate(grid, size=[math.ceil(side / stride)] * 2, mode="bilinear")
+        else:
+            pooled = {"average": functional.avg_pool2d, "max": functional.max_pool2d}[pooling.mode](grid, stride)
+        return pooled.permute(0, 2, 3, 1).flatten(1, 2)
+
+    def _original_features(self, pooling, pixels):
+        """[tokens, width] of one video as LLaVA-NeXT has it, from Hugging Face's tower and projector."""
+        model = self.model.model
+        hidden = model.vision_tower(pixels[0], output_hidden_states=True).hidden_states
+        patches = hidden[self.model.config.vision_feature_layer][:, 1:]
+        if pooling.place == "before":
+            features = model.multi_modal_projector(self._pool(pooling, patches))
+        else:
+            features = self._pool(pooling, model.multi_modal_projector(patches))
+        frames, count, width = features.shape
+        line = math.isqrt(count) if pooling.newline == "grid" else count
+        rows = features.view(frames, -1, line, width)
+        newline = model.image_newline
+        if pooling.newline in ("grid", "frame"):
+            rows = torch.cat([rows, newline.expand(*rows.shape[:2], 1, width)], 2)
+        flat = rows.reshape(-1, width)
+        return torch.cat([flat, newline[None]]) if pooling.newline == "one_token" else flat
+
+    @torch.no_grad()
+    def video_features(self, frames, pooling):
+        """float32 [tokens, text width] of one video's pooled frames."""
+        pixels = self._video_inputs(frames)["pixel_values_videos"]
+        original = self._original_features(pooling, pixels)
+        if not self._set_pooling(pooling):
+            return original.numpy()
+        features = self.model.get_video_features(
+            pixel_values_videos=pixels,
+            vision_feature_layer=self.model.config.vision_feature_layer,
+            vision_feature_select_strategy="default",
+        ).pooler_output[0].flatten(0, 1)
+        assert torch.allclose(features, original, atol=1e-5)
+        return features.numpy()
+
+    @torch.no_grad()
+    def video_caption(self, frames, pooling, question, tokens):
+        """As `caption`, of one video's pooled frames."""
+        inputs = self._video_inputs(frames)
+        if not self._set_pooling(pooling):
+            features = self._original_features(pooling, inputs["pixel_values_videos"])
+            inputs = {"mm_encoder_outputs": {"video": BaseModelOutputWithPooling(pooler_output=[features[None]])}}
+        return self._answer(inputs, vocabulary.VIDEO, question, tokens)
+
     @torch.no_grad()
     def caption(self, pictures, question, tokens):
-        """tokens: image tokens in all. Returns (prompt's text tokens, first logits [vocabulary], ids, margins).
+        """As `_answer`, of pictures that are `tokens` tokens."""
+        return self._answer(self._inputs(pictures), vocabulary.IMAGE, question, tokens)
 
-        A margin is the difference of the two highest logits at a step. The stop token is not among the ids, but its
-        step has a margin.
+    def _answer(self, inputs, mark, question, tokens):
+        """mark: the token that stands for each of the `tokens` features.
+
+        Returns (prompt's text tokens, first logits [vocabulary], ids, margins). A margin is the difference of the two
+        highest logits at a step. The stop token is not among the ids, but its step has a margin.
         """
         spec = self.spec
         before, after = vocabulary.prompt(spec.template, question, spec.add_bos, spec.space_prefix)
-        ids = torch.tensor([before + [vocabulary.IMAGE] * tokens + after])
+        ids = torch.tensor([before + [mark] * tokens + after])
         out = self.model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
-            **self._inputs(pictures),
+            **inputs,
             do_sample=False,
             max_new_tokens=NEW_TOKENS,
             output_logits=True,

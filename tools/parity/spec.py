@@ -8,6 +8,16 @@ GRIDS = [(1, 2), (2, 1), (2, 2), (3, 1), (1, 3)]  # tiles (across, down), LLaVA-
 
 
 @dataclasses.dataclass(frozen=True)
+class Pooling:
+    """How a video's frames are pooled, in the words of LLaVA-NeXT's config.json and of `NativePooling`."""
+
+    stride: int = 2
+    mode: str = "average"  # average | max | bilinear
+    place: str = "after"  # after | before the projector
+    newline: str = "no_token"  # grid | frame | one_token | no_token
+
+
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """One model. Widths are numbers of features, `image` and `patch` pixels."""
 
@@ -45,6 +55,8 @@ class Spec:
     add_bos: bool = False
     space_prefix: bool = False
     marks: int = pieces.NORMAL  # token type of <|im_start|> and <|im_end|>
+    # Of a LLaVA-NeXT-Video: what its metadata say of a video's frames.
+    pooling: Pooling | None = None
     # How many images and questions the model gets.
     images: str = "all"  # all | few
     fixture: bool = False
@@ -89,6 +101,13 @@ SPECS = [
     Spec("llava15-crop", **LLAVA15 | dict(aspect="square"), **dict(swapped=True, projector_type=False),
          template="llava_v1", add_bos=True, space_prefix=True),
     Spec("llava15-112", **LLAVA15 | dict(aspect="pad"), image=112, heads=4, half_kernel=True),
+    # Seven patches a side: every stride leaves some over.
+    Spec("video", pooling=Pooling(), image=98, heads=4, text_heads=2, fixture=True),
+    Spec("video-56", pooling=Pooling(4, "max", "before"), text_kv_heads=4, theta=1e4),
+    Spec("video-wide", pooling=Pooling(3, "bilinear", newline="grid"), image=140, width=64, ff=256, text_width=128,
+         text_ff=256, template="vicuna_v1", add_bos=True, space_prefix=True, **OLD),
+    Spec("video-336", pooling=Pooling(newline="one_token"), image=336, heads=1, stored=1, runs=1, text_heads=2,
+         text_kv_heads=1, text_blocks=1, images="few"),
     Spec("f16", vision_type="F16", text_type="F16", half_kernel=True, fixture=True),
     Spec("f16-wide", vision_type="F16", text_type="F16", half_kernel=True, width=128, ff=512, text_width=256,
          text_ff=512, **OLD),
@@ -129,3 +148,31 @@ def prompts(spec):
     if spec.image >= 336:
         return [[1], [0, 2], [0, 0, 2]]
     return [[0], [1], [1, 2], [2, 0, 1]] + ([[4, 3], [5, 6, 8]] if spec.images == "all" else [])
+
+
+def videos(spec, draw, fixture):
+    """(frames, width, height, Pooling) of the videos of a model. draw: random.Random."""
+    native = [Pooling(stride, mode, "before") for stride in (2, 3, 4) for mode in ("average", "max")]
+    others = [
+        Pooling(stride, mode, place, newline)
+        for stride in (2, 3, 4)
+        for mode in ("average", "max", "bilinear")
+        for place in ("after", "before")
+        for newline in ("grid", "frame", "one_token", "no_token")
+    ]
+    t = spec.image
+    if fixture or spec.images == "few":
+        chosen = [
+            (8, 16 * t // 9, t, Pooling(2, "average", "before")),
+            (2, t // 2, t // 3, Pooling(3, "max", "before")),
+            (1, t, 2 * t + 3, Pooling(4, "average", "before")),
+            (3, 2 * t + 1, t + 7, Pooling(2, "average", "after", "one_token")),
+            (2, t + 9, t - 9, Pooling(3, "bilinear", "after", "grid")),
+            (3, t - 1, 3 * t, Pooling(2, "max", "after", "frame")),
+            (32, 60, 44, Pooling(4, "average", "after")),
+        ]
+        return chosen if spec.image < 336 else [(n, 640, 360, pooling) for n, _, _, pooling in chosen[:6]]
+    chosen = native + draw.sample(others, 18)
+    sizes = [(draw.randint(t // 2, 3 * t), draw.randint(t // 2, 3 * t)) for _ in chosen]
+    counts = [1, 2, 3, 4, 8, 16, 32]
+    return [(counts[i % len(counts)], *size, pooling) for i, (size, pooling) in enumerate(zip(sizes, chosen))]

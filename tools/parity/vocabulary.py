@@ -9,6 +9,7 @@ from shared import pieces
 UNKNOWN, BOS, STOP = pieces.UNKNOWN, pieces.BOS, pieces.STOP
 SIZE = 384
 IMAGE = SIZE - 1
+VIDEO = SIZE - 2  # of a LLaVA-NeXT-Video alone
 MERGED = "in er an th he at on st re ing the er_ _a _t _s _w _th _the us ser sw wer".replace("_", pieces.SPACE).split()
 ASSISTANT = (
     " and an artificial intelligence assistant. "

@@ -102,7 +102,7 @@ Engine::~Engine() {
 
 int Engine::least_tokens() const {
     const int tile = facts_.vision.tile_size;
-    const std::vector<ImageLayout> layouts = vision_->processor().fit({{tile, tile}}, Detail::overview, 0);
+    const std::vector<ImageLayout> layouts = vision_->processor().fit({{tile, tile}}, Detail::overview, {}, 0);
     return layouts.front().tokens + language_model_->tokenizer().prompt("").count();
 }
 
@@ -206,7 +206,8 @@ void Engine::lay_out(Job & job) const {
         }
         room = int64_t{language_model_->context()} - prompt.count() - job.request->max_tokens;
     }
-    const std::vector<ImageLayout> layouts = processor.fit(sizes, job.images.detail, room);
+    const Pooling & pooling = job.images.pooling;
+    const std::vector<ImageLayout> layouts = processor.fit(sizes, job.images.detail, pooling, room);
     int64_t tokens = 0;
     for (const ImageLayout & layout : layouts) {
         tokens += layout.tokens;
@@ -226,7 +227,7 @@ void Engine::lay_out(Job & job) const {
         // A picture is much larger than its tiles.
         PixelPool::shared().give_back(std::move(pictures[i].pixels));
     }
-    job.features = std::make_unique<VisionFeatures>(processor, std::move(images));
+    job.features = std::make_unique<VisionFeatures>(processor, pooling, std::move(images));
     if (job.request) {
         std::optional<Constraint> constraint;
         if (grammar) {
@@ -358,7 +359,7 @@ void Engine::encode() {
         }
         const std::vector<const uint8_t *> & pixels = job->features->tiles();
         while (job->encoded < pixels.size() && static_cast<int>(inputs.size()) < vision_->max_tiles()) {
-            inputs.push_back({pixels[job->encoded], job->features->tile(job->encoded)});
+            inputs.push_back({pixels[job->encoded], job->features->tile(job->encoded), job->features->pooling()});
             job->encoded++;
         }
         if (!job->fully_encoded()) {

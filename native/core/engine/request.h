@@ -15,6 +15,7 @@ namespace vcap {
 struct ImageRequest {
     std::vector<Picture> pictures;
     Detail detail = Detail::automatic;
+    Pooling pooling = {};   // where it pools, the pictures are frames of one video
 };
 
 struct CaptionRequest {

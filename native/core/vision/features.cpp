@@ -5,11 +5,11 @@
 
 namespace vcap {
 
-VisionFeatures::VisionFeatures(const ImageProcessor & processor, std::vector<CutImage> images)
-    : tile_floats_(static_cast<size_t>(processor.features_per_tile()) * processor.facts().feature_width),
-      feature_width_(processor.facts().feature_width), images_(std::move(images)) {
+VisionFeatures::VisionFeatures(const ImageProcessor & processor, const Pooling & pooling, std::vector<CutImage> images)
+    : pooling_(pooling), feature_width_(processor.facts().feature_width), images_(std::move(images)) {
     const size_t tile_bytes = processor.tile_bytes();
-    const int per_tile = processor.features_per_tile();
+    const int per_tile = processor.features_per_tile(pooling);
+    tile_floats_ = static_cast<size_t>(per_tile) * feature_width_;
     for (const CutImage & image : images_) {
         std::vector<size_t> indices;   // of the image's tiles among all different ones
         for (int tile = 0; tile < image.layout.tiles; tile++) {

@@ -21,7 +21,10 @@ struct CutImage {
  */
 class VisionFeatures {
 public:
-    VisionFeatures(const ImageProcessor & processor, std::vector<CutImage> images);
+    /** `pooling` is that of every image's layout but for the newline. */
+    VisionFeatures(const ImageProcessor & processor, const Pooling & pooling, std::vector<CutImage> images);
+
+    const Pooling & pooling() const { return pooling_; }
 
     /** The tiles of all images, each different one once; each points at tile_bytes() of pixels, until drop_pixels(). */
     const std::vector<const uint8_t *> & tiles() const { return tiles_; }
@@ -45,6 +48,7 @@ public:
 private:
     size_t add_tile(const uint8_t * pixels, size_t bytes);
 
+    Pooling pooling_;
     size_t tile_floats_;
     int feature_width_;
     std::vector<CutImage> images_;

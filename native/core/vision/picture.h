@@ -17,6 +17,31 @@ struct Picture {
     Size size;
 };
 
+/** Where the newline feature stands among the features of a video's pooled frames. */
+enum class NewlinePlace {
+    none,
+    video,   // one behind the last frame
+    frame,   // one behind each frame
+    row      // one behind each row of a frame's grid
+};
+
+enum class PoolMode { average, max, bilinear };
+
+/** How the grid of a video frame's patches is pooled: the frame is then one tile, cropped to a square. */
+struct Pooling {
+    int stride = 1;   // patches along one side of what becomes one feature; 1: frames are read as pictures are
+    PoolMode mode = PoolMode::average;
+    bool before_projector = false;   // pool what the tower makes of the patches, instead of the features
+    NewlinePlace newline = NewlinePlace::none;
+
+    bool pools() const { return stride > 1; }
+};
+
+/** Whether two poolings make the same features of a tile. */
+inline bool same_features(const Pooling & a, const Pooling & b) {
+    return a.stride == b.stride && a.mode == b.mode && a.before_projector == b.before_projector;
+}
+
 /** How much of a picture the vision tower sees. */
 enum class Detail {
     automatic,   // the most whose tokens fit the context

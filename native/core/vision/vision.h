@@ -26,6 +26,8 @@ struct VisionFacts {
     int feature_width = 0;                        // numbers of one image feature: the language model's embedding width
     std::vector<std::string> warnings;            // what people should know of the file, a sentence each
     double tile_operations = 0;                   // floating-point operations of the tower and the projector for a tile
+    Pooling pooling;                              // of a video's frames, as the model was trained
+    bool newline = false;                         // whether the model has a newline feature
 };
 
 /** What one picture becomes: its grid of tiles, and the tokens they are for the language model. */
@@ -35,6 +37,8 @@ struct ImageLayout {
     int rows = 0;
     int tiles = 1;    // inputs of the vision tower, the overview included
     int tokens = 0;   // rows in the language model's prompt, newline features included
+    // Of a video's frame; its newline is `none`, `frame` (one behind this one) or `row`.
+    Pooling pooling = {};
 };
 
 /** Stands for the newline feature in an order of features. */
@@ -47,22 +51,24 @@ public:
     virtual ~ImageProcessor() = default;
 
     virtual const VisionFacts & facts() const = 0;
-    /** Features that the vision tower makes of one tile. */
-    virtual int features_per_tile() const = 0;
+    /** Features that the vision model makes of one tile. */
+    virtual int features_per_tile(const Pooling & pooling) const = 0;
     /** Bytes of one tile's pixels. */
     virtual size_t tile_bytes() const = 0;
 
     /**
      * The layouts of pictures that share one prompt, at the same detail for all. Detail::automatic takes the most whose
      * tokens together are at most `room`. Where not even the least fits, the least is returned: the caller compares.
-     * Throws usage on a size that is not positive.
+     * Where `pooling` pools, the pictures are the frames of one video, and `detail` says nothing. Throws usage on a
+     * size that is not positive, and on a pooling that this model cannot do.
      */
-    virtual std::vector<ImageLayout> fit(const std::vector<Size> & sizes, Detail detail, int64_t room) const = 0;
+    virtual std::vector<ImageLayout> fit(const std::vector<Size> & sizes, Detail detail, const Pooling & pooling,
+                                         int64_t room) const = 0;
     /** The picture's tiles as the tower takes them, one after the other: [layout.tiles, tile_bytes()]. */
     virtual std::vector<uint8_t> cut(const Picture & picture, const ImageLayout & layout) const = 0;
     /**
      * The order in which the language model reads an image: for each of `layout.tokens` the index of its feature among
-     * [layout.tiles, features_per_tile()], or NEWLINE.
+     * [layout.tiles, features_per_tile(layout.pooling)], or NEWLINE.
      */
     virtual std::vector<int> order(const ImageLayout & layout) const = 0;
 };
@@ -71,6 +77,7 @@ public:
 struct TowerInput {
     const uint8_t * pixels;
     float * features;
+    Pooling pooling = {};
 };
 
 /** A loaded vision tower with its projector. One thread at a time, but for abort(). */

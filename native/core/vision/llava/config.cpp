@@ -91,6 +91,47 @@ void read_tiling(const GgufFile & file, const std::string & newline, TileGeometr
     }
 }
 
+/** One of the names of a key's values; `initial` where the file lacks the key. */
+template <typename T>
+T read_name(const GgufFile & file, const std::string & key, const std::vector<std::pair<std::string, T>> & names,
+            T initial) {
+    const std::optional<std::string> value = file.find_string(key);
+    if (!value) {
+        return initial;
+    }
+    std::string known;
+    for (const auto & [name, meaning] : names) {
+        if (*value == name) {
+            return meaning;
+        }
+        known += (known.empty() ? "" : ", ") + name;
+    }
+    file.invalid(key + " is '" + *value + "'; known are " + known);
+}
+
+/** How a video's frames are pooled, in the words of LLaVA-NeXT's config.json; not at all where the file says nothing.
+ */
+Pooling read_pooling(const GgufFile & file, const TileGeometry & geometry) {
+    const std::string prefix = "clip.vision.";
+    Pooling pooling;
+    if (file.find_int(prefix + "mm_spatial_pool_stride")) {
+        pooling.stride =
+            static_cast<int>(file.require_int(prefix + "mm_spatial_pool_stride", 1, geometry.patches_per_side()));
+    }
+    pooling.mode = read_name<PoolMode>(
+        file, prefix + "mm_spatial_pool_mode",
+        {{"average", PoolMode::average}, {"max", PoolMode::max}, {"bilinear", PoolMode::bilinear}}, pooling.mode);
+    pooling.before_projector =
+        read_name<bool>(file, prefix + "mm_pooling_position", {{"after", false}, {"before", true}}, false);
+    pooling.newline = read_name<NewlinePlace>(file, prefix + "mm_newline_position",
+                                              {{"grid", NewlinePlace::row},
+                                               {"frame", NewlinePlace::frame},
+                                               {"one_token", NewlinePlace::video},
+                                               {"no_token", NewlinePlace::none}},
+                                              NewlinePlace::none);
+    return pooling;
+}
+
 /** How many of the stored blocks give the features: LLaVA takes the last layer but one. */
 int read_blocks(const GgufFile & file) {
     const int stored = static_cast<int>(file.require_int("clip.vision.block_count", 1, MAX_BLOCKS));
@@ -145,6 +186,10 @@ Config read_config(const GgufFile & file) {
     if (config.geometry.merge == "spatial_unpad" && config.geometry.aspect == "anyres" && config.newline.empty()) {
         file.invalid("clip.vision.mm_patch_merge_type is spatial_unpad, but tensor v.image_newline (or "
                      "model.image_newline) is missing");
+    }
+    config.pooling = read_pooling(file, config.geometry);
+    if (config.newline.empty()) {
+        config.pooling.newline = NewlinePlace::none;   // as where the features are merged without one
     }
     config.feature_width = static_cast<int>(file.require_tensor("mm.2.weight")->ne[1]);
     // The legacy converter calls the first matrix ffn_down. Where both are square its reading is llama.cpp's too.

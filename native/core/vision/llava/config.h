@@ -6,6 +6,7 @@
 
 #include "core/gguf_file.h"
 #include "core/vision/llava/tiling.h"
+#include "core/vision/picture.h"
 
 namespace vcap::llava {
 
@@ -22,6 +23,7 @@ struct Config {
     int feature_width = 0;               // numbers of one projected feature: the language model's embedding width
     bool swapped_ffn = false;            // true where the file calls the first feed-forward matrix ffn_down
     std::vector<std::string> warnings;   // what people should know of the file, a sentence each
+    Pooling pooling;                     // of a video's frames
     std::string newline;                 // name of the newline tensor; empty where the model has none
 
     int patches() const { return geometry.patches_per_tile(); }

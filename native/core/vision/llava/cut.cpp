@@ -123,4 +123,8 @@ std::vector<uint8_t> cut_tiles(const TileGeometry & geometry, const Picture & pi
     return tiles;
 }
 
+std::vector<uint8_t> cut_frame(const TileGeometry & geometry, const Picture & frame) {
+    return centre_crop(view(frame), geometry.tile_size).pixels;
+}
+
 }   // namespace vcap::llava

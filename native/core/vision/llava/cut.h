@@ -15,4 +15,10 @@ namespace vcap::llava {
  */
 std::vector<uint8_t> cut_tiles(const TileGeometry & geometry, const Picture & picture, const TileLayout & layout);
 
+/**
+ * A video frame as one tile, [tile_size, tile_size, 3]: its middle square, as LLaVA-NeXT's video scripts have CLIP's
+ * own preprocessing cut it.
+ */
+std::vector<uint8_t> cut_frame(const TileGeometry & geometry, const Picture & frame);
+
 }   // namespace vcap::llava

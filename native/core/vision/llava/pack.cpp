@@ -1,5 +1,8 @@
 #include "core/vision/llava/pack.h"
 
+#include <string>
+
+#include "core/error.h"
 #include "core/vision/vision.h"
 
 namespace vcap::llava {
@@ -30,6 +33,33 @@ std::vector<int> pack_order(const TileGeometry & geometry, const TileLayout & la
             order.push_back(tile * base + (row % side) * side + col % side);
         }
         if (geometry.unpads()) {
+            order.push_back(NEWLINE);
+        }
+    }
+    return order;
+}
+
+int pooled_side(const TileGeometry & geometry, const Pooling & pooling) {
+    const int side = geometry.patches_per_side();
+    const int whole = side / pooling.stride;
+    const int pooled = pooling.mode == PoolMode::bilinear && side % pooling.stride != 0 ? whole + 1 : whole;
+    if (pooling.stride < 1 || pooled < 1) {
+        throw Error("usage", "A tile of this model has " + std::to_string(side) + " x " + std::to_string(side) +
+                                 " patches, which cannot be pooled by " + std::to_string(pooling.stride));
+    }
+    return pooled;
+}
+
+std::vector<int> pooled_order(const TileGeometry & geometry, const Pooling & pooling) {
+    const int side = pooled_side(geometry, pooling);
+    std::vector<int> order;
+    order.reserve(static_cast<size_t>(side) * (side + 1) + 1);
+    for (int i = 0; i < side * side; i++) {
+        order.push_back(i);
+        const bool ends_row = (i + 1) % side == 0;
+        const bool ends_frame = i + 1 == side * side;
+        if ((pooling.newline == NewlinePlace::row && ends_row) ||
+            (pooling.newline == NewlinePlace::frame && ends_frame)) {
             order.push_back(NEWLINE);
         }
     }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/vision/llava/pack.h"
 #include "ggml-cpu.h"
 #include "kernels/backend.h"
 
@@ -263,10 +264,35 @@ ggml_tensor * Tower::embed_patches(ggml_context * graph, ggml_tensor * patches, 
     return ggml_add(graph, ggml_concat(graph, classes, embedded, 1), positions_);
 }
 
+/** The patches' grid of each tile pooled: x [width, patches, tiles] to [width, pooled patches, tiles]. */
+ggml_tensor * Tower::pool(ggml_context * graph, const Pooling & pooling, ggml_tensor * x) const {
+    const int64_t width = x->ne[0];
+    const int64_t tiles = x->ne[2];
+    const int side = config_.geometry.patches_per_side();
+    const int pooled = pooled_side(config_.geometry, pooling);
+    // ggml pools and scales images, whose columns lie next to each other.
+    ggml_tensor * grid =
+        ggml_reshape_4d(graph, ggml_cont(graph, ggml_permute(graph, x, 1, 0, 2, 3)), side, side, width, tiles);
+    if (pooling.mode == PoolMode::bilinear) {
+        grid = ggml_interpolate(graph, grid, pooled, pooled, width, tiles, GGML_SCALE_MODE_BILINEAR);
+    } else {
+        const ggml_op_pool operation = pooling.mode == PoolMode::max ? GGML_OP_POOL_MAX : GGML_OP_POOL_AVG;
+        const int stride = pooling.stride;
+        grid = ggml_pool_2d(graph, grid, operation, stride, stride, stride, stride, 0, 0);
+    }
+    ggml_tensor * rows = ggml_reshape_3d(graph, grid, static_cast<int64_t>(pooled) * pooled, width, tiles);
+    return ggml_cont(graph, ggml_permute(graph, rows, 1, 0, 2, 3));
+}
+
+/** The MLP between tower and language model. */
+ggml_tensor * Tower::project(ggml_context * graph, ggml_tensor * x) const {
+    return linear(graph, project2_, ggml_gelu_erf(graph, linear(graph, project1_, x)));
+}
+
 size_t Tower::graph_nodes() const { return 64 + NODES_PER_BLOCK * blocks_.size(); }
 
-void Tower::plan(int tiles) {
-    if (planned_tiles_ == tiles) {
+void Tower::plan(int tiles, const Pooling & pooling) {
+    if (planned_tiles_ == tiles && same_features(planned_pooling_, pooling)) {
         return;
     }
     planned_tiles_ = 0;
@@ -288,7 +314,13 @@ void Tower::plan(int tiles) {
     }
     // No final norm; the class token, which stands first, is left out.
     x = ggml_cont(graph, ggml_view_3d(graph, x, x->ne[0], config_.patches(), tiles, x->nb[1], x->nb[2], x->nb[1]));
-    features_ = linear(graph, project2_, ggml_gelu_erf(graph, linear(graph, project1_, x)));
+    if (pooling.pools() && pooling.before_projector) {
+        x = pool(graph, pooling, x);
+    }
+    features_ = project(graph, x);
+    if (pooling.pools() && !pooling.before_projector) {
+        features_ = pool(graph, pooling, features_);
+    }
     ggml_set_output(features_);
 
     graph_ = ggml_new_graph_custom(graph, nodes, false);
@@ -300,6 +332,7 @@ void Tower::plan(int tiles) {
                                          " for the vision tower's activations of " + std::to_string(tiles) + " tiles");
     }
     planned_tiles_ = tiles;
+    planned_pooling_ = pooling;
 }
 
 /** Fills patch_values_: bytes become normalised values, each patch in the order of the kernel's rows (channel, y, x).
@@ -328,7 +361,7 @@ void Tower::fill_patches(const TowerInput * inputs, int count) {
 }
 
 void Tower::encode_batch(const TowerInput * inputs, int count) {
-    plan(count);
+    plan(count, inputs->pooling);
     fill_patches(inputs, count);
     ggml_backend_tensor_set(patches_, patch_values_.data(), 0, ggml_nbytes(patches_));
     const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), graph_);
@@ -347,8 +380,13 @@ void Tower::encode_batch(const TowerInput * inputs, int count) {
 }
 
 void Tower::encode(const std::vector<TowerInput> & inputs) {
-    for (size_t first = 0; first < inputs.size(); first += max_tiles_) {
-        encode_batch(inputs.data() + first, static_cast<int>(std::min<size_t>(max_tiles_, inputs.size() - first)));
+    // One graph pools all its tiles alike.
+    for (size_t first = 0, end = 0; first < inputs.size(); first = end) {
+        while (end < inputs.size() && end - first < static_cast<size_t>(max_tiles_) &&
+               same_features(inputs[end].pooling, inputs[first].pooling)) {
+            end++;
+        }
+        encode_batch(inputs.data() + first, static_cast<int>(end - first));
     }
 }
 

@@ -59,8 +59,10 @@ private:
     ggml_tensor * norm(ggml_context * graph, const Linear & weights, ggml_tensor * x) const;
     ggml_tensor * attention(ggml_context * graph, const Block & block, ggml_tensor * x) const;
     ggml_tensor * embed_patches(ggml_context * graph, ggml_tensor * patches, int64_t tiles) const;
+    ggml_tensor * pool(ggml_context * graph, const Pooling & pooling, ggml_tensor * x) const;
+    ggml_tensor * project(ggml_context * graph, ggml_tensor * x) const;
     size_t graph_nodes() const;
-    void plan(int tiles);
+    void plan(int tiles, const Pooling & pooling);
     void fill_patches(const TowerInput * inputs, int count);
     void encode_batch(const TowerInput * inputs, int count);
 
@@ -83,11 +85,12 @@ private:
 
     // The graph of the last batch is kept, since most batches have the same number of tiles.
     int planned_tiles_ = 0;
+    Pooling planned_pooling_;
     ggml_context_ptr graph_memory_;
     ggml_backend_sched_ptr scheduler_;
     ggml_cgraph * graph_ = nullptr;
     ggml_tensor * patches_ = nullptr;    // input: [tiles · patches, 3 · patch · patch]
-    ggml_tensor * features_ = nullptr;   // output: [tiles · patches, feature_width]
+    ggml_tensor * features_ = nullptr;   // output: [tiles · features of a tile, feature_width]
     std::vector<float> patch_values_;    // the same as patches_, on the host
     std::vector<float> normalised_;      // [3, 256]: the normalised value of each byte, for each channel
     std::atomic<bool> aborted_{false};
