@@ -7,6 +7,8 @@ import { existsSync, renameSync } from 'node:fs'
 import { findFfmpeg } from '../dist/frames/tools.js'
 import { inCache } from './cache.mjs'
 
+export const framesPerSecond = 30
+
 /** The file of one clip; clips of other seeds show other places. */
 export function clip({ width, height, seconds, seed = 0 }) {
   const file = inCache('clips', `${width}x${height}-${seconds}s-${seed}.mp4`)
@@ -23,7 +25,7 @@ export function clip({ width, height, seconds, seed = 0 }) {
       '-f',
       'lavfi',
       '-i',
-      `mandelbrot=size=${width}x${height}:rate=30:start_x=${x}:start_y=${y}:maxiter=200`,
+      `mandelbrot=size=${width}x${height}:rate=${framesPerSecond}:start_x=${x}:start_y=${y}:maxiter=200`,
       '-t',
       String(seconds),
       '-vf',

@@ -1,19 +1,19 @@
 /**
  * Frames out of a clip: by FFmpeg's libraries and by its command, against OpenCV as the reference uses it.
  *
- *   npm run bench:frames -- [--python FILE] [--seconds 60] [--size 1280x720] [--clips 2] [--rounds 5] [--json FILE]
+ *   npm run bench:frames -- [--python FILE] [--seconds 60] [--size 1280x720] [--clips 2] [--frames 3] [--rounds 5] [--json FILE]
  *
- * Three frames of each clip, one clip at a time and as many at once as there are cores. OpenCV needs --python with
+ * So many frames of each clip, one clip at a time and as many at once as there are cores. OpenCV needs --python with
  * cv2. Exit code 1 where OpenCV was measured and ours is below 1.2 times as fast.
  */
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import Table from 'cli-table3'
-import { samplePoints } from '../dist/frames/sample.js'
+import { sampledIndices } from '../dist/frames/points.js'
 import { findFfmpeg } from '../dist/frames/tools.js'
 import { extractFrames } from '../dist/index.js'
-import { clip } from './clips.mjs'
+import { clip, framesPerSecond } from './clips.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
 import { startPython } from './peers/python.mjs'
 import { interleave, median } from './rounds.mjs'
@@ -25,17 +25,19 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     size: { type: 'string', default: '1280x720' },
     clips: { type: 'string', default: '2' },
+    frames: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '5' },
     json: { type: 'string' }
   }
 })
-const points = samplePoints(3)
+const numFrames = Number(values.frames)
 /** One byte of a picture in so many is compared with the other ways; peers/opencv.py repeats this number. */
 const stride = 997
 const [width, height] = sizes[values.size]
 const files = Array.from({ length: Number(values.clips) }, (_, seed) =>
   clip({ width, height, seconds: Number(values.seconds), seed })
 )
+const indices = sampledIndices(Number(values.seconds) * framesPerSecond, { numFrames })
 const { cores } = machine()
 
 warnIfBusy()
@@ -79,7 +81,9 @@ for (const { name, skipped, clipsPerSecond, cpu, difference } of results) {
       difference.toFixed(2)
     ])
 }
-console.log(`3 frames of ${files.length} clips of ${values.seconds} s, ${values.size}, H.264\n${table.toString()}`)
+console.log(
+  `${numFrames} frames of ${files.length} clips of ${values.seconds} s, ${values.size}, H.264\n${table.toString()}`
+)
 if (values.json)
   fs.writeFileSync(
     values.json,
@@ -108,7 +112,7 @@ function ours(atOnce, options) {
     await Promise.all(
       Array.from({ length: atOnce }, async () => {
         for (let place = next++; place < all.length; place = next++)
-          frames[place] = await extractFrames(all[place], options)
+          frames[place] = await extractFrames(all[place], { numFrames, ...options })
       })
     )
     const seconds = (performance.now() - started) / 1000
@@ -119,7 +123,7 @@ function ours(atOnce, options) {
 
 async function startOpenCv() {
   const python = startPython(values.python, fileURLToPath(new URL('peers/opencv.py', import.meta.url)))
-  const extract = (all) => python.ask({ files: all, points })
+  const extract = (all) => python.ask({ files: all, indices })
   await extract([])
   return { extract, stop: python.stop }
 }

@@ -149,7 +149,7 @@ export class Captioner {
 
   /** Captions pictures in memory, all in one prompt. Throws as `caption` does. */
   async captionImages(images: Picture[], options?: ImageCaptionOptions): Promise<Caption> {
-    const { numFrames, resize, ffmpeg, decodeTimeout, decodeMemory, allowPartial, ...defaults } = this.#defaults
+    const { numFrames, fps, resize, ffmpeg, decodeTimeout, decodeMemory, allowPartial, ...defaults } = this.#defaults
     const settings = parseImageCaptionOptions({ ...defaults, ...options })
     requirePictures(images)
     return this.#track(settings.signal, () => this.#finishCaption(this.#submit(images, settings), settings.signal, 0))

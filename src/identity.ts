@@ -27,12 +27,13 @@ export function modelSettings(
 
 /** The options of one caption that decide it. */
 export function captionSettings(settings: CaptionSettings): CaptionerSettings {
-  const { text, numFrames, resize, anyres, maxTokens, temperature, topP, seed, ...others } = settings
+  const { text, numFrames, fps, resize, anyres, maxTokens, temperature, topP, seed, ...others } = settings
   const { framePool, framePoolMode, framePoolPlace, frameNewline, ignoreEos, repetitionStop, allowPartial } = others
   return {
     prompt: promptIdentity(settings),
     text: text ?? null,
     numFrames,
+    fps: fps ?? null,
     resize: resize ?? null,
     anyres,
     framePool: framePool ?? null,

@@ -58,6 +58,7 @@ const groups: [heading: string, flags: Flag[]][] = [
     [
       ['numFrames', '--num-frames <n>', 'frames taken from a video (default: 3, or by preset)', 'usual'],
       ['anyres', '--anyres <mode>', 'tiles a frame: auto, full or off', 'usual'],
+      ['fps', '--fps <n>', 'so many frames a second instead, --num-frames at most'],
       [
         'framePool',
         '--frame-pool <n>',

@@ -98,8 +98,8 @@ export class Decoder {
    * `decoder_lost` and `aborted`.
    */
   sample(file: string, { signal, ...asked }: FrameSettings, turn: Turn = {}): Promise<HeldFrames> {
-    const { ffmpeg, numFrames, resize, decodeTimeout, decodeMemory, allowPartial } = asked
-    const settings = { ffmpeg, numFrames, resize, decodeTimeout, decodeMemory, allowPartial }
+    const { ffmpeg, numFrames, fps, resize, decodeTimeout, decodeMemory, allowPartial } = asked
+    const settings = { ffmpeg, numFrames, fps, resize, decodeTimeout, decodeMemory, allowPartial }
     const ask = (parts: RequestParts) => ({ work: 'sample' as const, settings, ...parts })
     return this.#inTurn(file, settings.ffmpeg, signal, turn, ask, (process, request, options) =>
       process.sample(request, options, this.#room)

@@ -4,12 +4,14 @@ import type { Picture } from '../picture'
 import type { MediaKind } from '../prompts/presets'
 import { scaleShortSide } from '../scale'
 import { readTwice, readWhole } from './fault'
+import { frameRate } from './frame-rate'
 import { decodeHeic, readHeif } from './heic'
 import { identify } from './media'
 import type { CountReason, PacketIndex } from './packet-index'
+import { sampledIndices, type PointSettings } from './points'
 import { stillShortfall } from './promise-still'
 import type { ReadLimits, VideoFile, VideoReader } from './reader'
-import { countPages, decodeImage } from './still'
+import { countPages, decodeImage, readHeader } from './still'
 import type { VideoTools } from './tools'
 import { asImage, requireWhole, withSequence, withVideo } from './video'
 
@@ -35,17 +37,8 @@ export interface SampledFrames {
   counted?: CountReason
 }
 
-/**
- * The points of a video at which `count` frames are sampled, as fractions of its length: for point p the frame with the
- * index trunc(p · length), where length is the number of frames.
- */
-export function samplePoints(count: number): number[] {
-  if (count === 3) return [0.1, 0.5, 0.9]
-  return Array.from({ length: count }, (_, i) => (i + 0.5) / count)
-}
-
 /** The settings that sampling one file takes. */
-export type SampleSettings = Pick<FrameSettings, 'numFrames' | 'resize' | 'decodeTimeout' | 'allowPartial'>
+export type SampleSettings = PointSettings & Pick<FrameSettings, 'resize' | 'decodeTimeout' | 'allowPartial'>
 
 /**
  * Decodes the sampled frames of a local video or image file and turns them upright. `file` is an absolute path; for an
@@ -99,10 +92,16 @@ async function sampleImage(
     return { ...(await sampleVideo({ path: file, demuxer: 'gif' }, settings, limits, tools)), ...partial }
   }
   const frames: Frame[] = []
-  for (const index of pages === 1 ? [0] : sampleIndices(pages, settings.numFrames)) {
+  for (const index of pages === 1 ? [0] : sampledIndices(pages, settings, await rateOfPages())) {
     frames.push({ ...(await decode(index)), index, time: 0 })
   }
   return { frames, length: pages, kind: pages > 1 ? 'video' : 'image', ...partial }
+
+  async function rateOfPages(): Promise<number | undefined> {
+    if (settings.fps === undefined) return undefined
+    const { duration } = await readHeader(bytes)
+    return duration === undefined ? undefined : pages / duration
+  }
 
   async function decode(page: number): Promise<Picture> {
     try {
@@ -142,16 +141,16 @@ function sampleVideo(
   limits: ReadLimits,
   tools: VideoTools
 ): Promise<SampledFrames> {
-  return withVideo(file, settings, limits, tools, (reader, index) => sampleIndexed(reader, index, settings.numFrames))
+  return withVideo(file, settings, limits, tools, (reader, index) => sampleIndexed(reader, index, settings))
 }
 
-async function sampleIndexed(reader: VideoReader, index: PacketIndex, count: number): Promise<SampledFrames> {
+async function sampleIndexed(reader: VideoReader, index: PacketIndex, points: PointSettings): Promise<SampledFrames> {
   const { length, times, countReason } = index
-  if (countReason) return sampleByCounting(reader, index, count, countReason)
-  const indices = sampleIndices(length, count)
+  if (countReason) return sampleByCounting(reader, index, points, countReason)
+  const indices = sampledIndices(length, points, rateOf(index, points, times))
   const wanted = [...new Set(indices)]
   const sought = await reader.decodeBySeeking(wanted)
-  if ('countReason' in sought) return sampleByCounting(reader, index, count, sought.countReason)
+  if ('countReason' in sought) return sampleByCounting(reader, index, points, sought.countReason)
   return { frames: toFrames(indices, wanted, sought.pictures, times), length, kind: 'video' }
 }
 
@@ -162,26 +161,29 @@ async function sampleIndexed(reader: VideoReader, index: PacketIndex, count: num
 async function sampleByCounting(
   reader: VideoReader,
   index: PacketIndex,
-  count: number,
+  points: PointSettings,
   counted: CountReason
 ): Promise<SampledFrames> {
-  let { length } = index
+  let indices = sampledIndices(index.length, points, rateOf(index, points, index.times))
   for (let attempt = 0; attempt < 2; attempt++) {
-    const indices = sampleIndices(length, count)
     const wanted = [...new Set(indices)]
     const { pictures, times } = await reader.decodeFromStart(wanted)
-    if (times.length === length) {
-      // Of a file without times the ffmpeg command invents some.
-      const known = index.countReason === 'no-times' ? undefined : times
-      return { frames: toFrames(indices, wanted, pictures as Picture[], known), length, kind: 'video', counted }
+    // Of a file without times the ffmpeg command invents some.
+    const known = index.countReason === 'no-times' ? undefined : times
+    const meant = sampledIndices(times.length, points, rateOf(index, points, known))
+    if (meant.length === indices.length && meant.every((frame, i) => frame === indices[i])) {
+      const frames = toFrames(indices, wanted, pictures as Picture[], known)
+      return { frames, length: times.length, kind: 'video', counted }
     }
-    length = times.length
+    indices = meant
   }
   throw new VcapError('unreadable', 'It decodes differently each time')
 }
 
-function sampleIndices(length: number, count: number): number[] {
-  return samplePoints(count).map((p) => Math.trunc(p * length))
+/** The video's mean rate where it is wanted and known. */
+function rateOf({ unit }: PacketIndex, { fps }: PointSettings, times?: ArrayLike<number>): number | undefined {
+  if (fps === undefined || unit === undefined || times === undefined) return undefined
+  return frameRate({ times, unit, lastDuration: undefined })
 }
 
 /** The frames with the given indices, which may repeat. `pictures` are those of the indices in `wanted`. */

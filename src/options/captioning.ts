@@ -34,9 +34,21 @@ export type LoadSettings = Sampling<z.output<typeof load>>
 export type ReplicaSettings = Sampling<z.output<typeof replicas>>
 
 const defaultFrames = 3
+/** Frames at most where a rate says how many. */
+const defaultMostFrames = 32
 
-export function sampling<T extends PromptSettings & { numFrames?: number | undefined }>(settings: T): Sampling<T> {
-  return { ...settings, numFrames: settings.numFrames ?? framesOf(settings) ?? defaultFrames }
+interface FrameNumbers extends PromptSettings {
+  numFrames?: number | undefined
+  fps?: number | undefined
+}
+
+export function sampling<T extends FrameNumbers>(settings: T): Sampling<T> {
+  const { numFrames, fps } = settings
+  if (numFrames !== undefined) return { ...settings, numFrames }
+  return {
+    ...settings,
+    numFrames: framesOf(settings) ?? (fps === undefined ? defaultFrames : defaultMostFrames)
+  }
 }
 
 export const parseFrameOptions = parser(frames, sampling)

@@ -12,8 +12,13 @@ const leastDecodeMemory = 0.5
 
 /** How frames are taken from one video or image. */
 export const frameFields = {
-  /** Frames sampled from a video; 3 when left out, or as many as the prompt's preset is about. */
+  /**
+   * Frames sampled from a video, the most where `fps` is given; when left out as many as the prompt's preset is about, or
+   * 3, and with `fps` up to 32.
+   */
   numFrames: z.int().min(1).max(64).optional().describe('integer between 1 and 64'),
+  /** Frames sampled from each second of a video, spread evenly instead where they would be more than `numFrames`. */
+  fps: z.number().positive().max(1000).optional().describe('number above 0 and up to 1000'),
   /** Short side in pixels to which larger frames are scaled down first; they stay as they are when left out. */
   resize: positive.max(16384).optional().describe('integer between 1 and 16384'),
   /** Path of the ffmpeg command to use; what is installed is looked for when left out. */

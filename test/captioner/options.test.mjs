@@ -136,10 +136,15 @@ for (const [parse, given, message] of [
   [
     parseFrameOptions,
     { frames: 3 },
-    'Expected one of numFrames, resize, ffmpeg, decodeTimeout, decodeMemory, allowPartial, signal as an option ' +
+    'Expected one of numFrames, fps, resize, ffmpeg, decodeTimeout, decodeMemory, allowPartial, signal as an option ' +
       'but received frames'
   ],
-  [parseEmbedOptions, { a: 1, b: 2 }, 'Expected one of anyres, signal as an option but received a, b']
+  [
+    parseEmbedOptions,
+    { a: 1, b: 2 },
+    'Expected one of anyres, framePool, framePoolMode, framePoolPlace, frameNewline, signal as an option ' +
+      'but received a, b'
+  ]
 ]) {
   test(message, () => {
     assert.throws(() => parse(given), usage(message))

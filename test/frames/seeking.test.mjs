@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
-import { sampleFrames, samplePoints } from '../../dist/frames/sample.js'
+import { sampledIndices } from '../../dist/frames/points.js'
+import { sampleFrames } from '../../dist/frames/sample.js'
 import { findFfmpeg, findVideoTools } from '../../dist/frames/tools.js'
 import { root } from '../helpers/cli.mjs'
 import { countingClip, ffmpeg, readCount, temporaryFolder } from '../helpers/media.mjs'
@@ -31,11 +32,11 @@ const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i
  */
 async function assertFrames(file, shown, counted) {
   for (const [reader, tool] of Object.entries(tools)) {
-    for (const numFrames of [2, 3]) {
+    for (const numFrames of [2, 3, 8]) {
       const label = `${path.basename(file)} by the ${reader}, ${numFrames} frames`
       const sampled = await sampleFrames(file, { numFrames, decodeTimeout: 60 }, 2, tool)
       assert.equal(sampled.length, shown.length, `${label}: length`)
-      const wanted = samplePoints(numFrames).map((p) => Math.trunc(p * shown.length))
+      const wanted = sampledIndices(shown.length, { numFrames })
       assert.deepEqual(
         sampled.frames.map(({ index }) => index),
         wanted
