@@ -1,7 +1,8 @@
 /**
  * Frames out of a clip: by FFmpeg's libraries and by its command, against OpenCV as the reference uses it.
  *
- *   npm run bench:frames -- [--python FILE] [--seconds 60] [--size 1280x720] [--clips 2] [--frames 3] [--rounds 5] [--json FILE]
+ *   npm run bench:frames -- [--python FILE] [--seconds 60] [--size 1280x720] [--clips 2]
+ *     [--frames 3] [--rounds 5] [--json FILE]
  *
  * So many frames of each clip, one clip at a time and as many at once as there are cores. OpenCV needs --python with
  * cv2. Exit code 1 where OpenCV was measured and ours is below 1.2 times as fast.

@@ -5,9 +5,10 @@ export type PointSettings = Pick<FrameSettings, 'numFrames' | 'fps'>
 
 /**
  * The frames that are sampled of a video of so many, in presentation order; of a short one some more than once. Up to
- * three stand at Open-Sora's points: .5; .25 and .75; .1, .5 and .9 of the length. More are spread evenly from the first
- * frame to the last, as LLaVA-NeXT's video scripts do it. With `fps` so many a second from the first one on, and where
- * those are more than `numFrames`, or nobody knows the video's `rate` in frames a second, `numFrames` spread evenly.
+ * three stand at Open-Sora's points: .5; .25 and .75; .1, .5 and .9 of the length. More are spread evenly from the
+ * first frame to the last, as LLaVA-NeXT's video scripts do it. With `fps` so many a second from the first one on, and
+ * where those are more than `numFrames`, or nobody knows the video's `rate` in frames a second, `numFrames` spread
+ * evenly.
  */
 export function sampledIndices(length: number, settings: PointSettings, rate: number | undefined): number[] {
   const { numFrames, fps } = settings

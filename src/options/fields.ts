@@ -13,8 +13,8 @@ const leastDecodeMemory = 0.5
 /** How frames are taken from one video or image. */
 export const frameFields = {
   /**
-   * Frames sampled from a video, the most where `fps` is given; when left out as many as the prompt's preset is about, or
-   * 3, and with `fps` up to 32.
+   * Frames sampled from a video, the most where `fps` is given; when left out as many as the prompt's preset is about,
+   * or 3, and with `fps` up to 32.
    */
   numFrames: z.int().min(1).max(64).optional().describe('integer between 1 and 64'),
   /** Frames sampled from each second of a video, spread evenly instead where they would be more than `numFrames`. */
