@@ -59,12 +59,7 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['numFrames', '--num-frames <n>', 'frames taken from a video (default: 3, or by preset)', 'usual'],
       ['anyres', '--anyres <mode>', 'tiles a frame: auto, full or off', 'usual'],
       ['fps', '--fps <n>', 'so many frames a second instead, --num-frames at most'],
-      [
-        'framePool',
-        '--frame-pool <n>',
-        "pool a video's frames n × n; 1: not (default: as the model was trained)",
-        'usual'
-      ],
+      ['framePool', '--frame-pool <n>', "pool a video's frames n × n; 1: not (default: as the model was trained)"],
       ['framePoolMode', '--frame-pool-mode <mode>', 'average, max or bilinear'],
       ['framePoolPlace', '--frame-pool-place <place>', 'after the projector, or before it as HF does'],
       ['frameNewline', '--frame-newline <place>', 'newline features: grid, frame, one_token or no_token'],
