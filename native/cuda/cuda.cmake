@@ -41,10 +41,11 @@ if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}")
 endif()
 
-# Ampere, its desktop kin, Ada, Hopper, desktop Blackwell. Of the first the intermediate code as well, from which a
-# driver makes what a later GPU needs, at the first start. `native` would need a GPU where it is built.
+# Ampere, its desktop kin, Ada, Hopper, desktop Blackwell. Of Hopper the intermediate code as well, from which a driver
+# makes what a later GPU needs, at the first start; that of 90a would run on Hopper alone. The package with CUDA is
+# built by this list too (docs/cuda.md). `native` would need a GPU where it is built.
 if(NOT CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80 86-real 89-real 90a-real)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 90-virtual)
   if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
     list(APPEND CMAKE_CUDA_ARCHITECTURES 120a-real)
   endif()

@@ -15,9 +15,9 @@ TEST("cuda gpus: which GPUs a list of architectures serves") {
     CHECK(!runs_on_gpu("90a", 10, 0) && !runs_on_gpu("90a-real", 8, 0) && !runs_on_gpu("120", 12, 1));
     // The default list.
     for (const int gpu : {80, 86, 87, 89, 90, 100, 103, 110, 120, 121}) {
-        CHECK(runs_on_gpu("80;86-real;89-real;90a-real;120a-real", gpu / 10, gpu % 10));
+        CHECK(runs_on_gpu("80-real;86-real;89-real;90a-real;90-virtual;120a-real", gpu / 10, gpu % 10));
     }
-    CHECK(!runs_on_gpu("80;86-real;89-real;90a-real;120a-real", 7, 5));
+    CHECK(!runs_on_gpu("80-real;86-real;89-real;90a-real;90-virtual;120a-real", 7, 5));
     CHECK(runs_on_gpu("native", 8, 0) && runs_on_gpu("all-major", 9, 0));
     CHECK(!runs_on_gpu("", 8, 0) && !runs_on_gpu(";;", 8, 0));
 }
