@@ -26,7 +26,7 @@ export interface Timings {
 
 /** A caption of pictures in memory. */
 export interface Caption {
-  /** One line. */
+  /** One line; an answer in a form as its form has it. */
   text: string
   /** Token ids as generated, without the one that ended the caption and without a loop's later rounds. */
   tokens: number[]

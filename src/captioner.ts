@@ -12,6 +12,7 @@ import type {
 } from './caption'
 import { flagsOf } from './checks/flags'
 import { asVcapError, isRowError, VcapError, type RowErrorCode } from './errors'
+import { grammarOf } from './form/form'
 import { Decoder } from './frames/decoder'
 import type { NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
 import { captionSettings, digestSettings } from './identity'
@@ -152,7 +153,7 @@ export class Captioner {
     const { numFrames, fps, resize, ffmpeg, decodeTimeout, decodeMemory, allowPartial, ...defaults } = this.#defaults
     const settings = parseImageCaptionOptions({ ...defaults, ...options })
     requirePictures(images)
-    return this.#track(settings.signal, () => this.#finishCaption(this.#submit(images, settings), settings.signal, 0))
+    return this.#track(settings.signal, () => this.#finishCaption(this.#submit(images, settings), settings, 0))
   }
 
   /** The packed image features of pictures, as the language model would get them. */
@@ -203,7 +204,7 @@ export class Captioner {
       const caption = await this.#track(recall, async () => {
         const { job, framesTime, ...sampled } = await this.#submitFile(path, settings, recall)
         length = sampled.length
-        const caption = await this.#finishCaption(job, settings.signal, framesTime)
+        const caption = await this.#finishCaption(job, settings, framesTime)
         return { ...caption, length, ...(sampled.partial && { partial: sampled.partial }) }
       })
       return { caption, error: null }
@@ -237,11 +238,12 @@ export class Captioner {
     const answering = { prompt, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop, firstLogits: false }
     // Pictures in memory are a video's frames as far as anybody knows.
     const pooling = kind === 'image' ? undefined : choosePooling(this.info.vision, settings)
-    return this.#model.caption({ pictures, detail, pooling, ...answering })
+    return this.#model.caption({ pictures, detail, pooling, ...answering, grammar: grammarOf(settings) })
   }
 
-  async #finishCaption(job: NativeCaptionJob, signal: AbortSignal | undefined, framesTime: number): Promise<Caption> {
-    return toCaption(await this.occupancy.inside(() => finish(job, signal)), framesTime)
+  async #finishCaption(job: NativeCaptionJob, settings: ImageCaptionSettings, framesTime: number): Promise<Caption> {
+    const answer = await this.occupancy.inside(() => finish(job, settings.signal))
+    return toCaption(answer, framesTime, grammarOf(settings) !== '')
   }
 
   /** Waits for a turn. `close` waits for work that came before it and refuses what comes after. */
@@ -268,10 +270,11 @@ function again({ seed, temperature }: CaptionSettings, attempt: number): Pick<Ca
   return { seed: (seed + attempt) % 2 ** 32, temperature: temperature || secondTemperature }
 }
 
-function toCaption(answer: NativeCaption, framesTime: number): Caption {
+/** An answer in a form is as its form has it, blanks and line breaks too. */
+function toCaption(answer: NativeCaption, framesTime: number, isFormed: boolean): Caption {
   const { tokens, promptTokens, imageTokens, tiles, finish: ending, timings } = answer
-  const text = answer.text.replace(/\n/g, ' ').trim()
-  const status = text === '' ? 'empty' : ending === 'stop' ? 'ok' : 'truncated'
+  const text = isFormed ? answer.text : answer.text.replace(/\n/g, ' ').trim()
+  const status = text.trim() === '' ? 'empty' : ending === 'stop' ? 'ok' : 'truncated'
   const flags = flagsOf(text, status, ending === 'loop')
   return { text, tokens, status, flags, promptTokens, imageTokens, tiles, timings: { frames: framesTime, ...timings } }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import type { CaptionerSettings } from './caption'
 import { digestOf } from './digest'
+import { formIdentity } from './form/form'
 import type { ModelFiles } from './models/find'
 import type { CaptionSettings, LoadSettings } from './options'
 import { packageVersion } from './package'
@@ -46,7 +47,8 @@ export function captionSettings(settings: CaptionSettings): CaptionerSettings {
     seed,
     ignoreEos,
     repetitionStop,
-    allowPartial
+    allowPartial,
+    ...formIdentity(settings)
   }
 }
 

@@ -12,6 +12,7 @@ import type { ModelFiles } from './models/find'
 import type { Addon, NativeDevice } from './native/addon'
 import type { EngineHost } from './native/engine-host'
 import { modelSettings } from './identity'
+import { requireGrammar } from './native/grammar'
 import { loadAddon } from './native/load'
 import { openEngineHere, openEngineHost } from './native/open-engine'
 import { parseLoadOptions, pickCaptionOptions, type LoadOptions, type LoadSettings } from './options'
@@ -55,6 +56,7 @@ async function load(
   const files = await ensureModel(settings.model, settings.mmproj, { offline, signal, onEvent })
   findVideoTools(settings.ffmpeg)
   const addon = loadAddon()
+  requireGrammar(settings)
   let host: EngineHost | undefined
   try {
     const set = place.set ?? (await findDeviceSets({ ...settings, dpSize: 1 }))[0]!

@@ -7,7 +7,7 @@ import { loadOnDevices } from './load'
 import { ensureModel, requireModel } from './models/ensure'
 import { findModel } from './models/find'
 import type { DownloadProgressEvent } from './download-event'
-import { loadAddon } from './native/load'
+import { requireGrammar } from './native/grammar'
 import {
   parseApiOptions,
   parseCaptionOptions,
@@ -53,7 +53,7 @@ export function requireCaptionerParts(settings: LoadSettings & MaybeApi & { retr
     return
   }
   requireModel(model, mmproj, offline)
-  loadAddon()
+  requireGrammar(settings)
 }
 
 /** Downloads the model where it is not here, and it is known from where. Throws as `loadCaptioner` does. */

@@ -147,7 +147,7 @@ function openBudget({ api, caption }: ApiCaptionerOptions, spending: Spending): 
 }
 
 function openDialect({ api, caption, onWarning }: ApiCaptionerOptions, baseUrl: string): Dialect {
-  const { maxTokens, topP } = caption
-  const settings = { model: api.apiModel, detail: api.detail, maxTokens, topP }
+  const { maxTokens, topP, jsonSchema } = caption
+  const settings = { model: api.apiModel, detail: api.detail, maxTokens, topP, jsonSchema }
   return new Dialect(settings, baseUrl === defaultBaseUrl, onWarning)
 }

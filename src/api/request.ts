@@ -1,4 +1,5 @@
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions'
+import type { JsonSchema } from '../form/json-schema'
 import type { SentPicture } from './pictures'
 
 /** One request: what is asked about which pictures. */
@@ -16,6 +17,8 @@ export interface RequestSettings {
   detail: 'low' | 'high' | 'auto'
   maxTokens: number
   topP: number
+  /** That the answers are of, where they are to be JSON. */
+  jsonSchema?: JsonSchema | undefined
 }
 
 export type RequestBody = ChatCompletionCreateParamsNonStreaming
@@ -41,7 +44,7 @@ export class Dialect {
   }
 
   body({ pictures, prompt, seed, temperature }: ApiRequest): RequestBody {
-    const { model, detail, maxTokens, topP } = this.#settings
+    const { model, detail, maxTokens, topP, jsonSchema: schema } = this.#settings
     const parts = pictures.map(({ url }) => ({ type: 'image_url' as const, image_url: { url, detail } }))
     const asked = { temperature, ...(topP < 1 && { top_p: topP }), ...(seed !== undefined && { seed }) }
     const known = Object.fromEntries(Object.entries(asked).filter(([name]) => !this.#dropped.has(name)))
@@ -49,6 +52,9 @@ export class Dialect {
       model,
       messages: [{ role: 'user', content: [...parts, { type: 'text', text: prompt }] }],
       [this.#limit]: maxTokens,
+      ...(schema && {
+        response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } }
+      }),
       ...known
     }
   }

@@ -1,5 +1,6 @@
 import { isCaptioned, type CaptionFlag, type RowCaption, type RowStatus } from '../caption'
 import { hasFrameWording } from './frame-wording'
+import { jsonValues } from './json-text'
 import { dropOpening } from './openings'
 import { isRefusal } from './refusal'
 import { isRepetitive } from './repetition'
@@ -25,13 +26,17 @@ export function flagsOf(text: string, status: RowStatus, looped = false): Captio
   if (status === 'empty') return ['empty']
   if (!isCaptioned({ status })) return []
   const wasCut = status === 'truncated'
+  // An answer that is JSON says what its values say, and needs no full stop.
+  const values = jsonValues(text)
+  const parts = values ?? [text]
+  const said = parts.join('\n')
   const found: [CaptionFlag, boolean][] = [
     ['cut', wasCut && !looped],
-    ['repetition', looped || isRepetitive(text)],
-    ['empty', !/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(text)],
-    ['refusal', isRefusal(text)],
-    ['frame_wording', hasFrameWording(text)],
-    ['unfinished', isUnfinished(text, wasCut)]
+    ['repetition', looped || isRepetitive(said)],
+    ['empty', !/[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(said)],
+    ['refusal', parts.some(isRefusal)],
+    ['frame_wording', parts.some(hasFrameWording)],
+    ['unfinished', !values && isUnfinished(text, wasCut)]
   ]
   return found.flatMap(([flag, holds]) => (holds ? [flag] : []))
 }

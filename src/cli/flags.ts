@@ -85,6 +85,9 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['temperature', '--temperature <t>', '0 takes the likeliest token'],
       ['topP', '--top-p <p>', 'sample from this share of the probability'],
       ['seed', '--seed <n>', 'of the sampling'],
+      ['jsonSchemaFile', '--json-schema <file>', 'answers are JSON of this schema (docs/json.md)'],
+      ['grammarFile', '--grammar <file>', 'answers are texts of this grammar, in GBNF'],
+      ['jsonColumns', '--json-columns', 'each property of such JSON in a column'],
       ['repetitionStop', '--no-repetition-stop', 'let an answer that says one passage over and over go on'],
       [
         'retryFlagged',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { requireForm, type FormSettings } from '../form/form'
 import { framesOf, type PromptSettings } from '../prompts/question'
 import { parser } from './check'
 import { answerFields, frameFields, loadFields, poolingFields, replicaFields } from './fields'
@@ -37,12 +38,14 @@ const defaultFrames = 3
 /** Frames at most where a rate says how many. */
 const defaultMostFrames = 32
 
-interface FrameNumbers extends PromptSettings {
+interface Given extends PromptSettings, FormSettings {
+  ignoreEos?: boolean | undefined
   numFrames?: number | undefined
   fps?: number | undefined
 }
 
-export function sampling<T extends FrameNumbers>(settings: T): Sampling<T> {
+export function sampling<T extends Given>(settings: T): Sampling<T> {
+  requireForm(settings)
   const { numFrames, fps } = settings
   if (numFrames !== undefined) return { ...settings, numFrames }
   return {
@@ -53,7 +56,10 @@ export function sampling<T extends FrameNumbers>(settings: T): Sampling<T> {
 
 export const parseFrameOptions = parser(frames, sampling)
 export const parseEmbedOptions = parser(embed)
-export const parseImageCaptionOptions = parser(imageCaption)
+export const parseImageCaptionOptions = parser(imageCaption, (settings) => {
+  requireForm(settings)
+  return settings
+})
 export const parseCaptionOptions = parser(caption, sampling)
 export const parseLoadOptions = parser(load, sampling)
 export const parseReplicaOptions = parser(replicas, sampling)

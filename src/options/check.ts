@@ -18,6 +18,7 @@ export function parser<T extends z.ZodObject>(
       const { issues } = result.error
       why = explain(schema, options, issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!)
     } catch (cause) {
+      if (cause instanceof VcapError) throw cause
       // A getter or a proxy of theirs throws.
       throw new VcapError('usage', `Expected options that can be read but received ${describe(options)}`, { cause })
     }

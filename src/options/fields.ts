@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { DownloadProgressEvent } from '../download-event'
+import type { JsonSchema } from '../form/json-schema'
 import { presetSchema } from '../prompts/prompt-file'
 import { formatNames } from '../table-format'
 
@@ -69,6 +70,16 @@ export const answerFields = {
   ignoreEos: z.boolean().default(false).describe('boolean'),
   /** End an answer that says one passage over and over, after its first round; `true` when left out. */
   repetitionStop: z.boolean().default(true).describe('true or false'),
+  /**
+   * A JSON Schema that each answer is of, on one line (`docs/json.md`). What is cut is completed to such JSON, and
+   * flagged `cut`.
+   */
+  jsonSchema: z
+    .custom<JsonSchema>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+    .optional()
+    .describe('JSON Schema that is an object'),
+  /** A grammar in GBNF: each answer is a text of its rule `root`. */
+  grammar: name.optional().describe('grammar in GBNF'),
   /** Of the sampling; 0 when left out. */
   seed: z.int().min(0).max(0xffffffff).default(0).describe('integer between 0 and 4294967295')
 }
@@ -170,6 +181,14 @@ export const loadFields = {
 export const promptFields = {
   /** A file of presets, or of one prompt, instead of `presets`; `prompt` chooses among several. */
   promptFile: name.optional().describe('path of a file')
+}
+
+/** Files with the form of answers, for commands. */
+export const formFields = {
+  /** A file with a JSON Schema, instead of `jsonSchema`. */
+  jsonSchemaFile: name.optional().describe('path of a file'),
+  /** A file with a grammar in GBNF, instead of `grammar`. */
+  grammarFile: name.optional().describe('path of a file')
 }
 
 /** How many models, each in a process of its own. */

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { captionFlags } from '../caption'
-import { rowErrorCodes } from '../errors'
+import { rowErrorCodes, VcapError } from '../errors'
 import { mostShards, readShard } from '../shard'
 import { apiFields } from './api'
 import { replicas, sampling, type Sampling } from './captioning'
 import { parser } from './check'
 import {
   format,
+  formFields,
   inputFormat,
   loadFields,
   name,
@@ -31,6 +32,9 @@ export const run = z.strictObject({
   /** Columns `prompt_tokens`, `completion_tokens` and `cost` in the output. */
   usageColumns: z.boolean().default(false).describe('boolean'),
   ...promptFields,
+  ...formFields,
+  /** The properties of answers that are objects, each in a column. */
+  jsonColumns: z.boolean().default(false).describe('boolean'),
   root,
   /**
    * Caption this share of the table's rows alone: `i/n`, i from 0 to n - 1, by a hash of each row's path; `auto`: the
@@ -110,7 +114,7 @@ export const gpt4 = z.strictObject({
     ...Object.keys(loadFields).filter((field) => field !== 'decoders'),
     ...Object.keys(replicaFields),
     ...Object.keys(poolingFields),
-    ...['anyres', 'ignoreEos', 'repetitionStop', 'captioner', 'api']
+    ...['anyres', 'ignoreEos', 'repetitionStop', 'grammar', 'grammarFile', 'captioner', 'api']
   ]),
   ...apiFields
 })
@@ -121,4 +125,26 @@ function without<T extends object>(fields: T, names: string[]): Partial<T> {
 
 export type RunOptions = z.input<typeof run>
 export type RunSettings = Sampling<z.output<typeof run>>
-export const parseRunOptions = parser(run, sampling)
+export const parseRunOptions = parser(run, (settings) => {
+  requireWhole(settings)
+  return sampling(settings)
+})
+
+/** Throws `usage` for edits that would harm an answer in a form, and for columns of what has none. */
+function requireWhole(settings: z.output<typeof run>): void {
+  const { jsonSchema, jsonSchemaFile, grammar, grammarFile, jsonColumns, compat } = settings
+  const isJson = jsonSchema !== undefined || jsonSchemaFile !== undefined
+  const isFormed = isJson || grammar !== undefined || grammarFile !== undefined
+  const harms = (['clean', 'trimSentence', ...(isJson ? (['prefix', 'suffix'] as const) : [])] as const).find(
+    (edit) => settings[edit]
+  )
+  if (isFormed && harms) {
+    throw new VcapError('usage', `An answer in a form stays as it is: leave out ${harms}`)
+  }
+  if (jsonColumns && !isJson) {
+    throw new VcapError('usage', 'Columns of answers need a JSON Schema that names them: give jsonSchema')
+  }
+  if (jsonColumns && compat) {
+    throw new VcapError('usage', `Columns of answers are none of ${compat}'s: leave out compat or jsonColumns`)
+  }
+}

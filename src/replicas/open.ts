@@ -4,6 +4,7 @@ import { findDeviceSets } from '../devices/find-sets'
 import type { DeviceSet } from '../devices/sets'
 import { ensureModel } from '../models/ensure'
 import { findModel } from '../models/find'
+import { requireGrammar } from '../native/grammar'
 import { parseReplicaOptions, type ReplicaOptions } from '../options'
 import { shareCpus } from './cpu-share'
 import { ReplicaPool, type ReplicaEvents } from './pool'
@@ -37,6 +38,7 @@ export async function openReplicas(
   on: ReplicaEvents
 ): Promise<RowCaptioner> {
   const settings = parseReplicaOptions(options)
+  requireGrammar(settings)
   const { dpSize, signal, onProgress, onDownload, ...plain } = options
   const shared = { ...plain, ...findModel(settings.model, settings.mmproj) }
   const shares = shareCpus(sets.length, cpus(), settings)

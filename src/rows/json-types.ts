@@ -19,10 +19,10 @@ export class JsonColumn {
     const kinds = this.#kinds
     const are = (...of: Kind[]) => kinds.size > 0 && [...kinds].every((kind) => of.includes(kind))
     if (kinds.size === 0 || are('text')) return leaf(name, textElement)
-    if (are('boolean')) return leaf(name, { type: 'BOOLEAN' })
+    if (are('boolean')) return booleanType(name)
     if (are('small', 'integer')) return leaf(name, integerElement)
     if (are('small', 'double')) return leaf(name, { type: 'DOUBLE' })
-    return leaf(name, { type: 'BYTE_ARRAY', converted_type: 'JSON', logical_type: { type: 'JSON' } })
+    return jsonType(name)
   }
 }
 
@@ -39,6 +39,16 @@ export function integerType(name: string): ColumnType {
 /** A column of numbers that may be empty. */
 export function doubleType(name: string): ColumnType {
   return leaf(name, { type: 'DOUBLE' })
+}
+
+/** A column of truth values that may be empty. */
+export function booleanType(name: string): ColumnType {
+  return leaf(name, { type: 'BOOLEAN' })
+}
+
+/** A column of JSON that may be empty. */
+export function jsonType(name: string): ColumnType {
+  return leaf(name, { type: 'BYTE_ARRAY', converted_type: 'JSON', logical_type: { type: 'JSON' } })
 }
 
 const textElement = { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } } as const

@@ -11,6 +11,7 @@ import {
 } from '../open-captioner'
 import { parseRunOptions, type RunSettings } from '../options'
 import { packageVersion } from '../package'
+import { readForm } from '../form/form-file'
 import { choosePrompt } from '../prompts/prompt-file'
 import { chooseLayout } from '../rows/layout'
 import { isListed, requireTableName } from '../rows/listing'
@@ -41,7 +42,7 @@ import type { RunOptions } from './run-options'
  * `too_many_failures`, `aborted`.
  */
 export async function run(input: string, output: string, given: RunOptions = {}): Promise<RunSummary> {
-  const options = withPrompts(given)
+  const options = withForm(withPrompts(given))
   const settings = parseRunOptions(options)
   const emit = given.onEvent ?? (() => undefined)
   emit({ type: 'begun', version: eventsVersion, package: packageVersion, input, output })
@@ -143,6 +144,17 @@ function tellEnd(error: unknown, emit: (event: RunEvent) => void): void {
 /** What a journal has to know of a stranger's captioner. */
 function identityOf({ name, digest, settings, usesText, usesColumns }: CaptionerInfo): CaptionerIdentity {
   return { settings: settings ?? { captioner: name, digest }, usesText: usesText ?? true, usesColumns }
+}
+
+/** A file with the form of answers is read once as well. */
+function withForm(options: RunOptions): RunOptions {
+  const { jsonSchemaFile, grammarFile, jsonSchema, grammar } = parseRunOptions(options)
+  if (jsonSchemaFile === undefined && grammarFile === undefined) return options
+  if (jsonSchema || grammar !== undefined) {
+    throw new VcapError('usage', 'Expected a form of answers or a file with one but received both')
+  }
+  const { jsonSchemaFile: _, grammarFile: __, ...others } = options
+  return { ...others, ...readForm({ jsonSchemaFile, grammarFile }) }
 }
 
 /** A file of prompts is read once, so that whoever captions has the same. */

@@ -40,6 +40,27 @@ test('a table is captioned: frames as JPEG in their order, the question, what wa
   assert.deepEqual(pictures.toSorted(), [1, 1, 1, 2, 2, 2, 2, 2])
 })
 
+test('a JSON Schema goes to the server, and what it answers into columns; a grammar goes nowhere', async (t) => {
+  const answers = ['{"a": "A dog.", "n": 3}', '{"a": "A d', 'A dog.']
+  const finish = ['stop', 'length', 'stop']
+  const server = await apiServer({
+    behave: (i) => ({ json: chat({ content: answers[i % 3] }, finish[i % 3]) })
+  })
+  t.after(server.close)
+  const schema = { type: 'object', properties: { a: { type: 'string' }, n: { type: 'integer' } }, required: ['a', 'n'] }
+  const file = path.join(folder, 'schema.json')
+  fs.writeFileSync(file, JSON.stringify(schema))
+  const { status, rows: made } = await command(server, ['--json-schema', file, '--json-columns', '--concurrency', '1'])
+  assert.equal(status, 0)
+  for (const { response_format } of server.bodies) {
+    assert.deepEqual(response_format, { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } })
+  }
+  const kinds = made.map(({ text, flags, a, n }) => [text, flags, a, n].join('|')).toSorted()
+  assert.deepEqual([...new Set(kinds)], ['A dog.|||', `${answers[0]}||A dog.|3`, `${answers[1]}|cut;unfinished||`])
+  const refused = await command(server, ['--grammar', file])
+  assert.equal(refused.status, 2)
+})
+
 test('once more: nothing is asked; other options are refused, another address is not', async (t) => {
   const server = await apiServer()
   t.after(server.close)

@@ -83,6 +83,7 @@ export async function openWorkshop() {
     fs.writeFileSync(path.join(folder, 'prompts.json'), JSON.stringify(prompts))
     fs.symlinkSync(demo('vcap-demo.gguf'), path.join(folder, 'llava.gguf'))
     fs.symlinkSync(demo('vcap-demo-mmproj.gguf'), path.join(folder, 'llava-mmproj.gguf'))
+    fs.symlinkSync(path.join(root, 'examples'), path.join(folder, 'examples'))
     fs.mkdirSync(path.join(folder, 'node_modules'))
     fs.symlinkSync(root, path.join(folder, 'node_modules', 'vcap-native'))
     return folder

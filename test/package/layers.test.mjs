@@ -10,6 +10,7 @@ import { root } from '../helpers/cli.mjs'
 const layers = [
   ['errors', 'digest', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
   ['shard', 'launcher'],
+  ['form/'],
   ['picture', 'prompts/', 'table-format', 'options/', 'caption', 'caption-check', 'download-event'],
   ['checks/'],
   ['semaphore', 'ordered', 'pool', 'occupancy', 'waiting', 'proxy'],

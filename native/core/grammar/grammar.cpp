@@ -12,7 +12,7 @@ constexpr uint32_t LAST_CHARACTER = 0x10FFFF;
 constexpr CharacterRange SURROGATES{0xD800, 0xDFFF};
 
 // Characters of the shortest text that a rule may have: what an answer that is cut is completed by.
-constexpr uint64_t MAX_SHORTEST = 10'000;
+constexpr uint64_t MAX_SHORTEST = 100'000;
 
 void append_utf8(uint32_t character, std::string & text) {
     const auto later = [&](int bits) { text += static_cast<char>(0x80 | ((character >> bits) & 0x3F)); };
