@@ -15,12 +15,11 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
-import { inCache } from './cache.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
-import { pair } from './pairs.mjs'
+import { quantised } from './pairs.mjs'
 import { startHosted } from './peers/hosted.mjs'
 import { interleave, median, percent } from './rounds.mjs'
-import { buildLlamaTools, llamaTool } from './setup.mjs'
+import { buildLlamaTools } from './setup.mjs'
 import { requests, workload } from './workloads.mjs'
 
 const { values } = parseArgs({
@@ -78,23 +77,6 @@ if (values.json)
       2
     )}\n`
   )
-
-/** The pair `name` with the weights of its language model converted to `type`. */
-function quantised(name, type) {
-  const own = pair(name)
-  if (type === 'F16') return own
-  const model = inCache('models', 'quantised', `${name}-${type}.gguf`)
-  if (!fs.existsSync(model)) {
-    const { status, stderr } = spawnSync(
-      llamaTool('llama-quantize'),
-      [own.model, `${model}.partial`, type, String(machine().cores)],
-      { encoding: 'utf8' }
-    )
-    if (status !== 0) throw new Error(`llama-quantize failed: ${stderr.trim().split('\n').at(-1)}`)
-    fs.renameSync(`${model}.partial`, model)
-  }
-  return { ...own, model }
-}
 
 function accuracy(weights, cache) {
   const { model, mmproj } = quantised('demo', weights)

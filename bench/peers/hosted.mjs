@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * Starts the peer that `module` (a URL) exports in a child process. Times are taken in the child, so that messages
- * between the processes do not count.
+ * between the processes do not count. `env` is added to its environment.
  */
-export async function startHosted(module, options) {
+export async function startHosted(module, options, env = {}) {
   const child = fork(fileURLToPath(import.meta.url), [], {
     serialization: 'advanced',
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc']
   })
   let tail = ''

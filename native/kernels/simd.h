@@ -92,16 +92,26 @@ inline Vec broadcast(float value) { return value - Vec{}; }
 /** The larger of `a` and `b`, lane by lane. */
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
+/** The lanes LANE of `a` followed by `b`. */
+template <int... LANE>
+inline Vec shuffle(Vec a, Vec b) {
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 12
+    return __builtin_shuffle(a, b, IntVec{LANE...});
+#else
+    return __builtin_shufflevector(a, b, LANE...);
+#endif
+}
+
 /** Lanes of `a` and `b` alternately, beginning with lane FROM of each: a[FROM], b[FROM], a[FROM + 1], b[FROM + 1]... */
 template <int FROM, size_t... LANE>
 inline Vec interleave(Vec a, Vec b, std::index_sequence<LANE...>) {
-    return __builtin_shufflevector(a, b, (FROM + LANE / 2 + LANE % 2 * LANES)...);
+    return shuffle<int(FROM + LANE / 2 + LANE % 2 * LANES)...>(a, b);
 }
 
 /** The vector whose lane i is lane i XOR LANE_BIT of `v`. */
 template <int LANE_BIT, size_t... LANE>
 inline Vec swap_lanes(Vec v, std::index_sequence<LANE...>) {
-    return __builtin_shufflevector(v, v, (LANE ^ LANE_BIT)...);
+    return shuffle<int(LANE ^ LANE_BIT)...>(v, v);
 }
 
 /**
