@@ -100,14 +100,15 @@ async function fromFiles() {
 async function fromMemory() {
   const started = performance.now()
   const captions = await Promise.all(requests.map((each) => engine.caption(each).promise))
-  return captions.reduce((sum, { tokens }) => sum + tokens.length, 0) / ((performance.now() - started) / 1000)
+  return captions.reduce((sum, [{ tokens }]) => sum + tokens.length, 0) / ((performance.now() - started) / 1000)
 }
 
 /** The request that the captioner would hand to the engine for this file. */
 async function request(file) {
   const pictures = await extractFrames(file)
   const prompt = buildPrompt({}, { images: pictures.length })
-  return { pictures, detail: 'auto', prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
+  const question = { prompt, temperature: 0, topP: 1, seed: 0, firstLogits: false, ...answering }
+  return { pictures, detail: 'auto', questions: [question] }
 }
 
 /** A second engine with the same model and options as the captioner's, to be called without the pipeline around it. */

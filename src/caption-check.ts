@@ -18,6 +18,7 @@ const captioner = z.object({
     settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
     usesText: z.boolean().optional(),
     usesColumns: z.array(z.string()).optional(),
+    captions: z.array(z.string().min(1)).min(1).optional(),
     warnings: z.array(z.string()),
     window: atLeastOne,
     concurrency: atLeastOne
@@ -36,10 +37,9 @@ export const isStatus = (status: unknown): boolean =>
   status === 'empty' ||
   (typeof status === 'string' && isRowErrorCode(status))
 
-const caption = z.object({
+const answer = {
   status: z.custom<RowCaption['status']>(isStatus, 'a row status'),
   text: z.string(),
-  numFrames: count.nullable(),
   error: z.string().nullable(),
   usage: z
     .object({
@@ -50,10 +50,15 @@ const caption = z.object({
       cost: z.number().min(0).optional()
     })
     .nullable(),
-  partial: z.literal(true).optional(),
-  replica: count.optional(),
   flags: z.array(z.string().regex(/^[a-z][a-z0-9_]*$/, 'a name in small letters')).optional(),
   retry: z.enum(['replaced', 'kept']).optional()
+}
+const caption = z.object({
+  ...answer,
+  numFrames: count.nullable(),
+  partial: z.literal(true).optional(),
+  replica: count.optional(),
+  captions: z.record(z.string(), z.object(answer)).optional()
 })
 
 const engineTime = z.object({ engines: atLeastOne, busy: z.number().min(0), filled: z.number().min(0) })

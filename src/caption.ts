@@ -24,8 +24,8 @@ export interface Timings {
   decode: number
 }
 
-/** A caption of pictures in memory. */
-export interface Caption {
+/** An answer to one question about pictures. */
+export interface Answer {
   /** One line; an answer in a form as its form has it. */
   text: string
   /** Token ids as generated, without the one that ended the caption and without a loop's later rounds. */
@@ -41,6 +41,18 @@ export interface Caption {
   /** Square crops that the vision tower took, whole frames included. */
   tiles: number
   timings: Timings
+}
+
+/** One of several answers about the same pictures, or why there is none. */
+export type NamedAnswer = ({ error: null } & Answer) | { error: VcapError; status: RowErrorCode; text: ''; tokens: [] }
+
+/**
+ * A caption of pictures in memory. Where several questions were asked (`prompts`), `captions` has their answers; `text`
+ * is then empty, and the other fields are those of all answers together.
+ */
+export interface Caption extends Answer {
+  /** The answer to each of several questions, by its name; left out where one was asked. */
+  captions?: Record<string, NamedAnswer> | undefined
 }
 
 /** A caption of a video or image file. */
@@ -82,6 +94,8 @@ export interface RowInput {
    * row without it gets.
    */
   attempt?: number | undefined
+  /** Of a captioner that answers several questions about each row, the names of those to answer; all when left out. */
+  captions?: string[] | undefined
 }
 
 /** What a caption took. */
@@ -98,25 +112,16 @@ export interface RowUsage {
   cost?: number | undefined
 }
 
-/**
- * What became of one row, as plain data: it can be sent, stored and printed as it is. The output's columns, a `row`
- * event and a captioner's answer in another process are this record.
- */
-export interface RowCaption {
+/** A row's caption, or one of its several, as plain data. */
+export interface RowAnswer {
   /** As in the output's column status. */
   status: RowStatus
   /** Empty where there is none. */
   text: string
-  /** Frames of the whole video, as in the output's column num_frames; null where nobody could tell. */
-  numFrames: number | null
   /** Why there is no caption; null where there is one. */
   error: string | null
   /** Null where nothing was captioned. */
   usage: RowUsage | null
-  /** True where the file has less than its container promises (`allowPartial`). */
-  partial?: true | undefined
-  /** Number of the replica that captioned it, where there are several: in events, not in the journal. */
-  replica?: number | undefined
   /**
    * What is to be said of the caption: `CaptionFlag`s, and a captioner's own. A run adds those that text and status
    * give; left out where there are none.
@@ -124,6 +129,26 @@ export interface RowCaption {
   flags?: string[] | undefined
   /** Where it was asked for once more since it was flagged: whether the second answer took its place. */
   retry?: 'replaced' | 'kept' | undefined
+}
+
+/**
+ * What became of one row, as plain data: it can be sent, stored and printed as it is. The output's columns, a `row`
+ * event and a captioner's answer in another process are this record. Where several questions were asked about the row,
+ * `captions` has their answers: `text` is then empty, `status` the worst of theirs (an error, `empty`, `truncated`,
+ * `ok`), and `error`, `usage`, `flags` and `retry` are of all of them together.
+ */
+export interface RowCaption extends RowAnswer {
+  /** Frames of the whole video, as in the output's column num_frames; null where nobody could tell. */
+  numFrames: number | null
+  /** True where the file has less than its container promises (`allowPartial`). */
+  partial?: true | undefined
+  /** Number of the replica that captioned it, where there are several: in events, not in the journal. */
+  replica?: number | undefined
+  /**
+   * The captions by name, where several questions were asked; left out where one was, and where the file could not be
+   * asked about at all.
+   */
+  captions?: Record<string, RowAnswer> | undefined
 }
 
 /** What decides captions, each by its option's name. */
@@ -143,6 +168,8 @@ export interface CaptionerInfo {
   usesText?: boolean | undefined
   /** Columns whose cells go into the prompt, besides the text's; a row then has them in `cells`. */
   usesColumns?: string[] | undefined
+  /** Names of the captions that it makes of each row, in order; a row has one without a name when left out. */
+  captions?: string[] | undefined
   /** What the user should know of the options given; empty where there is nothing. */
   warnings: string[]
   /** Rows worth handing in at once: enough to keep the captioner busy past a slow one. */

@@ -1,20 +1,24 @@
 import { setMaxListeners } from 'node:events'
 import type {
+  Answer,
   Caption,
   CaptionerInfo,
   CaptionerSettings,
   Embeddings,
+  NamedAnswer,
   PathCaption,
+  RowAnswer,
   RowCaption,
   RowCaptioner,
   RowInput,
+  Timings,
   VideoCaption
 } from './caption'
 import { flagsOf } from './checks/flags'
 import { asVcapError, isRowError, VcapError, type RowErrorCode } from './errors'
 import { grammarOf } from './form/form'
 import { Decoder } from './frames/decoder'
-import type { NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
+import type { NativeAnswer, NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
 import { captionSettings, digestSettings } from './identity'
 import { finish } from './native/job'
 import { addonWarnings } from './native/load'
@@ -33,7 +37,8 @@ import { mapInOrder } from './ordered'
 import { requirePicture, type Picture } from './picture'
 import { choosePooling } from './pooling'
 import type { MediaKind } from './prompts/presets'
-import { buildPrompt, columnsOf, promptWarnings, takesText } from './prompts/question'
+import { buildPrompt, columnsOf, eachQuestion, promptWarnings, takesText } from './prompts/question'
+import { withCaptions } from './row-captions'
 import { Semaphore } from './semaphore'
 
 /** What became of one file: a caption, or an error that concerns this file alone. */
@@ -41,8 +46,8 @@ type FileOutcome =
   | { caption: VideoCaption; error: null }
   | { caption: null; error: VcapError & { code: RowErrorCode }; length: number | null }
 
-/** What a row's cells put into its question. */
-type RowCells = Pick<RowInput, 'cells'>
+/** What a row's cells put into its question, and which of several are asked. */
+type RowCells = Pick<RowInput, 'cells' | 'captions'>
 
 /** What decides the caption of one file. */
 type FileSettings = CaptionSettings & RowCells
@@ -138,9 +143,10 @@ export class Captioner {
     requireRoom(this.info, settings)
     return {
       info: this.#describe(settings),
-      captionRow: async ({ path, text, cells, attempt = 0 }: RowInput, signal: AbortSignal, recall?: AbortSignal) => {
+      captionRow: async (row: RowInput, signal: AbortSignal, recall?: AbortSignal) => {
+        const { path, text, cells, captions, attempt = 0 } = row
         const sampling = attempt > 0 && again(settings, attempt)
-        const asked = { ...settings, text: text ?? settings.text, cells, signal, ...sampling }
+        const asked = { ...settings, text: text ?? settings.text, cells, captions, signal, ...sampling }
         return toRowCaption(await this.#captionFile(path, asked, recall))
       },
       engineTime: async () => ({ engines: 1, ...(await this.#model.time()) }),
@@ -191,6 +197,7 @@ export class Captioner {
       settings: decisive,
       usesText: takesText(settings),
       ...(columns.length > 0 && { usesColumns: columns }),
+      ...(settings.prompts && { captions: Object.keys(settings.prompts) }),
       warnings: [...this.warnings, ...promptWarnings(settings)],
       window: this.window,
       concurrency: this.info.sequences
@@ -234,16 +241,30 @@ export class Captioner {
   #submit(pictures: Picture[], settings: ImageCaptionSettings & RowCells, kind?: MediaKind): NativeCaptionJob {
     const { anyres: detail, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop } = settings
     const { text, cells } = settings
-    const prompt = buildPrompt(settings, { images: pictures.length, kind, text, cells })
-    const answering = { prompt, maxTokens, temperature, topP, seed, ignoreEos, repetitionStop, firstLogits: false }
+    const answering = { maxTokens, temperature, topP, seed, ignoreEos, repetitionStop, firstLogits: false }
+    const grammar = grammarOf(settings)
+    const questions = questionsFor(settings).map(([, question]) => ({
+      prompt: buildPrompt(question, { images: pictures.length, kind, text, cells }),
+      ...answering,
+      grammar
+    }))
     // Pictures in memory are a video's frames as far as anybody knows.
     const pooling = kind === 'image' ? undefined : choosePooling(this.info.vision, settings)
-    return this.#model.caption({ pictures, detail, pooling, ...answering, grammar: grammarOf(settings) })
+    return this.#model.caption({ pictures, detail, pooling, questions })
   }
 
-  async #finishCaption(job: NativeCaptionJob, settings: ImageCaptionSettings, framesTime: number): Promise<Caption> {
-    const answer = await this.occupancy.inside(() => finish(job, settings.signal))
-    return toCaption(answer, framesTime, grammarOf(settings) !== '')
+  /** `settings`: those that it was submitted with. */
+  async #finishCaption(
+    job: NativeCaptionJob,
+    settings: ImageCaptionSettings & RowCells,
+    framesTime: number
+  ): Promise<Caption> {
+    const answers = await this.occupancy.inside(() => finish(job, settings.signal))
+    // One question alone rejects where it has no caption.
+    const isFormed = grammarOf(settings) !== ''
+    if (!settings.prompts) return toAnswer(answers[0] as NativeCaption, framesTime, isFormed)
+    const names = questionsFor(settings).map(([name]) => name!)
+    return toCaption(names, answers, framesTime, isFormed)
   }
 
   /** Waits for a turn. `close` waits for work that came before it and refuses what comes after. */
@@ -270,8 +291,41 @@ function again({ seed, temperature }: CaptionSettings, attempt: number): Pick<Ca
   return { seed: (seed + attempt) % 2 ** 32, temperature: temperature || secondTemperature }
 }
 
+/** What is asked about one row. */
+function questionsFor(settings: ImageCaptionSettings & RowCells): ReturnType<typeof eachQuestion> {
+  const { captions } = settings
+  const all = eachQuestion(settings)
+  return captions ? all.filter(([name]) => name === undefined || captions.includes(name)) : all
+}
+
+/** Several answers about the same pictures; their frames were read once, for the first of them. */
+function toCaption(names: string[], answers: NativeAnswer[], framesTime: number, isFormed: boolean): Caption {
+  const firstGiven = answers.findIndex((answer) => !('error' in answer))
+  const captions = answers.map((answer, i): NamedAnswer => {
+    if (!('error' in answer)) return { error: null, ...toAnswer(answer, i === firstGiven ? framesTime : 0, isFormed) }
+    const error = new VcapError(answer.error.code as RowErrorCode, answer.error.message)
+    return { error, status: error.code as RowErrorCode, text: '', tokens: [] }
+  })
+  const given = captions.flatMap((caption) => (caption.error ? [] : caption))
+  const first = given[0]! // where none could be answered the request was refused
+  const statuses = given.map(({ status }) => status)
+  const sum = (count: (answer: Answer) => number) => given.reduce((total, answer) => total + count(answer), 0)
+  const steps = Object.keys(first.timings) as (keyof Timings)[]
+  return {
+    text: '',
+    tokens: given.flatMap(({ tokens }) => tokens),
+    status: (['empty', 'truncated'] as const).find((status) => statuses.includes(status)) ?? 'ok',
+    flags: [...new Set(given.flatMap(({ flags }) => flags))],
+    promptTokens: sum(({ promptTokens }) => promptTokens),
+    imageTokens: first.imageTokens,
+    tiles: first.tiles,
+    timings: Object.fromEntries(steps.map((step) => [step, sum(({ timings }) => timings[step])])) as unknown as Timings,
+    captions: Object.fromEntries(names.map((name, i) => [name, captions[i]!]))
+  }
+}
+
 /** An answer in a form is as its form has it, blanks and line breaks too. */
-function toCaption(answer: NativeCaption, framesTime: number, isFormed: boolean): Caption {
+function toAnswer(answer: NativeCaption, framesTime: number, isFormed: boolean): Answer {
   const { tokens, promptTokens, imageTokens, tiles, finish: ending, timings } = answer
   const text = isFormed ? answer.text : answer.text.replace(/\n/g, ' ').trim()
   const status = text.trim() === '' ? 'empty' : ending === 'stop' ? 'ok' : 'truncated'
@@ -284,17 +338,18 @@ function toRowCaption(outcome: FileOutcome): RowCaption {
     const { error, length } = outcome
     return { status: error.code, text: '', numFrames: length, error: error.message, usage: null }
   }
-  const { status, text, flags, length, tiles, imageTokens, promptTokens, tokens, partial } = outcome.caption
+  const { captions, length: numFrames, partial } = outcome.caption
+  const about = { numFrames, ...(partial && { partial }) }
+  if (!captions) return { ...toRowAnswer({ error: null, ...outcome.caption }), ...about }
+  const answers = Object.entries(captions).map(([name, answer]) => [name, toRowAnswer(answer)])
+  return withCaptions(about, Object.fromEntries(answers))
+}
+
+function toRowAnswer(answer: NamedAnswer): RowAnswer {
+  if (answer.error) return { status: answer.status, text: '', error: answer.error.message, usage: null }
+  const { status, text, flags, tiles, imageTokens, promptTokens, tokens } = answer
   const usage = { imageTokens, promptTokens, tokens: tokens.length, tiles }
-  return {
-    status,
-    text,
-    numFrames: length,
-    error: null,
-    usage,
-    ...(partial && { partial }),
-    ...(flags.length > 0 && { flags })
-  }
+  return { status, text, error: null, usage, ...(flags.length > 0 && { flags }) }
 }
 
 function summary(model: NativeModelInfo): string {

@@ -6,7 +6,7 @@ import { formIdentity } from './form/form'
 import type { ModelFiles } from './models/find'
 import type { CaptionSettings, LoadSettings } from './options'
 import { packageVersion } from './package'
-import { promptIdentity } from './prompts/question'
+import { eachQuestion, promptIdentity } from './prompts/question'
 
 /** Bytes at the start of a model's file that tell it from others of its size: its header, or most of it. */
 const headBytes = 1 << 18
@@ -30,8 +30,10 @@ export function modelSettings(
 export function captionSettings(settings: CaptionSettings): CaptionerSettings {
   const { text, numFrames, fps, resize, anyres, maxTokens, temperature, topP, seed, ...others } = settings
   const { framePool, framePoolMode, framePoolPlace, frameNewline, ignoreEos, repetitionStop, allowPartial } = others
+  const { prompts } = settings
+  const questions = prompts && eachQuestion(settings).map(([name, each]) => [`prompt ${name}`, promptIdentity(each)])
   return {
-    prompt: promptIdentity(settings),
+    ...(questions ? Object.fromEntries(questions) : { prompt: promptIdentity(settings) }),
     text: text ?? null,
     numFrames,
     fps: fps ?? null,

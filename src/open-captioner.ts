@@ -1,6 +1,7 @@
 import { apiIdentity, openApiCaptioner, requireApiParts } from './api/captioner'
 import type { BatchState, CaptionerSettings, RowCaptioner } from './caption'
 import { findDeviceSets } from './devices/find-sets'
+import { VcapError } from './errors'
 import { findVideoTools } from './frames/tools'
 import { captionSettings, modelSettings } from './identity'
 import { loadOnDevices } from './load'
@@ -46,9 +47,12 @@ interface MaybeApi {
 
 /** Finds at once what would be missing, before anything slow begins. Throws what `openCaptioner` would. */
 export function requireCaptionerParts(settings: LoadSettings & MaybeApi & { retryFlagged: string[] }): void {
-  const { ffmpeg, model, mmproj, offline, api, retryFlagged } = settings
+  const { ffmpeg, model, mmproj, offline, api, retryFlagged, prompts } = settings
   findVideoTools(ffmpeg)
   if (api !== undefined) {
+    if (prompts) {
+      throw new VcapError('usage', 'A server is sent one question a row: ask several in a run for each, and join them')
+    }
     requireApiParts(parseApiOptions(api), retryFlagged)
     return
   }

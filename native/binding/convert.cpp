@@ -247,20 +247,27 @@ std::vector<Size> to_sizes(const Napi::Value & value) {
     });
 }
 
+Question to_question(const Napi::Value & value) {
+    const Napi::Object object = value.ToObject();
+    Question question;
+    question.prompt = text(object, "prompt");
+    question.max_tokens = integer(object, "maxTokens", 1);
+    question.temperature = static_cast<float>(number(object, "temperature"));
+    question.top_p = static_cast<float>(number(object, "topP"));
+    question.seed = static_cast<uint32_t>(static_cast<int64_t>(number(object, "seed")));
+    question.ignore_eos = field(object, "ignoreEos").ToBoolean();
+    question.stop_loops = field(object, "repetitionStop").ToBoolean();
+    if (!field(object, "grammar").IsUndefined()) {
+        question.grammar = text(object, "grammar");
+    }
+    question.first_logits = field(object, "firstLogits").ToBoolean();
+    return question;
+}
+
 CaptionRequest to_caption_request(const Napi::Object & object) {
     CaptionRequest request;
     request.images = to_image_request(field(object, "pictures"), field(object, "detail"), field(object, "pooling"));
-    request.prompt = text(object, "prompt");
-    request.max_tokens = integer(object, "maxTokens", 1);
-    request.temperature = static_cast<float>(number(object, "temperature"));
-    request.top_p = static_cast<float>(number(object, "topP"));
-    request.seed = static_cast<uint32_t>(static_cast<int64_t>(number(object, "seed")));
-    request.ignore_eos = field(object, "ignoreEos").ToBoolean();
-    request.stop_loops = field(object, "repetitionStop").ToBoolean();
-    if (!field(object, "grammar").IsUndefined()) {
-        request.grammar = text(object, "grammar");
-    }
-    request.first_logits = field(object, "firstLogits").ToBoolean();
+    request.questions = to_list<Question>(field(object, "questions"), "questions", to_question);
     return request;
 }
 
@@ -326,6 +333,21 @@ Napi::Object to_js(Napi::Env env, const Caption & caption) {
     timings.Set("decode", caption.timings.decode);
     object.Set("timings", timings);
     return object;
+}
+
+Napi::Array to_js(Napi::Env env, const Captions & captions) {
+    return to_array(env, captions, [env](const Outcome<Caption> & outcome) {
+        if (const Caption * caption = std::get_if<Caption>(&outcome)) {
+            return to_js(env, *caption);
+        }
+        const Error & error = std::get<Error>(outcome);
+        Napi::Object failure = Napi::Object::New(env);
+        failure.Set("code", error.code());
+        failure.Set("message", error.what());
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("error", failure);
+        return object;
+    });
 }
 
 Napi::Object to_js(Napi::Env env, const Embedding & embedding) {

@@ -74,6 +74,8 @@ Napi::Object to_js(Napi::Env env, const Device & device);
 Napi::Object to_js(Napi::Env env, const ModelFacts & facts);
 Napi::Object to_js(Napi::Env env, const ImageLayout & layout);
 Napi::Object to_js(Napi::Env env, const Caption & caption);
+/** A list of NativeAnswer. */
+Napi::Array to_js(Napi::Env env, const Captions & captions);
 Napi::Object to_js(Napi::Env env, const Embedding & embedding);
 /** NativePrompt. */
 Napi::Object to_js(Napi::Env env, const Tokenizer & tokenizer, const PromptTokens & prompt);

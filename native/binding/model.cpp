@@ -112,8 +112,8 @@ Napi::Value Model::caption(const Napi::CallbackInfo & info) {
         CaptionRequest request = to_caption_request(info[0].ToObject());
         const auto cut = std::make_shared<Napi::Promise::Deferred>(info.Env());
         const auto tell = [this, cut] { mailbox_->post([cut](Napi::Env js) { cut->Resolve(js.Undefined()); }); };
-        const Napi::Value job =
-            start<Caption>(info.Env(), [&](auto answer) { return engine().caption(std::move(request), answer, tell); });
+        const Napi::Value job = start<Captions>(
+            info.Env(), [&](auto answer) { return engine().caption(std::move(request), answer, tell); });
         job.As<Napi::Object>().Set("cut", cut->Promise());
         return job;
     });

@@ -1,4 +1,5 @@
-import { isCaptioned, type CaptionFlag, type RowCaption, type RowStatus } from '../caption'
+import { isCaptioned, type CaptionFlag, type RowAnswer, type RowCaption, type RowStatus } from '../caption'
+import { mapCaptions } from '../row-captions'
 import { hasFrameWording } from './frame-wording'
 import { jsonValues } from './json-text'
 import { dropOpening } from './openings'
@@ -41,8 +42,12 @@ export function flagsOf(text: string, status: RowStatus, looped = false): Captio
   return found.flatMap(([flag, holds]) => (holds ? [flag] : []))
 }
 
-/** A caption with the flags that its captioner gave it and those that its text and status give. */
-export function flagged(caption: RowCaption): RowCaption {
+/** A row's captions with the flags that its captioner gave them and those that their texts and status give. */
+export function flagged(row: RowCaption): RowCaption {
+  return mapCaptions(row, flaggedAnswer)
+}
+
+function flaggedAnswer<T extends RowAnswer>(caption: T): T {
   const given = caption.flags ?? []
   const flags = [...new Set([...given, ...flagsOf(caption.text, caption.status, given.includes('repetition'))])]
   return withFlags(caption, flags)
@@ -51,18 +56,23 @@ export function flagged(caption: RowCaption): RowCaption {
 /** Flags that are of the text as it stands: an edit may mend them. */
 const ofText: string[] = ['frame_wording', 'unfinished'] satisfies CaptionFlag[]
 
+/** A row's flagged captions as the output has them; the same object where no edit changes one. */
+export function edited(row: RowCaption, edits: TextEdits): RowCaption {
+  return mapCaptions(row, (caption) => editedAnswer(caption, edits))
+}
+
 /**
  * A flagged caption as the output has it. What an edit mended is flagged no more; what goes before and after it comes
  * last, and is none of what flags are of.
  */
-export function edited(caption: RowCaption, edits: TextEdits): RowCaption {
+export function editedAnswer<T extends RowAnswer>(caption: T, edits: TextEdits): T {
   if (!isCaptioned(caption)) return caption
   const { prefix = '', suffix = '' } = edits
   const mended = mend(caption, edits)
   return prefix === '' && suffix === '' ? mended : { ...mended, text: prefix + mended.text + suffix }
 }
 
-function mend(caption: RowCaption, { clean, trimSentence: trim }: TextEdits): RowCaption {
+function mend<T extends RowAnswer>(caption: T, { clean, trimSentence: trim }: TextEdits): T {
   const opened = clean ? dropOpening(caption.text) : caption.text
   const text = trim ? trimSentence(opened, caption.status === 'truncated') : opened
   if (text === caption.text) return caption
@@ -75,6 +85,6 @@ function mend(caption: RowCaption, { clean, trimSentence: trim }: TextEdits): Ro
 }
 
 /** Flags are left out where there are none, which keeps a journal small. */
-function withFlags({ flags, ...caption }: RowCaption, now: string[]): RowCaption {
-  return now.length === 0 ? caption : { ...caption, flags: now }
+export function withFlags<T extends RowAnswer>({ flags, ...caption }: T, now: string[]): T {
+  return (now.length === 0 ? caption : { ...caption, flags: now }) as T
 }

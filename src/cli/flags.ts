@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { VcapError } from '../errors'
 import { chatTemplates, optionField, type CommandName, type OptionField } from '../options'
+import { readQuestions } from '../prompts/named'
 
 /** An option as a flag; `usual`: also in the short help of commands with many. */
 type Flag = [option: string, flags: string, description: string, usual?: 'usual']
@@ -75,7 +76,7 @@ const groups: [heading: string, flags: Flag[]][] = [
   [
     'Captions',
     [
-      ['prompt', '--prompt <name|text>', "a preset's name or a text; {} takes the row's text", 'usual'],
+      ['prompt', '--prompt <name|text>', "preset or text; {}: the row's text; several: a=TEXT", 'usual'],
       [
         'promptFile',
         '--prompt-file <file>',
@@ -115,6 +116,7 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['compat', '--compat <tool>', 'output columns of another tool: open-sora'],
       ['for', '--for <trainer>', 'musubi, ltx, finetrainers or hf-folder', 'usual'],
       ['kind', '--kind <kind>', 'video or image alone', 'usual'],
+      ['caption', '--caption <name>', 'which of several captions a row has', 'usual'],
       ['partial', '--partial', 'what an unfinished run has so far', 'usual'],
       ['out', '--out <dir>', 'where videos and captions go', 'usual'],
       ['clips', '--clips <n>', 'captions to make (default: each file once, up to 100)', 'usual']
@@ -181,9 +183,10 @@ export function addFlags(command: Command, name: CommandName, descriptions: Reco
       command.addOption(flag)
       continue
     }
-    flag.argParser((text) => {
+    flag.argParser((text, before) => {
       try {
-        return field.check(readAs(field.kind, text))
+        const value = field.check(readAs(field.kind, text))
+        return option === 'prompt' ? [...((before as unknown[] | undefined) ?? []), value] : value
       } catch (error) {
         if (error instanceof VcapError) throw new InvalidArgumentError(error.message)
         throw error
@@ -209,12 +212,20 @@ function toNumber(text: string): number | string {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text
 }
 
+/** `--prompt` as often as it was given: one question, or several by name. */
+function toQuestions(written: string[], name: CommandName): Record<string, unknown> {
+  if (optionField(name, 'prompts')) return readQuestions(written)
+  if (written.length === 1) return { prompt: written[0] }
+  throw new VcapError('usage', `${name} takes one question: give --prompt once`)
+}
+
 /** The options of the library for the flags of a command that commander parsed. */
 export function toOptions(parsed: Record<string, unknown>, name: CommandName): Record<string, unknown> {
   return Object.fromEntries(
     flags.flatMap(([, option, written]) => {
       if (!optionField(name, option)) return []
       const value = parsed[new Option(written).attributeName()]
+      if (option === 'prompt' && value !== undefined) return Object.entries(toQuestions(value as string[], name))
       return value === undefined || (value === false && option in without) ? [] : [[option, value]]
     })
   )

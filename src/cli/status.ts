@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
-import { readStatus, type RunStatus } from '../run/status'
+import { captionsOf } from '../row-captions'
+import { readStatus, type JournalledRow, type RunStatus } from '../run/status'
 import { duration } from './duration'
 import { addHelp } from './help'
 import { untilInterrupted } from './interrupt'
@@ -39,10 +40,17 @@ function describe(status: RunStatus): string {
     ...(holder ? [`written by process ${holder.pid} on ${holder.host} since ${holder.since}`] : []),
     ...(rate ? [`${rate.toFixed(1)} rows/s, ${duration(secondsLeft ?? 0)} left`] : []),
     ...(damaged > 0 ? [`${damaged} damaged records, whose rows are captioned again`] : []),
-    ...section('last captions', status.lastCaptions, ({ path, text }) => `${path}: ${text}`),
+    ...section('last captions', status.lastCaptions, (row) => `${row.path}: ${textsOf(row)}`),
     ...section('last failures', status.lastFailures, (row) => `${row.path}: ${row.status}: ${row.error ?? 'no text'}`),
     ''
   ].join('\n')
+}
+
+/** A caption, or several with their names. */
+function textsOf(row: JournalledRow): string {
+  return captionsOf(row)
+    .map(([name, { text }]) => (name === undefined ? text : `${name}: ${text}`))
+    .join('; ')
 }
 
 function section<T>(title: string, rows: T[], line: (row: T) => string): string[] {

@@ -4,6 +4,7 @@ import { isCaptioned, type RowStatus } from '../caption'
 import { VcapError } from '../errors'
 import type { MediaKind } from '../prompts/presets'
 import { requireColumn, type Cell } from '../rows/rows'
+import { statusColumn } from '../rows/layout'
 import { openTable } from '../rows/table'
 import { scanJournal } from '../run/journal-file'
 import { captionOf, readHead } from '../run/record'
@@ -29,6 +30,8 @@ export interface CaptionSource {
 export interface CaptionSourceOptions {
   /** Where relative paths start; as in the run, or the output's folder, when left out. */
   root?: string | undefined
+  /** The name of one of several captions; the one that there is when left out. */
+  caption?: string | undefined
   /** What an unfinished run has captioned so far is enough. */
   partial: boolean
   signal?: AbortSignal | undefined
@@ -42,7 +45,7 @@ export async function openCaptions(output: string, options: CaptionSourceOptions
   const found = runOf(output)
   const start = path.resolve(options.root ?? found?.run.root ?? path.dirname(output))
   if (found && !found.run.finished) {
-    if (options.partial) return fromJournal(found.folder, start)
+    if (options.partial) return fromJournal(found.folder, start, options.caption)
     throw new VcapError(
       'usage',
       `The run of ${output} is not finished. The same command goes on with it; --partial takes what it has so far`
@@ -50,8 +53,13 @@ export async function openCaptions(output: string, options: CaptionSourceOptions
   }
   const table = await openTable(output, { signal: options.signal, column: 'path' })
   try {
-    const text = requireColumn(table.label, table.columns, 'text', 'table_invalid')
-    const at = { path: table.columns.indexOf('path'), text, status: table.columns.indexOf('status') }
+    const name = options.caption ?? 'text'
+    const several = found?.run.finished?.captions
+    if (several && !several.includes(name)) throw oneOf(output, several, options.caption)
+    const text = requireColumn(table.label, table.columns, name, 'table_invalid')
+    const place = (column: string) => table.columns.indexOf(column)
+    const ownStatus = place(statusColumn(name))
+    const at = { path: place('path'), text, status: ownStatus < 0 ? place('status') : ownStatus }
     const length = table.columns.indexOf('num_frames')
     return {
       rows: async function* () {
@@ -69,6 +77,11 @@ export async function openCaptions(output: string, options: CaptionSourceOptions
   }
 }
 
+function oneOf(output: string, captions: string[], asked: string | undefined): VcapError {
+  const lacks = asked === undefined ? '' : `, and none named ${asked}`
+  return new VcapError('usage', `${output} has several captions a row${lacks}: choose one of ${captions.join(', ')}`)
+}
+
 function runOf(output: string): { folder: string; run: RunFile } | undefined {
   try {
     return requireRun(output)
@@ -80,7 +93,7 @@ function runOf(output: string): { folder: string; run: RunFile } | undefined {
 }
 
 /** What a run has captioned so far, each row once, in the order in which they were first done. */
-function fromJournal(folder: string, start: string): CaptionSource {
+function fromJournal(folder: string, start: string, caption: string | undefined): CaptionSource {
   return {
     rows: async function* () {
       const last = new Map<string, string | undefined>()
@@ -90,8 +103,12 @@ function fromJournal(folder: string, start: string): CaptionSource {
       })
       for (const json of last.values()) {
         if (json === undefined) continue
-        const { path: name, status, text, numFrames } = JSON.parse(json) as JournalledRow
-        yield toRow(start, name, status, text, numFrames ?? Number.NaN)
+        const row = JSON.parse(json) as JournalledRow
+        const { captions } = row
+        const chosen = captions ? captions[caption ?? ''] : row
+        if (!chosen) throw oneOf(folder, Object.keys(captions!), caption)
+        const { status, text } = chosen
+        yield toRow(start, row.path, status, text, row.numFrames ?? Number.NaN)
       }
     },
     close: () => undefined

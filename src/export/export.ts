@@ -29,10 +29,10 @@ export interface ExportSummary {
 }
 
 /**
- * Turns a finished run's output, a table of any format with the columns `path` and `text`, into what a trainer reads
- * (`docs/training.md`). Rows without a caption, and those whose file is not there, are left out and counted. Files
- * appear whole or not at all, and replace those of an earlier export. Throws `usage`, `csv_invalid`, `table_invalid`,
- * `read_failed`, `output_unwritable`, `write_failed`, `aborted`.
+ * Turns a finished run's output, a table of any format with the columns `path` and `text`, or that of the `caption`
+ * named, into what a trainer reads (`docs/training.md`). Rows without a caption, and those whose file is not there, are
+ * left out and counted. Files appear whole or not at all, and replace those of an earlier export. Throws `usage`,
+ * `csv_invalid`, `table_invalid`, `read_failed`, `output_unwritable`, `write_failed`, `aborted`.
  *
  * @example
  * ```js
@@ -41,8 +41,8 @@ export interface ExportSummary {
  * ```
  */
 export async function exportCaptions(output: string, options: ExportOptions): Promise<ExportSummary> {
-  const { for: trainer, out, kind, root, partial, signal } = parseExportOptions(options)
-  const source = await openCaptions(output, { root, partial, signal })
+  const { for: trainer, out, kind, root, caption, partial, signal } = parseExportOptions(options)
+  const source = await openCaptions(output, { root, caption, partial, signal })
   try {
     const chosen = new Choice(source, kind, signal)
     const kinds = await chosen.countKinds()

@@ -174,7 +174,16 @@ export interface NativeRequest {
   detail: Detail
   /** Where the pictures are a video's frames and pooled; `detail` then says nothing. */
   pooling?: NativePooling | undefined
-  /** The question, without template. */
+  /**
+   * One or more, each answered as if it were the only one, after the same images: these are encoded and prefilled once.
+   * The detail is the most that leaves room for each of them that has room at all.
+   */
+  questions: NativeQuestion[]
+}
+
+/** A question about the pictures, and how it is answered. */
+export interface NativeQuestion {
+  /** Without template. */
   prompt: string
   maxTokens: number
   /** 0: greedy. */
@@ -191,6 +200,9 @@ export interface NativeRequest {
   firstLogits: boolean
 }
 
+/** What one question came to: a caption or, where others have one, why it has none. */
+export type NativeAnswer = NativeCaption | { error: { code: string; message: string } }
+
 export interface NativeCaption {
   /** Valid UTF-8, special tokens left out; where it was cut, completed by the least that the grammar asks for. */
   text: string
@@ -203,7 +215,7 @@ export interface NativeCaption {
   tiles: number
   /** `[vocabulary]`, where it was asked for. */
   firstLogits?: Float32Array
-  /** Milliseconds of each step. */
+  /** Milliseconds of each step; what was done once for all questions is in the first one's alone. */
   timings: { preprocess: number; queued: number; vision: number; prefill: number; decode: number }
 }
 
@@ -222,7 +234,8 @@ export interface NativeJob<T> {
   cancel(): void
 }
 
-export interface NativeCaptionJob extends NativeJob<NativeCaption> {
+/** Rejects where there is no caption at all. */
+export interface NativeCaptionJob extends NativeJob<NativeAnswer[]> {
   /** Resolves when the engine holds the pictures no more: their tiles are cut, or never will be. */
   cut: Promise<void>
 }

@@ -3,7 +3,7 @@ import { VcapError } from '../errors'
 import { packageFile } from '../package'
 import type { Picture } from '../picture'
 import type { Detail, NativeDevice, NativeJob, NativeLoadOptions, NativeModel, NativeModelInfo } from './addon'
-import type { NativeCaption, NativeEmbedding, NativeEngineTime, NativePooling, NativeRequest } from './addon'
+import type { NativeAnswer, NativeEmbedding, NativeEngineTime, NativePooling, NativeRequest } from './addon'
 import type { EngineHost } from './engine-host'
 import { answerMs, probeRpcServer, probeRpcServers } from './rpc-probe'
 
@@ -74,7 +74,7 @@ export class EngineProcess implements EngineHost {
     return {
       info,
       caption: (request) => {
-        const job = this.#job<NativeCaption>({ what: 'caption', request })
+        const job = this.#job<NativeAnswer[]>({ what: 'caption', request })
         const over = () => undefined
         return { ...job, cut: job.promise.then(over, over) }
       },

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { requireForm, type FormSettings } from '../form/form'
+import { VcapError } from '../errors'
 import { framesOf, type PromptSettings } from '../prompts/question'
 import { parser } from './check'
 import { answerFields, frameFields, loadFields, poolingFields, replicaFields } from './fields'
@@ -44,8 +45,10 @@ interface Given extends PromptSettings, FormSettings {
   fps?: number | undefined
 }
 
+/** Throws `usage` where both one question and several are given, and for a form that is none. */
 export function sampling<T extends Given>(settings: T): Sampling<T> {
   requireForm(settings)
+  requireOneKind(settings)
   const { numFrames, fps } = settings
   if (numFrames !== undefined) return { ...settings, numFrames }
   return {
@@ -54,11 +57,16 @@ export function sampling<T extends Given>(settings: T): Sampling<T> {
   }
 }
 
+function requireOneKind<T extends PromptSettings>(settings: T): T {
+  if (settings.prompt === undefined || settings.prompts === undefined) return settings
+  throw new VcapError('usage', 'Expected either prompt or prompts but received both')
+}
+
 export const parseFrameOptions = parser(frames, sampling)
 export const parseEmbedOptions = parser(embed)
 export const parseImageCaptionOptions = parser(imageCaption, (settings) => {
   requireForm(settings)
-  return settings
+  return requireOneKind(settings)
 })
 export const parseCaptionOptions = parser(caption, sampling)
 export const parseLoadOptions = parser(load, sampling)

@@ -11,18 +11,18 @@ export function parser<T extends z.ZodObject>(
   complete = (parsed: unknown) => parsed
 ): (options: unknown) => unknown {
   return (options = {}) => {
-    let why: string
+    let read: { parsed: z.output<T> } | { why: string }
     try {
-      const result = schema.safeParse(options)
-      if (result.success) return complete(result.data)
-      const { issues } = result.error
-      why = explain(schema, options, issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!)
+      const { success, data, error } = schema.safeParse(options)
+      const unknown = error?.issues.find(({ code }) => code === 'unrecognized_keys')
+      read = success ? { parsed: data } : { why: explain(schema, options, unknown ?? error.issues[0]!) }
     } catch (cause) {
       if (cause instanceof VcapError) throw cause
       // A getter or a proxy of theirs throws.
       throw new VcapError('usage', `Expected options that can be read but received ${describe(options)}`, { cause })
     }
-    throw new VcapError('usage', why)
+    if ('why' in read) throw new VcapError('usage', read.why)
+    return complete(read.parsed)
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DownloadProgressEvent } from '../download-event'
 import type { JsonSchema } from '../form/json-schema'
+import { captionNamePattern } from '../prompts/named'
 import { presetSchema } from '../prompts/prompt-file'
 import { formatNames } from '../table-format'
 
@@ -44,6 +45,15 @@ export const frameFields = {
   signal: z.instanceof(AbortSignal).optional().describe('AbortSignal')
 }
 
+/** Questions about the same pictures, at most. */
+const mostQuestions = 16
+/** A caption's name, as it is a column's. */
+const captionName = z.string().regex(captionNamePattern)
+const questions = z.record(captionName, name).refine((given) => {
+  const count = Object.keys(given).length
+  return count >= 1 && count <= mostQuestions
+})
+
 /** How the language model answers. */
 export const answerFields = {
   /**
@@ -51,6 +61,11 @@ export const answerFields = {
    * media when left out.
    */
   prompt: name.optional().describe('non-empty string'),
+  /**
+   * Several questions about the same pictures instead of `prompt`, each a preset's name or a text, by the name of its
+   * caption. The pictures are encoded and prefilled once.
+   */
+  prompts: questions.optional().describe(`1 to ${mostQuestions} prompts by name, of letters, digits, _ and -,`),
   /** Presets of your own by name, as `readPrompts` reads them. They come before ours. */
   presets: z.record(name, presetSchema).optional().describe('presets by name'),
   /** What `{}` in the prompt stands for. */

@@ -114,7 +114,7 @@ export const gpt4 = z.strictObject({
     ...Object.keys(loadFields).filter((field) => field !== 'decoders'),
     ...Object.keys(replicaFields),
     ...Object.keys(poolingFields),
-    ...['anyres', 'ignoreEos', 'repetitionStop', 'grammar', 'grammarFile', 'captioner', 'api']
+    ...['anyres', 'ignoreEos', 'repetitionStop', 'grammar', 'grammarFile', 'captioner', 'api', 'prompts']
   ]),
   ...apiFields
 })

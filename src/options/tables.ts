@@ -13,6 +13,8 @@ export const exporting = z.strictObject({
   kind: z.enum(['video', 'image']).optional().describe('one of video, image'),
   /** Where relative paths start; as in the run, or the output's folder, when left out. */
   root,
+  /** Which of several captions a row has, by its name; the column `text` when left out. */
+  caption: name.optional().describe("caption's name"),
   /** Export what an unfinished run has captioned so far, as it was answered. */
   partial: z.boolean().default(false).describe('boolean'),
   signal: frameFields.signal

@@ -5,6 +5,8 @@ import { fillTemplate, parseTemplate, type TemplatePart } from './template'
 export interface PromptSettings {
   /** A preset's name or the question itself; by the number of pictures when left out. */
   prompt?: string | undefined
+  /** Several of such by name, instead of the one. */
+  prompts?: Record<string, string> | undefined
   /** Presets of the user's own, which come before ours. */
   presets?: Record<string, PromptPreset> | undefined
 }
@@ -50,20 +52,33 @@ export function buildPrompt(settings: PromptSettings, row: PromptRow): string {
   })
 }
 
-/** Whether a row's text can go into its question. */
+/** What is asked of every row: the one question, or each of several. */
+export function eachQuestion({
+  prompt,
+  prompts,
+  presets
+}: PromptSettings): [name: string | undefined, PromptSettings][] {
+  if (!prompts) return [[undefined, { prompt, presets }]]
+  return Object.entries(prompts).map(([name, prompt]) => [name, { prompt, presets }])
+}
+
+/** Whether a row's text can go into its question, or one of them. */
 export function takesText(settings: PromptSettings): boolean {
-  return places(settings).includes('')
+  return placesOfAll(settings).includes('')
 }
 
 /** The names in braces that can be columns whose cells go into questions, besides the text's. */
 export function columnsOf(settings: PromptSettings): string[] {
-  return places(settings).filter((column) => column !== '')
+  return placesOfAll(settings).filter((column) => column !== '')
 }
 
-/** How many frames of a video the prompt speaks of; undefined where it speaks of none. */
-export function framesOf({ prompt, presets = {} }: PromptSettings): number | undefined {
-  const chosen = prompt === undefined ? undefined : choose(prompt, presets)
-  return typeof chosen === 'object' ? chosen.preset.frames : undefined
+/** How many frames of a video the prompt, or the first that does so, speaks of; undefined where none does. */
+export function framesOf(settings: PromptSettings): number | undefined {
+  const spoken = eachQuestion(settings).map(([, { prompt, presets = {} }]) => {
+    const chosen = prompt === undefined ? undefined : choose(prompt, presets)
+    return typeof chosen === 'object' ? chosen.preset.frames : undefined
+  })
+  return spoken.find((frames) => frames !== undefined)
 }
 
 /**
@@ -80,8 +95,12 @@ export function promptIdentity(settings: PromptSettings): string | null {
 }
 
 /** What the user should know of the prompt chosen: one sentence each. */
-export function promptWarnings(settings: PromptSettings & { numFrames: number }): string[] {
-  const { prompt, numFrames } = settings
+export function promptWarnings({ numFrames, ...settings }: PromptSettings & { numFrames: number }): string[] {
+  return eachQuestion(settings).flatMap(([, question]) => warningsOf(question, numFrames))
+}
+
+function warningsOf(settings: PromptSettings, numFrames: number): string[] {
+  const { prompt } = settings
   const warnings: string[] = []
   const frames = framesOf(settings)
   if (frames !== undefined && frames !== numFrames) {
@@ -133,6 +152,10 @@ function reachable({ prompt, presets = {} }: PromptSettings): Chosen[] {
   return [...found.values()]
 }
 
+function placesOfAll(settings: PromptSettings): string[] {
+  return [...new Set(eachQuestion(settings).flatMap(([, question]) => places(question)))]
+}
+
 /** The columns for which there are places in what a row can be asked; `''` is the text's. */
 function places(settings: PromptSettings): string[] {
   const reached = reachable(settings).map(({ preset }) => preset.text)
@@ -150,10 +173,15 @@ function cellText(cell: string | undefined): string {
   return cell === undefined || /^\s*(nan|none|null)?\s*$/i.test(cell) ? '' : cell.trim()
 }
 
-let last: { text: string; parts: TemplatePart[] } | undefined
+/** The rows of a run have a few questions. */
+const parsed = new Map<string, TemplatePart[]>()
+const mostParsed = 32
 
-/** The rows of a run have one question, or two. */
 function parse(text: string): TemplatePart[] {
-  if (last?.text !== text) last = { text, parts: parseTemplate(text) }
-  return last.parts
+  const known = parsed.get(text)
+  if (known) return known
+  if (parsed.size === mostParsed) parsed.clear()
+  const parts = parseTemplate(text)
+  parsed.set(text, parts)
+  return parts
 }

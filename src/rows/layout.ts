@@ -6,8 +6,8 @@ import { JsonText, type Cell, type ColumnType } from './cell'
 import { booleanType, doubleType, integerType, jsonType, textType } from './json-types'
 import type { RowSource } from './rows'
 
-/** The columns that hold a row's caption. */
-const captionColumns = ['text', 'num_frames', 'status', 'error', 'flags']
+/** The columns that tell of a row, after its caption or captions. */
+const rowColumns = ['num_frames', 'status', 'error', 'flags']
 
 /** What they hold, where that is no text. */
 const typesOfOwn: Record<string, (name: string) => ColumnType> = {
@@ -32,6 +32,8 @@ export interface Layout {
   types: (ColumnType | undefined)[]
   /** Input columns that are not in the output, since ours have their names. */
   replaced: string[]
+  /** Names of a row's captions, which are columns; undefined where it has one. */
+  captions?: string[] | undefined
   /** One row of the output. */
   cells(input: Cell[], caption: RowCaption): Cell[]
 }
@@ -46,16 +48,22 @@ export interface LayoutOptions {
   /** Columns for the properties of `jsonSchema`'s answers are the last ones. */
   jsonColumns?: boolean | undefined
   jsonSchema?: JsonSchema | undefined
+  /** Names of the captions of a row, in order; one in a column `text` when left out. */
+  captions?: string[] | undefined
 }
 
 /**
  * Every input column in its order but for those named as ours, then ours. `open-sora`: exactly that tool's columns.
- * Throws `usage` where properties of answers have the names of columns that are needed.
+ * Several captions have a column each, and one each for status and flags. Throws `usage` where the name of a caption or
+ * of a property of answers is that of a column that is needed.
  */
 export function chooseLayout(
   { columns, types, pathColumn }: Pick<RowSource, 'columns' | 'types' | 'pathColumn'>,
-  { compat, allowPartial = false, usageColumns = false, jsonColumns, jsonSchema }: LayoutOptions = {}
+  { compat, allowPartial = false, usageColumns = false, jsonColumns, jsonSchema, captions }: LayoutOptions = {}
 ): Layout {
+  if (compat && captions) {
+    throw new VcapError('usage', `The columns of ${compat} hold one caption: ask one question, or leave compat out`)
+  }
   if (compat === 'open-sora') {
     return {
       columns: ['path', 'text', 'num_frames'],
@@ -65,10 +73,19 @@ export function chooseLayout(
     }
   }
   const own = [
-    ...captionColumns,
+    ...(captions ?? ['text']),
+    ...rowColumns,
+    ...(captions ?? []).flatMap((name) => [statusColumn(name), flagsColumn(name)]),
     ...(usageColumns ? ['prompt_tokens', 'completion_tokens', 'cost'] : []),
     ...(allowPartial ? ['partial'] : [])
   ]
+  if (captions) requireNames(captions, [...own, columns[pathColumn]!])
+  if (captions && jsonColumns) {
+    throw new VcapError(
+      'usage',
+      'Columns for the properties of answers are of one question: ask one, or leave them out'
+    )
+  }
   const fields = jsonColumns && jsonSchema ? fieldsOf(jsonSchema) : []
   requireFree(fields, [columns[pathColumn]!, ...own])
   const added = [...own, ...fields.map(({ name }) => name)]
@@ -81,13 +98,19 @@ export function chooseLayout(
       ...fields.map(({ name, kind }) => typesOfFields[kind](name))
     ],
     replaced: added.filter((name) => columns.includes(name)),
-    cells: (input, { text, numFrames, status, error, flags, partial, usage }) => [
+    captions,
+    cells: (input, { text, numFrames, status, error, flags, partial, usage, captions: made }) => [
       ...kept.map((column) => input[column]),
-      text || null,
+      ...(captions ? captions.map((name) => made?.[name]?.text || null) : [text || null]),
       numFrames,
       status,
       error?.replace(/\s+/g, ' ') ?? null,
       flags?.join(';') ?? null,
+      // A file that could not be asked about has none of them for the row's own reason.
+      ...(captions ?? []).flatMap((name) => [
+        made ? made[name]?.status : status,
+        made?.[name]?.flags?.join(';') ?? null
+      ]),
       ...(usageColumns ? usageCells(usage) : []),
       ...(allowPartial ? [partial ? 'true' : null] : []),
       ...fieldCells(fields, isCaptioned({ status }) ? text : '')
@@ -108,6 +131,20 @@ function fieldCells(fields: Field[], text: string): Cell[] {
     if (value === undefined || value === null) return null
     return fields[i]!.kind === 'json' ? new JsonText(JSON.stringify(value)) : (value as string | number | boolean)
   })
+}
+
+/** The columns of one of several captions, beside its text's. */
+export const statusColumn = (name: string): string => `${name}_status`
+export const flagsColumn = (name: string): string => `${name}_flags`
+
+function requireNames(captions: string[], columns: string[]): void {
+  const taken = captions.find((name) => columns.filter((column) => same(column, name)).length > 1)
+  if (taken === undefined) return
+  throw new VcapError('usage', `No caption can be named ${taken}: another column of the output has this name`)
+}
+
+function same(name: string, other: string): boolean {
+  return name.toLowerCase() === other.toLowerCase()
 }
 
 /** A server counts the tokens of the pictures among the prompt's; so does the column. */

@@ -1,4 +1,4 @@
-import type { RowCaption, RowCaptioner } from '../caption'
+import type { RowCaption, RowCaptioner, RowInput } from '../caption'
 import { requireRowCaption } from '../caption-check'
 import { flagged } from '../checks/flags'
 import type { Row } from '../rows/rows'
@@ -33,9 +33,15 @@ export class Answers {
     return caption !== undefined && isFlaggedToRetry(caption, this.#retry)
   }
 
-  /** Rejects with what ends the run; `usage` for what is no caption. */
-  async ask({ input }: Row, { drop, recall }: AnswerSignals, attempt?: number): Promise<RowCaption> {
-    const asked = attempt === undefined ? input : { ...input, attempt }
+  /**
+   * `captions`: those of several that are wanted. Rejects with what ends the run; `usage` for what is no caption.
+   */
+  async ask(
+    { input }: Row,
+    { drop, recall }: AnswerSignals,
+    { attempt, captions }: Pick<RowInput, 'attempt' | 'captions'> = {}
+  ): Promise<RowCaption> {
+    const asked = { ...input, ...(attempt !== undefined && { attempt }), ...(captions && { captions }) }
     const made = requireRowCaption(await this.captioner.captionRow(asked, drop, recall))
     this.#pace.add(made)
     return flagged(made)

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { isCaptioned, type RowCaption, type RowCaptioner } from '../caption'
+import type { RowCaption, RowCaptioner } from '../caption'
 import { edited } from '../checks/flags'
 import { abortedError, asVcapError } from '../errors'
 import { forEachAtOnce } from '../pool'
@@ -9,7 +9,15 @@ import { Answers } from './answers'
 import type { RunEvent } from './events'
 import type { Journal } from './journal'
 import type { Pace } from './pace'
-import { isFailureToRetry, isFlaggedToRetry, type RetryOptions } from './retry'
+import {
+  isFailureToRetry,
+  isFlaggedToRetry,
+  isWorthKeeping,
+  namesToAskAgain,
+  namesToTry,
+  retried,
+  type RetryOptions
+} from './retry'
 import type { RowKey } from './row-key'
 import type { Tally } from './tally'
 
@@ -103,7 +111,7 @@ export async function captionRows(
   const record = async ({ key, row, before }: Pending, made: RowCaption, told = true): Promise<void> => {
     const settled = await undurable.take(undefined)
     // What fails again stays as it was, unless it is to be known that it was asked for.
-    const isKept = !before || isCaptioned(made) || made.retry !== undefined
+    const isKept = !before || isWorthKeeping(made)
     const kept = isKept ? journal.append(key, pathOf(row), made) : Promise.resolve()
     kept
       .then(() => told && emit({ type: 'row', index: row.index, path: pathOf(row), ...edited(made, retry.edits) }))
@@ -118,12 +126,19 @@ export async function captionRows(
     if (isOver()) return undefined
     // The first is kept, whatever becomes of the second.
     if (!before) void record(pending, first, false)
-    return answers.ask(row, signals, 1)
+    return answers.ask(row, signals, { attempt: 1, captions: namesToAskAgain(first, retry) })
+  }
+  /** The first answer to a row; of one whose captions are tried again, with those that stand. */
+  const askFirst = async ({ row, before }: Pending): Promise<RowCaption> => {
+    if (!before) return answers.ask(row, signals)
+    const captions = namesToTry(before, retry)
+    const isTried = captions ? captions.length > 0 : !answers.isToRetry(before)
+    return isTried ? retried(before, await answers.ask(row, signals, { captions })) : before
   }
   const caption = async (pending: Pending): Promise<void> => {
-    const { key, row, before } = pending
+    const { key, row } = pending
     try {
-      const first = before && answers.isToRetry(before) ? before : await answers.ask(row, signals)
+      const first = await askFirst(pending)
       if (fault) return
       const second = answers.isToRetry(first) ? await askAgain(pending, first) : undefined
       if (fault) return

@@ -176,12 +176,13 @@ export class OpenRun {
       settings: journal.settings
     }
     if (summary) {
-      const { columns } = this.parts.layout
+      const { columns, captions } = this.parts.layout
       const { sidecarExists, sidecarExt } = this.parts.settings
       run.finished = {
         at: new Date().toISOString(),
         summary,
         columns,
+        ...(captions && { captions }),
         format: this.parts.settings.format,
         edits: this.#edits,
         ...(summary.sidecars?.failed === 0 && { sidecar: { exists: sidecarExists, ext: sidecarExt } }),

@@ -46,6 +46,8 @@ export interface RunFile {
     at: string
     summary: RunSummary
     columns: string[]
+    /** Names of a row's captions, where it has several. */
+    captions?: string[] | undefined
     /** Of the output, by its name; a CSV when left out. */
     format?: string | undefined
     edits: TextEdits
@@ -109,6 +111,7 @@ const runFileSchema: z.ZodType<RunFile> = z.object({
       at: z.string(),
       summary: summarySchema,
       columns: z.array(z.string()),
+      captions: z.array(z.string()).optional(),
       format: z.string().optional(),
       edits: z.object({
         clean: z.boolean(),

@@ -12,7 +12,7 @@ import {
 import { parseRunOptions, type RunSettings } from '../options'
 import { packageVersion } from '../package'
 import { readForm } from '../form/form-file'
-import { choosePrompt } from '../prompts/prompt-file'
+import { choosePrompt, readPrompts } from '../prompts/prompt-file'
 import { chooseLayout } from '../rows/layout'
 import { isListed, requireTableName } from '../rows/listing'
 import { openRows, requireRoot } from '../rows/open'
@@ -76,7 +76,10 @@ async function openAndFinish(
   try {
     const { source, table } = await takeRows(whole, input, choice, settings)
     if (choice.shard) tellShard(choice, source.total, whole.total, options)
-    const layout = chooseLayout(source, settings)
+    const captions = options.captioner
+      ? options.captioner.info.captions
+      : settings.prompts && Object.keys(settings.prompts)
+    const layout = chooseLayout(source, { ...settings, captions })
     requireNoInput(output, [input])
     const written = nameOfFormat(chooseFormat(output, format, source.format))
     sink = openSink(output, layout.columns, { format: written, types: layout.types })
@@ -159,9 +162,10 @@ function withForm(options: RunOptions): RunOptions {
 
 /** A file of prompts is read once, so that whoever captions has the same. */
 function withPrompts(options: RunOptions): RunOptions {
-  const { promptFile, prompt, presets } = parseRunOptions(options)
+  const { promptFile, prompt, prompts, presets } = parseRunOptions(options)
   if (promptFile === undefined) return options
   if (presets) throw new VcapError('usage', 'Expected either presets or promptFile but received both')
   const { promptFile: _, ...others } = options
+  if (prompts) return { ...others, presets: readPrompts(promptFile) }
   return { ...others, ...choosePrompt(promptFile, prompt) }
 }

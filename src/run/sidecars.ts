@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { isCaptioned } from '../caption'
 import { edited } from '../checks/flags'
+import { captionsOf } from '../row-captions'
 import type { SidecarCounts } from './events'
 import { digestBytes, sidecarKey, SidecarLog, type SidecarRecord } from './sidecar-log'
 import { joined, type CaptionParts } from './write-output'
@@ -40,7 +41,9 @@ export async function writeSidecars(
   const writer = new SidecarWriter(parts.journal.folder, options)
   try {
     for await (const { row, caption } of joined(parts)) {
-      if (isCaptioned(caption)) writer.add(row.input.path, edited(caption, parts.edits).text)
+      for (const [name, { status, text }] of captionsOf(edited(caption, parts.edits))) {
+        if (isCaptioned({ status })) writer.add(row.input.path, text, name)
+      }
     }
     writer.flush()
   } finally {
@@ -66,9 +69,10 @@ class SidecarWriter {
     this.#log = new SidecarLog(folder)
   }
 
-  add(video: string, text: string): void {
+  /** `caption`: the name of one of several, which goes before the ending: `clip.short.txt`. */
+  add(video: string, text: string, caption: string | undefined): void {
     const { dir, name } = path.parse(video)
-    const file = path.join(dir, name + this.options.ext)
+    const file = path.join(dir, `${name}${caption === undefined ? '' : `.${caption}`}${this.options.ext}`)
     const key = sidecarKey(file)
     const digest = digestBytes(Buffer.from(text)).slice(0, 8)
     const before = this.#seen.get(key)

@@ -1,9 +1,10 @@
 import { isCaptioned, type RowCaption } from '../caption'
-import { edited, type TextEdits } from '../checks/flags'
+import { edited, withFlags, type TextEdits } from '../checks/flags'
 import { abortedError, VcapError } from '../errors'
 import type { Layout } from '../rows/layout'
 import type { Row, RowSink, RowSource } from '../rows/rows'
-import { writeFlagged } from './duplicate-flags'
+import { mapCaptions } from '../row-captions'
+import { writeFlagged, type Look } from './duplicate-flags'
 import type { RunSummary } from './events'
 import type { Journal } from './journal'
 
@@ -41,27 +42,27 @@ export async function writeOutput(parts: OutputParts, sink: RowSink): Promise<Co
 }
 
 async function write(parts: OutputParts, sink: RowSink): Promise<Counts> {
-  const counts = await writeFlagged<RowCaption, Counts>({
+  const counts = await writeFlagged<Counts>({
     total: parts.source.total,
     canBeginAnew: sink.isFile,
     read: async (look) => {
-      for await (const { caption, row } of joined(parts)) look(edited(caption, parts.edits), row.input.path)
+      for await (const { caption, row } of joined(parts)) marked(edited(caption, parts.edits), row.input.path, look)
     },
-    write: (look) => writeRows(parts, sink, look),
-    flag: (caption) => {
-      caption.flags = [...(caption.flags ?? []), 'duplicate']
-    }
+    write: (look) => writeRows(parts, sink, look)
   })
   await sink.commit()
   return counts
 }
 
+/** A row whose captions `look` was told of, with the flag of those that stand on many files. */
+function marked(row: RowCaption, path: string, look: Look): RowCaption {
+  return mapCaptions(row, (caption, name) =>
+    look(caption, path, name) ? withFlags(caption, [...(caption.flags ?? []), 'duplicate']) : caption
+  )
+}
+
 /** Writes each row of the table with its caption, of which `look` is told first. */
-async function writeRows(
-  parts: OutputParts,
-  sink: RowSink,
-  look: (caption: RowCaption, path: string) => void
-): Promise<Counts> {
+async function writeRows(parts: OutputParts, sink: RowSink, look: Look): Promise<Counts> {
   const counts: Counts = {
     rows: 0,
     statuses: {},
@@ -77,9 +78,9 @@ async function writeRows(
   for await (const { row, caption } of joined(parts)) {
     const shown = edited(caption, parts.edits)
     if (shown !== caption) counts.edited++
-    look(shown, row.input.path)
-    await sink.write(parts.layout.cells(row.cells, shown))
-    count(counts, shown)
+    const written = marked(shown, row.input.path, look)
+    await sink.write(parts.layout.cells(row.cells, written))
+    count(counts, written)
   }
   return counts
 }

@@ -3,18 +3,21 @@ import type { RowStatus } from '../caption'
 import { VcapError } from '../errors'
 import type { parseMergeOptions } from '../options'
 import { cellText, type Cell, type ColumnType } from '../rows/cell'
+import { flagsColumn, statusColumn } from '../rows/layout'
 import { isListed } from '../rows/listing'
 import { openRows } from '../rows/open'
 import type { RowSink, RowSource } from '../rows/rows'
 import { shardOf, TableDigest } from '../rows/shard'
 import { openSink, openTable, type Table } from '../rows/table'
-import { writeFlagged } from '../run/duplicate-flags'
+import { writeFlagged, type Look } from '../run/duplicate-flags'
 import { unify } from './columns'
 import { fillTable } from '../rows/fill-table'
 import { requireNoInput } from '../rows/output-place'
 import { formatOf } from './open-tables'
 import { RowCounter } from './row-counter'
 import { nameOf, type ShardPart } from './shard-set'
+
+const duplicate = 'duplicate'
 
 type MergeSettings = ReturnType<typeof parseMergeOptions>
 
@@ -28,11 +31,19 @@ export interface ShardsSummary {
   warnings: string[]
 }
 
-/** A row of a shard's output, and the caption that its cells hold. */
+/** A row of a shard's output. */
 interface ShardRow {
   cells: Cell[]
   status: RowStatus
-  text: string
+}
+
+/** The columns of a caption in a shard's output; -1 for one that is not there. */
+interface CaptionColumns {
+  /** Of one of several captions. */
+  name: string | undefined
+  text: number
+  status: number
+  flags: number
 }
 
 /**
@@ -130,8 +141,9 @@ class ShardMerge {
   readonly #columns: string[]
   readonly #path: number
   readonly #status: number
-  readonly #text: number
+  /** Of the row as a whole. */
   readonly #flags: number
+  readonly #captions: CaptionColumns[]
   readonly #types: (ColumnType | undefined)[]
   readonly #inCommon: Map<Table, (cells: Cell[]) => Cell[]>
 
@@ -142,11 +154,15 @@ class ShardMerge {
     private readonly settings: MergeSettings
   ) {
     this.#columns = shards[0]!.part.run.finished.columns
-    const [path, status, text, flags] = ['path', 'status', 'text', 'flags'].map((name) => this.#columns.indexOf(name))
-    this.#path = path!
-    this.#status = status!
-    this.#text = text!
-    this.#flags = flags!
+    const place = (name: string) => this.#columns.indexOf(name)
+    this.#path = place('path')
+    this.#status = place('status')
+    this.#flags = place('flags')
+    const names = shards[0]!.part.run.finished.captions
+    this.#captions = names?.map((name) => ({
+      ...{ name, text: place(name) },
+      ...{ status: place(statusColumn(name)), flags: place(flagsColumn(name)) }
+    })) ?? [{ name: undefined, text: place('text'), status: this.#status, flags: this.#flags }]
     const tables = shards.flatMap(({ table }) => (table ? [table] : []))
     const orders = tables.map((table) => placesOf(this.#columns, table))
     const { types, inCommon } = unify(tables, orders)
@@ -158,28 +174,27 @@ class ShardMerge {
     const otherwise = this.shards.find(({ table }) => table)?.table?.format
     const sink = openSink(output, this.#columns, { types: this.#types, format: this.settings.format, otherwise })
     return fillTable(sink, (begin) =>
-      writeFlagged<ShardRow, ShardsSummary>({
+      writeFlagged<ShardsSummary>({
         total: this.source.total,
         canBeginAnew: sink.isFile,
-        read: (look) => this.#eachRow(async (row, path) => look(row, path)),
+        read: (look) => this.#eachRow((row, path) => this.#mark(row, path, look)),
         write: (look) => {
           begin()
           return this.#writeRows(sink, look)
-        },
-        flag: (row) => this.#flag(row, [...this.#flagsOf(row), 'duplicate'])
+        }
       })
     )
   }
 
-  async #writeRows(sink: RowSink, look: (row: ShardRow, path: string) => void): Promise<ShardsSummary> {
+  async #writeRows(sink: RowSink, look: Look): Promise<ShardsSummary> {
     const statuses: Record<string, number> = {}
     const flags: Record<string, number> = {}
     let rows = 0
     await this.#eachRow(async (row, path) => {
-      look(row, path)
+      this.#mark(row, path, look)
       rows++
       if (row.status) statuses[row.status] = (statuses[row.status] ?? 0) + 1
-      for (const flag of this.#flagsOf(row)) flags[flag] = (flags[flag] ?? 0) + 1
+      for (const flag of this.#flagsIn(row.cells, this.#flags)) flags[flag] = (flags[flag] ?? 0) + 1
       await sink.write(row.cells)
     })
     return { output: sink.path, rows, statuses, flags, warnings: this.source.warnings }
@@ -219,26 +234,43 @@ class ShardMerge {
 
   #rowOf(table: Table, record: Cell[]): ShardRow {
     const cells = this.#inCommon.get(table)!(record)
-    const [status, text] = [this.#textIn(cells, this.#status) as RowStatus, this.#textIn(cells, this.#text)]
-    const row = { cells, status, text }
-    const flags = this.#flagsOf(row)
     // Of one shard it says less than of the whole.
-    if (flags.includes('duplicate')) {
-      this.#flag(
-        row,
-        flags.filter((flag) => flag !== 'duplicate')
-      )
+    for (const column of this.#flagColumns()) {
+      const flags = this.#flagsIn(cells, column)
+      if (flags.includes(duplicate)) {
+        this.#flag(
+          cells,
+          column,
+          flags.filter((flag) => flag !== duplicate)
+        )
+      }
     }
-    return row
+    return { cells, status: this.#textIn(cells, this.#status) as RowStatus }
   }
 
-  #flagsOf({ cells }: ShardRow): string[] {
-    const flags = this.#textIn(cells, this.#flags)
+  /** Tells of a row's captions, and flags those that stand on many files, and with them the row. */
+  #mark({ cells }: ShardRow, path: string, look: Look): void {
+    const found = this.#captions.filter(({ name, text, status }) => {
+      const caption = { status: this.#textIn(cells, status) as RowStatus, text: this.#textIn(cells, text) }
+      return look(caption, path, name)
+    })
+    if (found.length === 0) return
+    for (const column of new Set([this.#flags, ...found.map(({ flags }) => flags)])) {
+      this.#flag(cells, column, [...this.#flagsIn(cells, column), duplicate])
+    }
+  }
+
+  #flagColumns(): number[] {
+    return [...new Set([this.#flags, ...this.#captions.map(({ flags }) => flags)])]
+  }
+
+  #flagsIn(cells: Cell[], column: number): string[] {
+    const flags = this.#textIn(cells, column)
     return flags === '' ? [] : flags.split(';')
   }
 
-  #flag({ cells }: ShardRow, flags: string[]): void {
-    if (this.#flags >= 0) cells[this.#flags] = flags.length === 0 ? null : flags.join(';')
+  #flag(cells: Cell[], column: number, flags: string[]): void {
+    if (column >= 0) cells[column] = flags.length === 0 ? null : flags.join(';')
   }
 
   /** The text of a cell; empty where there is no such column. */

@@ -434,6 +434,18 @@ const prompts = inGroup('Prompts', [
     '2, `run_differs`: prompt was … and is …',
     'run/prompts.test.mjs',
     'another text in the file of prompts is another run'
+  ],
+  [
+    'several prompts, and one of them does not fit beside the pictures',
+    'that caption is `context_overflow`, and the row with it; the others stand, and `--retry-failed` asks it alone',
+    'run/several-captions.test.mjs',
+    'only the caption that failed is tried again, and what stands stays to the letter'
+  ],
+  [
+    'several prompts with names that are other columns, one without a name, two of one name, an empty one',
+    '2: which name, or which prompt',
+    'run/several-captions.test.mjs',
+    'names that are other columns are refused, and so is what holds one caption'
   ]
 ])
 

@@ -14,16 +14,20 @@ using namespace vcap;
 namespace {
 
 struct Answer {
-    std::promise<Outcome<Caption>> promise;
-    std::future<Outcome<Caption>> future = promise.get_future();
+    std::promise<Outcome<Captions>> promise;
+    std::future<Outcome<Captions>> future = promise.get_future();
 
-    std::function<void(Outcome<Caption>)> callback() {
-        return [this](Outcome<Caption> outcome) { promise.set_value(std::move(outcome)); };
+    std::function<void(Outcome<Captions>)> callback() {
+        return [this](Outcome<Captions> outcome) { promise.set_value(std::move(outcome)); };
     }
-    Caption caption() {
-        Outcome<Caption> outcome = future.get();
+    Captions captions() { return got<Captions>(future.get()); }
+    /** Of the one question. */
+    Caption caption() { return got<Caption>(captions().at(0)); }
+
+    template <typename T>
+    static T got(Outcome<T> outcome) {
         if (const Error * error = std::get_if<Error>(&outcome)) throw *error;
-        return std::get<Caption>(std::move(outcome));
+        return std::get<T>(std::move(outcome));
     }
 };
 
@@ -35,8 +39,8 @@ CaptionRequest request(int number, int max_tokens = 24) {
             demo::disc(0.3 + 0.15 * frame, 0.5, 0.15 + 0.01 * (number % 5), shade(37), shade(59), shade(83)));
     }
     request.images.detail = Detail::overview;
-    request.prompt = "Describe this video.";
-    request.max_tokens = max_tokens;
+    request.questions[0].prompt = "Describe this video.";
+    request.questions[0].max_tokens = max_tokens;
     return request;
 }
 
@@ -98,7 +102,7 @@ TEST("engine: counts, limits and first logits are reported") {
     const auto engine = demo::load(2);
     Answer answer;
     CaptionRequest asked = request(0, 3);
-    asked.first_logits = true;
+    asked.questions[0].first_logits = true;
     engine->caption(std::move(asked), answer.callback());
     const Caption caption = answer.caption();
     CHECK_EQUAL(caption.image_tokens, 65);
@@ -122,8 +126,8 @@ TEST("engine: sampling follows its seed") {
         const auto engine = demo::load(1);
         Answer answer;
         CaptionRequest asked = request(1);
-        asked.temperature = 5;
-        asked.seed = seed;
+        asked.questions[0].temperature = 5;
+        asked.questions[0].seed = seed;
         engine->caption(std::move(asked), answer.callback());
         return answer.caption().tokens;
     };
@@ -195,7 +199,7 @@ TEST("engine: close drains, then refuses; twice is once") {
     engine->close([&] { closed.set_value(); });
     closed.get_future().get();
     for (Answer & answer : answers) CHECK(!answer.caption().tokens.empty());
-    CHECK_EQUAL(check::error_code([&] { engine->caption(request(0), [](Outcome<Caption>) {}); }), "closed");
+    CHECK_EQUAL(check::error_code([&] { engine->caption(request(0), [](Outcome<Captions>) {}); }), "closed");
     engine->close([&] { again.set_value(); });
     again.get_future().get();
 }
@@ -300,5 +304,131 @@ TEST("engine: features and logits that are no numbers are an error, and a lost e
             lost += code == "engine_lost";
         }
         CHECK_EQUAL(lost, 4);
+    }
+}
+
+TEST("engine: questions behind one prefill are answered as each of them alone") {
+    const std::vector<std::string> prompts = {"Describe this video.", "What colour is it?", "Tags:", ""};
+    const auto asked = [&](int number, const std::vector<std::string> & wanted, bool sampled) {
+        CaptionRequest made = request(number);
+        const Question usual = made.questions[0];
+        made.questions.clear();
+        for (const std::string & prompt : wanted) {
+            Question question = usual;
+            question.prompt = prompt;
+            question.temperature = sampled ? 0.8f : 0;
+            question.seed = 3;
+            question.first_logits = prompt.size() % 2 == 0;
+            made.questions.push_back(question);
+        }
+        return made;
+    };
+    for (const bool sampled : {false, true}) {
+        std::vector<std::vector<Caption>> alone(6);
+        {
+            const auto engine = demo::load(1);
+            for (int number = 0; number < 6; number++) {
+                for (const std::string & prompt : prompts) {
+                    Answer answer;
+                    engine->caption(asked(number, {prompt}, sampled), answer.callback());
+                    alone[number].push_back(answer.caption());
+                }
+            }
+        }
+        const auto engine = demo::load(sampled ? 1 : 3);   // a sampled token may turn on a logit's last bit
+        std::vector<Answer> answers(6);
+        for (int number = 0; number < 6; number++) {
+            engine->caption(asked(number, prompts, sampled), answers[number].callback());
+        }
+        for (int number = 0; number < 6; number++) {
+            const Captions together = answers[number].captions();
+            CHECK_EQUAL(together.size(), prompts.size());
+            for (size_t i = 0; i < prompts.size(); i++) {
+                const Caption caption = Answer::got<Caption>(together[i]);
+                const Caption & other = alone[number][i];
+                CHECK(caption.tokens == other.tokens);
+                CHECK_EQUAL(caption.text, other.text);
+                CHECK_EQUAL(caption.prompt_tokens, other.prompt_tokens);
+                CHECK_EQUAL(caption.image_tokens, other.image_tokens);
+                CHECK_EQUAL(caption.tiles, other.tiles);
+                CHECK_EQUAL(caption.first_logits.size(), other.first_logits.size());
+                CHECK_EQUAL(caption.timings.vision > 0, i == 0);
+                CHECK(caption.timings.prefill >= 0 && caption.timings.decode >= 0);
+            }
+        }
+    }
+}
+
+TEST("engine: a question that does not fit has an error of its own, wherever it stands") {
+    const auto engine = demo::load(1);
+    CaptionRequest asked = request(1);
+    asked.questions.assign(3, asked.questions[0]);
+    std::vector<llama_token> alone;
+    {
+        Answer answer;
+        engine->caption(request(1), answer.callback());
+        alone = answer.caption().tokens;
+    }
+    for (const size_t broken : {0, 1, 2}) {
+        CaptionRequest one = asked;
+        one.questions[broken].max_tokens = 1000;
+        Answer answer;
+        engine->caption(std::move(one), answer.callback());
+        const Captions captions = answer.captions();
+        for (size_t i = 0; i < 3; i++) {
+            const std::string code = check::error_code([&] { Answer::got<Caption>(captions[i]); });
+            CHECK_EQUAL(code, i == broken ? "context_overflow" : "");
+            if (i != broken) CHECK(std::get<Caption>(captions[i]).tokens == alone);
+        }
+    }
+    CaptionRequest none = asked;
+    for (Question & question : none.questions) question.max_tokens = 1000;
+    Answer answer;
+    engine->caption(std::move(none), answer.callback());
+    CHECK_EQUAL(check::error_code([&] { answer.captions(); }), "context_overflow");
+    CaptionRequest empty = asked;
+    empty.questions.clear();
+    CHECK_EQUAL(check::error_code([&] { engine->caption(std::move(empty), [](Outcome<Captions>) {}); }), "usage");
+}
+
+TEST("engine: the detail is what leaves room for each question that has room at all") {
+    const auto engine = demo::load(1);
+    const auto tokens = [&](const std::vector<int> & answers) {
+        CaptionRequest asked = request(0);
+        asked.images.detail = Detail::automatic;
+        asked.images.pictures.assign(2, demo::disc(0.5, 0.5, 0.3, 220, 40, 40, 480));
+        const Question usual = asked.questions[0];
+        asked.questions.clear();
+        for (const int max_tokens : answers) {
+            asked.questions.push_back(usual);
+            asked.questions.back().max_tokens = max_tokens;
+        }
+        Answer answer;
+        engine->caption(std::move(asked), answer.callback());
+        return std::get<Caption>(answer.captions().at(0)).image_tokens;
+    };
+    const int full = tokens({2});
+    const int less = tokens({600});
+    CHECK(less < full);
+    CHECK_EQUAL(tokens({2, 600}), less);
+    CHECK_EQUAL(tokens({2, 1000}), full);   // which cannot be answered whatever the detail
+}
+
+TEST("engine: a request that is cancelled between its questions ends, and its stream serves others as before") {
+    const auto engine = demo::load(1);
+    Answer before;
+    engine->caption(request(4), before.callback());
+    const std::vector<llama_token> fresh = before.caption().tokens;
+    for (int round = 0; round < 6; round++) {
+        CaptionRequest asked = request(2, 40);
+        for (Question & question : asked.questions) question.ignore_eos = true;
+        asked.questions.assign(20, asked.questions[0]);
+        Answer cancelled, after;
+        const uint64_t id = engine->caption(std::move(asked), cancelled.callback());
+        engine->caption(request(4), after.callback());
+        std::this_thread::sleep_for(std::chrono::milliseconds(30 + 40 * round));
+        engine->cancel(id);
+        CHECK_EQUAL(check::error_code([&] { cancelled.captions(); }), "aborted");
+        CHECK(after.caption().tokens == fresh);
     }
 }

@@ -39,12 +39,13 @@ std::unique_ptr<Engine> load(const Copy & copy, bool map) {
 std::string caption(Engine & engine) {
     CaptionRequest request;
     request.images.pictures = {demo::disc(0.5, 0.5, 0.3, 220, 40, 40)};
-    request.prompt = "Describe the image.";
-    request.max_tokens = 24;
+    request.questions[0].prompt = "Describe the image.";
+    request.questions[0].max_tokens = 24;
     std::promise<std::string> answer;
-    engine.caption(std::move(request), [&](Outcome<Caption> outcome) {
-        const Caption * caption = std::get_if<Caption>(&outcome);
-        answer.set_value(caption != nullptr ? caption->text : std::get<Error>(outcome).code());
+    engine.caption(std::move(request), [&](Outcome<Captions> outcome) {
+        const Captions * captions = std::get_if<Captions>(&outcome);
+        answer.set_value(captions != nullptr ? std::get<Caption>(captions->front()).text
+                                             : std::get<Error>(outcome).code());
     });
     return answer.get_future().get();
 }

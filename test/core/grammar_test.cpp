@@ -284,7 +284,7 @@ TEST("grammar: an engine's answers are of it, sampled, greedy and cut, several g
     const auto engine = demo::load(4);
     struct Asked {
         std::string grammar;
-        std::promise<Outcome<Caption>> promise;
+        std::promise<Outcome<Captions>> promise;
     };
     std::vector<std::unique_ptr<Asked>> all;
     for (int i = 0; i < 24; i++) {
@@ -294,28 +294,28 @@ TEST("grammar: an engine's answers are of it, sampled, greedy and cut, several g
         asked->grammar = grammars[i % 4];
         CaptionRequest request;
         request.images = {{demo::disc(0.4, 0.5, 0.2, 220, 40, 40)}, Detail::overview};
-        request.prompt = "Describe this video.";
-        request.max_tokens = i % 3 == 0 ? 3 + i : 80;
-        request.temperature = i % 2 == 0 ? 1.0f : 0.0f;
-        request.seed = static_cast<uint32_t>(i);
-        request.stop_loops = true;
-        request.ignore_eos = i % 5 == 0;   // a grammar says when an answer ends
-        request.grammar = asked->grammar;
+        request.questions[0].prompt = "Describe this video.";
+        request.questions[0].max_tokens = i % 3 == 0 ? 3 + i : 80;
+        request.questions[0].temperature = i % 2 == 0 ? 1.0f : 0.0f;
+        request.questions[0].seed = static_cast<uint32_t>(i);
+        request.questions[0].stop_loops = true;
+        request.questions[0].ignore_eos = i % 5 == 0;   // a grammar says when an answer ends
+        request.questions[0].grammar = asked->grammar;
         Asked * one = asked.get();
-        engine->caption(std::move(request), [one](Outcome<Caption> outcome) { one->promise.set_value(outcome); });
+        engine->caption(std::move(request), [one](Outcome<Captions> outcome) { one->promise.set_value(outcome); });
         all.push_back(std::move(asked));
     }
     int cut = 0;
     for (const std::unique_ptr<Asked> & asked : all) {
-        const Caption caption = std::get<Caption>(asked->promise.get_future().get());
+        const Caption caption = std::get<Caption>(std::get<Captions>(asked->promise.get_future().get()).front());
         if (!is_of(asked->grammar, caption.text)) throw std::runtime_error(asked->grammar + ": " + caption.text);
         cut += caption.ending != Ending::stop;
     }
     CHECK(cut > 0 && cut < 24);
     CaptionRequest request;
     request.images = {{demo::disc(0.4, 0.5, 0.2, 220, 40, 40)}, Detail::overview};
-    request.grammar = "root ::= nothing";
-    std::promise<Outcome<Caption>> promise;
-    engine->caption(std::move(request), [&](Outcome<Caption> outcome) { promise.set_value(outcome); });
+    request.questions[0].grammar = "root ::= nothing";
+    std::promise<Outcome<Captions>> promise;
+    engine->caption(std::move(request), [&](Outcome<Captions> outcome) { promise.set_value(outcome); });
     CHECK_EQUAL(std::get<Error>(promise.get_future().get()).code(), "usage");
 }

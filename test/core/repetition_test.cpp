@@ -96,13 +96,13 @@ TEST("repetition: an engine ends an answer that loops, and no other") {
     const auto ask = [&](bool stop_loops, bool ignore_eos) {
         CaptionRequest request;
         request.images = {{demo::disc(0.4, 0.5, 0.2, 220, 40, 40)}, Detail::overview};
-        request.prompt = "Describe this video.";
-        request.max_tokens = 300;
-        request.stop_loops = stop_loops;
-        request.ignore_eos = ignore_eos;
-        std::promise<Outcome<Caption>> promise;
-        engine->caption(std::move(request), [&](Outcome<Caption> outcome) { promise.set_value(std::move(outcome)); });
-        return std::get<Caption>(promise.get_future().get());
+        request.questions[0].prompt = "Describe this video.";
+        request.questions[0].max_tokens = 300;
+        request.questions[0].stop_loops = stop_loops;
+        request.questions[0].ignore_eos = ignore_eos;
+        std::promise<Outcome<Captions>> promise;
+        engine->caption(std::move(request), [&](Outcome<Captions> outcome) { promise.set_value(std::move(outcome)); });
+        return std::get<Caption>(std::get<Captions>(promise.get_future().get()).front());
     };
     const Caption stopped = ask(true, false);
     const Caption free = ask(false, false);

@@ -8,7 +8,9 @@ namespace {
 /** A job whose prompt is 4 rows of shared text, `images` image rows and 2 rows of question. */
 JobPtr job(int images) {
     auto made = std::make_shared<Job>();
-    made->sequence.emplace(CaptionRequest{}, PromptTokens{{1, 2, 3, 4}, {5, 6}}, images);
+    std::vector<Turn> turns;
+    turns.emplace_back(Question{}, 0, std::vector<llama_token>{5, 6});
+    made->sequence.emplace(std::vector<llama_token>{1, 2, 3, 4}, images, std::move(turns));
     return made;
 }
 

@@ -26,8 +26,8 @@ CaptionRequest request(int number, int max_tokens) {
             demo::disc(0.3 + 0.15 * frame, 0.5, 0.15 + 0.01 * (number % 5), shade(37), shade(59), shade(83)));
     }
     request.images.detail = number % 4 == 0 ? Detail::automatic : Detail::overview;
-    request.prompt = number % 2 == 0 ? "Describe this video." : "What is shown?";
-    request.max_tokens = max_tokens;
+    request.questions[0].prompt = number % 2 == 0 ? "Describe this video." : "What is shown?";
+    request.questions[0].max_tokens = max_tokens;
     return request;
 }
 
@@ -37,8 +37,8 @@ struct Answers {
     std::atomic<int> errors{0};
     std::atomic<int> cut{0};
 
-    std::function<void(Outcome<Caption>)> callback() {
-        return [this](Outcome<Caption> outcome) { (std::holds_alternative<Error>(outcome) ? errors : captions)++; };
+    std::function<void(Outcome<Captions>)> callback() {
+        return [this](Outcome<Captions> outcome) { (std::holds_alternative<Error>(outcome) ? errors : captions)++; };
     }
 };
 

@@ -38,15 +38,19 @@ const load = (devices, files = {}) =>
 const request = (shade, settings = {}) => ({
   pictures: [{ data: new Uint8Array(64 * 48 * 3).fill(shade), width: 64, height: 48 }],
   detail: 'auto',
-  prompt: 'Describe the video.',
-  maxTokens: 12,
-  temperature: 0,
-  topP: 1,
-  seed: 0,
-  ignoreEos: true,
-  stopLoops: false,
-  firstLogits: false,
-  ...settings
+  questions: [
+    {
+      prompt: 'Describe the video.',
+      maxTokens: 12,
+      temperature: 0,
+      topP: 1,
+      seed: 0,
+      ignoreEos: true,
+      repetitionStop: false,
+      firstLogits: false,
+      ...settings
+    }
+  ]
 })
 
 /** Requests of every kind, more than there are slots, so that each slot serves one kind after another. */
@@ -61,10 +65,10 @@ test('greedy captions beside sampled ones and logits: as from the logits here', 
     const [expected, found] = await Promise.all(
       [here, there].map((model) => Promise.all(mixed.map((each) => model.caption(each).promise)))
     )
-    for (const [i, { tokens, firstLogits, text }] of found.entries()) {
-      assert.deepEqual(tokens, expected[i].tokens, `request ${i}`)
-      assert.equal(text, expected[i].text)
-      assert.equal(firstLogits?.length, mixed[i].firstLogits ? there.info.vocabulary : undefined)
+    for (const [i, [{ tokens, firstLogits, text }]] of found.entries()) {
+      assert.deepEqual(tokens, expected[i][0].tokens, `request ${i}`)
+      assert.equal(text, expected[i][0].text)
+      assert.equal(firstLogits?.length, mixed[i].questions[0].firstLogits ? there.info.vocabulary : undefined)
     }
   } finally {
     await here.close()

@@ -23,8 +23,8 @@ test('models dropped with work in flight: garbage collection takes them, and the
     const native = { model, mmproj, devices: [], splitMode: 'layer', tensorSplit: [], sequences: 2,
       contextPerSequence: 512, threads: 1, kvType: 'f16', chatTemplate: '' }
     const image = { data: new Uint8Array(64 * 48 * 3).fill(90), width: 64, height: 48 }
-    const request = { pictures: [image], detail: 'off', prompt: 'What is shown?', maxTokens: 100, temperature: 0,
-      topP: 1, seed: 0, ignoreEos: true, firstLogits: false }
+    const request = { pictures: [image], detail: 'off', questions: [{ prompt: 'What is shown?', maxTokens: 100,
+      temperature: 0, topP: 1, seed: 0, ignoreEos: true, firstLogits: false }] }
     const collected = { models: 0 }
     const registry = new FinalizationRegistry((kind) => { collected[kind]++ })
     const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -34,7 +34,9 @@ function clipsOf(random) {
   return Array.from({ length: 2 + random.below(14) }, (_, i) => ({
     path: `clips/${i}${random.chance(0.15) ? random.pick(odd) : ''}.mp4`,
     text: random.chance(0.3) ? random.pick(['one', 'two, and', 'three\nlines', '']) : '',
-    isBroken: random.chance(0.1)
+    isBroken: random.chance(0.1),
+    /** Of several captions, one never fits. */
+    isHalf: random.chance(0.2)
   }))
 }
 
@@ -45,6 +47,15 @@ const nameOf = ({ path: file, text }, usesText) => (usesText ? `${file}\0${text}
 function captionOf(name, isLong) {
   const text = `It is "${name.replace('\0', ' / ')}",\nand nothing else.${isLong ? ' And on.'.repeat(6000) : ''}`
   return { status: 'ok', text, numFrames: 3, error: null, usage: { imageTokens: 5, promptTokens: 9, tokens: 4 } }
+}
+
+/** The same as one of two captions, or what is asked for of them. */
+function captionsOf(name, isLong, isHalf, asked = ['text', 'tags']) {
+  const { numFrames, ...text } = captionOf(name, isLong)
+  const overflow = { status: 'context_overflow', text: '', error: 'It does not fit', usage: null }
+  const tags = isHalf ? overflow : { ...text, text: `tags of ${name.length}` }
+  const captions = Object.fromEntries(asked.map((each) => [each, each === 'text' ? text : tags]))
+  return { ...captionOf(name), text: '', numFrames, captions }
 }
 
 /** One world: a system, a table, and what was told of its rows. */
@@ -72,6 +83,7 @@ export class World {
     this.disk.mkdir(temporary)
     this.clips = clipsOf(random)
     this.usesText = random.chance(0.5)
+    this.hasSeveral = random.chance(0.3)
     this.concurrency = 1 + random.below(4)
     this.longShare = random.chance(0.1) ? 0.3 : 0
     this.rows = []
@@ -138,11 +150,12 @@ export class World {
         digest: 'naming',
         settings: { model: 'naming' },
         usesText: this.usesText,
+        ...(this.hasSeveral && { captions: ['text', 'tags'] }),
         warnings: [],
         window: this.concurrency + random.below(4),
         concurrency: this.concurrency
       },
-      captionRow: async ({ path: file, text }, signal) => {
+      captionRow: async ({ path: file, text, captions }, signal) => {
         const clip = { path: path.relative(simulated, file), text: text ?? '' }
         const name = nameOf(clip, this.usesText)
         asked.set(name, (asked.get(name) ?? 0) + 1)
@@ -153,11 +166,13 @@ export class World {
         if (++count >= signalAt) abort.abort(new Error('SIGTERM'))
         await wait(random() * 300)
         if (signal?.aborted) throw new DOMException('dropped', 'AbortError')
-        if (this.clips.find((other) => other.path === clip.path)?.isBroken)
-          return { status: 'unreadable', text: '', numFrames: null, error: 'It is broken', usage: null }
+        const { isBroken, isHalf } = this.clips.find((other) => other.path === clip.path) ?? {}
+        if (isBroken) return { status: 'unreadable', text: '', numFrames: null, error: 'It is broken', usage: null }
         const other = engine(count)
         if (other) return other
-        return captionOf(name, this.longShare > 0 && name.length % 3 === 0)
+        this.check(!captions || (isHalf && captions.join() === 'tags'), `${name} was asked for ${captions} again`)
+        const isLong = this.longShare > 0 && name.length % 3 === 0
+        return this.hasSeveral ? captionsOf(name, isLong, isHalf, captions) : captionOf(name, isLong)
       },
       close: async () => undefined
     }
@@ -192,7 +207,8 @@ export class World {
     const rows = parse(this.disk.readFile(output, 'utf8'), { columns: true })
     for (const row of rows) {
       const own = captionOf(nameOf({ path: row.path, text: this.inputText(row) }, this.usesText)).text
-      const isOwn = row.status === 'ok' ? row.text.startsWith(own) : row.text === ''
+      const isOwn = statusOf(row) === 'ok' ? row.text.startsWith(own) : row.text === ''
+      this.check(!row.tags || row.tags_status === 'ok', `${when}: ${row.path} has tags, and ${row.tags_status}`)
       this.check(isOwn, `${when}: ${row.path} has the caption ${JSON.stringify(row.text)}`)
     }
     const isOf = (table) => table.length === rows.length && table.every((row, i) => row.path === rows[i].path)
@@ -207,8 +223,11 @@ export class World {
   }
 }
 
-function nameMatches(row, { text, status }) {
-  return status !== 'ok' || text.startsWith(`It is "${row.path} / ${row.text}"`) || !text.includes(' / ')
+/** Of the caption in the column text. */
+const statusOf = ({ status, text_status = status }) => text_status
+
+function nameMatches(row, { text, ...other }) {
+  return statusOf(other) !== 'ok' || text.startsWith(`It is "${row.path} / ${row.text}"`) || !text.includes(' / ')
 }
 
 /** What is to happen in one start. */
@@ -331,9 +350,9 @@ function requireTidy({ disk, isFilled }) {
   if (more.length > 0) throw new Error(`left over: ${more.join(', ')}`)
 }
 
-async function undisturbed({ random, rows, clips, usesText, longShare }) {
+async function undisturbed({ random, rows, clips, usesText, longShare, hasSeveral }) {
   const world = new World(randomOf(random.below(2 ** 31)))
-  Object.assign(world, { rows, clips, usesText, longShare, tables: [rows], isFilled: false })
+  Object.assign(world, { rows, clips, usesText, longShare, hasSeveral, tables: [rows], isFilled: false })
   world.disk.writeFile(input, tableOf(rows))
   const { error } = await world.start({})
   if (error) throw error

@@ -11,7 +11,7 @@ const layers = [
   ['errors', 'digest', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
   ['shard', 'launcher'],
   ['form/'],
-  ['picture', 'prompts/', 'table-format', 'options/', 'caption', 'caption-check', 'download-event'],
+  ['picture', 'prompts/', 'table-format', 'options/', 'caption', 'row-captions', 'caption-check', 'download-event'],
   ['checks/'],
   ['semaphore', 'ordered', 'pool', 'occupancy', 'waiting', 'proxy'],
   ['child', 'child-main'],

@@ -89,27 +89,30 @@ async function checkImages(addon, model, expected) {
   })
 }
 
-/** All prompts at once, so that they share the language model's batches. */
+/**
+ * All prompts at once, so that they share the language model's batches; each once more behind another question about
+ * the same images, which are then prefilled once for all three.
+ */
 async function checkCaptions(model, expected) {
   return Promise.all(
     expected.captions.map(async (caption) => {
-      const answer = await model.caption({
+      const ask = (question) => ({
+        ...{ prompt: question, maxTokens: 32, temperature: 0, topP: 1, seed: 0 },
+        ...{ ignoreEos: false, repetitionStop: false, firstLogits: true }
+      })
+      const [answer, , again] = await model.caption({
         pictures: caption.images.map((i) => pictureOf(expected.images[i])),
         detail: 'full',
-        prompt: caption.question,
-        maxTokens: 32,
-        temperature: 0,
-        topP: 1,
-        seed: 0,
-        firstLogits: true
+        questions: [ask(caption.question), ask('What else?'), ask(caption.question)]
       }).promise
+      const both = [answer, again].map((each) => compareTokens(each.tokens, caption))
       return {
         images: caption.images.length,
         promptTokens: answer.promptTokens,
         expectedPromptTokens: caption.promptTokens,
-        logits: largestDifference(answer.firstLogits, caption.logits),
+        logits: Math.max(...[answer, again].map((each) => largestDifference(each.firstLogits, caption.logits))),
         steps: caption.tokens.length,
-        ...compareTokens(answer.tokens, caption)
+        ...(both[1].agreed < both[0].agreed ? both[1] : both[0])
       }
     })
   )
@@ -126,16 +129,11 @@ async function checkVideos(model, { videos = [] }) {
     videos.map(async (video) => {
       const { pooling } = video
       const packed = await model.embed(framesOf(video), 'full', pooling).promise
-      const answer = await model.caption({
+      const [answer] = await model.caption({
         pictures: framesOf(video),
         detail: 'full',
         pooling,
-        prompt: video.question,
-        maxTokens: 32,
-        temperature: 0,
-        topP: 1,
-        seed: 0,
-        firstLogits: true
+        questions: [{ prompt: video.question, maxTokens: 32, temperature: 0, topP: 1, seed: 0, firstLogits: true }]
       }).promise
       return {
         kind: Object.values(pooling).join(' '),

@@ -78,15 +78,10 @@ async function compareModel(name) {
 async function runOurs(model, caption, image, expected) {
   const drawn = picture(image.width, image.height, image.seed)
   const features = await model.embed([drawn], 'full').promise
-  const answer = await model.caption({
+  const [answer] = await model.caption({
     pictures: [drawn],
     detail: 'full',
-    prompt: caption.question,
-    maxTokens: 32,
-    temperature: 0,
-    topP: 1,
-    seed: 0,
-    firstLogits: false
+    questions: [{ prompt: caption.question, maxTokens: 32, temperature: 0, topP: 1, seed: 0, firstLogits: false }]
   }).promise
   const overview = overviewLength(expected)
   return {

@@ -24,14 +24,35 @@ double milliseconds(Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
+/** Of the question that has been answered now. */
 Timings timings(const Job & job, Clock::time_point now) {
     Timings times;
-    times.preprocess = milliseconds(job.preparing, job.prepared);
-    times.queued = milliseconds(job.submitted, job.started) - times.preprocess;
-    times.vision = milliseconds(job.started, job.encoded_at);
-    times.prefill = milliseconds(job.encoded_at, job.prefilled_at);
+    if (job.sequence->is_first_turn()) {
+        times.preprocess = milliseconds(job.preparing, job.prepared);
+        times.queued = milliseconds(job.submitted, job.started) - times.preprocess;
+        times.vision = milliseconds(job.started, job.encoded_at);
+    }
+    times.prefill = milliseconds(job.asked_at, job.prefilled_at);
     times.decode = milliseconds(job.prefilled_at, now);
     return times;
+}
+
+/** Why a question does not fit beside the images. */
+Error overflow(size_t images, int64_t image_tokens, int prompt_tokens, int max_tokens, int context) {
+    return {"context_overflow", std::to_string(images) + (images == 1 ? " image needs " : " images need ") +
+                                    std::to_string(image_tokens) + " tokens, the prompt " +
+                                    std::to_string(prompt_tokens) + " and the answer " + std::to_string(max_tokens) +
+                                    ": " + std::to_string(image_tokens + prompt_tokens + max_tokens) + " of " +
+                                    std::to_string(context) +
+                                    " positions; use less detail, fewer frames, a shorter answer or a longer context"};
+}
+
+int64_t tokens_of(const std::vector<ImageLayout> & layouts) {
+    int64_t tokens = 0;
+    for (const ImageLayout & layout : layouts) {
+        tokens += layout.tokens;
+    }
+    return tokens;
 }
 
 /** Where the vision tower runs: on the first GPU of this machine, else on the CPU. Sending tiles to RPC would cost
@@ -106,17 +127,18 @@ int Engine::least_tokens() const {
     return layouts.front().tokens + language_model_->tokenizer().prompt("").count();
 }
 
-uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done,
+uint64_t Engine::caption(CaptionRequest request, std::function<void(Outcome<Captions>)> done,
                          std::function<void()> cut) {
-    if (request.images.pictures.empty() || request.max_tokens < 1) {
-        throw Error("usage", "A caption needs at least one image and one token");
+    const bool answerable = std::all_of(request.questions.begin(), request.questions.end(),
+                                        [](const Question & question) { return question.max_tokens >= 1; });
+    if (request.images.pictures.empty() || request.questions.empty() || !answerable) {
+        throw Error("usage", "A caption needs at least one image, one question and one token");
     }
     auto job = std::make_shared<Job>();
-    job->on_caption = std::move(done);
+    job->on_captions = std::move(done);
     job->on_cut = std::move(cut);
-    ImageRequest images = std::move(request.images);
-    job->request = std::move(request);
-    return submit(job, std::move(images));
+    job->questions = std::move(request.questions);
+    return submit(job, std::move(request.images));
 }
 
 uint64_t Engine::embed(ImageRequest images, std::function<void(Outcome<Embedding>)> done) {
@@ -186,8 +208,9 @@ void Engine::prepare(const JobPtr & job) {
 }
 
 /**
- * Tokenises the prompt, reads the grammar, chooses the detail that fits the context and cuts the tiles. Throws
- * context_overflow, and usage for a grammar that is none.
+ * Tokenises the questions, reads their grammars, chooses the detail that fits the context and cuts the tiles. The
+ * detail is the most that leaves room for every question that has room beside the least detail. Throws context_overflow
+ * where none has, and usage for a grammar that is none.
  */
 void Engine::lay_out(Job & job) const {
     const ImageProcessor & processor = vision_->processor();
@@ -196,30 +219,37 @@ void Engine::lay_out(Job & job) const {
     for (const Picture & picture : pictures) {
         sizes.push_back(picture.size);
     }
-    PromptTokens prompt;
-    std::shared_ptr<const Grammar> grammar;
-    int64_t room = INT64_MAX;   // features alone need no place in a context
-    if (job.request) {
-        prompt = language_model_->tokenizer().prompt(job.request->prompt);
-        if (!job.request->grammar.empty()) {
-            grammar = parse_gbnf(job.request->grammar);
-        }
-        room = int64_t{language_model_->context()} - prompt.count() - job.request->max_tokens;
-    }
     const Pooling & pooling = job.images.pooling;
-    const std::vector<ImageLayout> layouts = processor.fit(sizes, job.images.detail, pooling, room);
-    int64_t tokens = 0;
-    for (const ImageLayout & layout : layouts) {
-        tokens += layout.tokens;
+    const int64_t least = job.questions.empty() ? 0 : tokens_of(processor.fit(sizes, job.images.detail, pooling, 0));
+    int64_t room = INT64_MAX;   // features alone need no place in a context
+    std::vector<PromptTokens> prompts;
+    std::vector<std::optional<Constraint>> constraints(job.questions.size());
+    const auto room_beside = [&](size_t number) {
+        return int64_t{language_model_->context()} - prompts[number].count() - job.questions[number].max_tokens;
+    };
+    for (const Question & question : job.questions) {
+        prompts.push_back(language_model_->tokenizer().prompt(question.prompt));
+        if (!question.grammar.empty()) {
+            constraints[prompts.size() - 1].emplace(parse_gbnf(question.grammar), language_model_->token_texts());
+        }
+        const int64_t beside = room_beside(prompts.size() - 1);
+        room = beside < least ? room : std::min(room, beside);
     }
-    if (tokens > room) {
-        throw Error("context_overflow",
-                    std::to_string(sizes.size()) + (sizes.size() == 1 ? " image needs " : " images need ") +
-                        std::to_string(tokens) + " tokens, the prompt " + std::to_string(prompt.count()) +
-                        " and the answer " + std::to_string(job.request->max_tokens) + ": " +
-                        std::to_string(tokens + prompt.count() + job.request->max_tokens) + " of " +
-                        std::to_string(language_model_->context()) +
-                        " positions; use less detail, fewer frames, a shorter answer or a longer context");
+    const std::vector<ImageLayout> layouts = processor.fit(sizes, job.images.detail, pooling, room);
+    const int64_t tokens = tokens_of(layouts);
+    job.captions.resize(job.questions.size());
+    std::vector<Turn> turns;
+    for (size_t number = 0; number < job.questions.size(); number++) {
+        const Question & question = job.questions[number];
+        if (room_beside(number) >= tokens) {
+            turns.emplace_back(question, number, std::move(prompts[number].after), std::move(constraints[number]));
+        } else {
+            job.captions[number] =
+                overflow(sizes.size(), least, prompts[number].count(), question.max_tokens, language_model_->context());
+        }
+    }
+    if (turns.empty() && !job.questions.empty()) {
+        throw std::get<Error>(job.captions.front());
     }
     std::vector<CutImage> images;
     for (size_t i = 0; i < pictures.size(); i++) {
@@ -228,12 +258,8 @@ void Engine::lay_out(Job & job) const {
         PixelPool::shared().give_back(std::move(pictures[i].pixels));
     }
     job.features = std::make_unique<VisionFeatures>(processor, pooling, std::move(images));
-    if (job.request) {
-        std::optional<Constraint> constraint;
-        if (grammar) {
-            constraint.emplace(std::move(grammar), language_model_->token_texts());
-        }
-        job.sequence.emplace(*job.request, std::move(prompt), job.features->tokens(), std::move(constraint));
+    if (!turns.empty()) {
+        job.sequence.emplace(std::move(prompts.front().before), job.features->tokens(), std::move(turns));
     }
 }
 
@@ -370,7 +396,7 @@ void Engine::encode() {
     while (!waiting_.empty() && waiting_.front()->fully_encoded()) {
         const JobPtr job = waiting_.front();
         waiting_.pop_front();
-        job->encoded_at = Clock::now();
+        job->encoded_at = job->asked_at = Clock::now();
         if (!job->features->finite()) {
             fail_not_finite(job, "image features");
         } else if (job->sequence) {
@@ -426,7 +452,7 @@ void Engine::decode() {
         const JobPtr job = ready_.front();
         ready_.pop_front();
         scheduler_.admit(job);
-        language_model_->want_logits(job->slot, job->sequence->needs_logits());
+        language_model_->want_logits(job->slot, job->sequence->turn().needs_logits());
     }
     const std::vector<Scheduler::Slice> slices = scheduler_.plan(batch_->capacity());
     if (slices.empty()) {
@@ -456,16 +482,30 @@ void Engine::decode() {
             fail_not_finite(slices[i].job, "logits");
             continue;
         }
-        if (!job.sequence->advance(output, *language_model_)) {
-            continue;
+        if (job.sequence->turn().advance(output, *language_model_)) {
+            take_answer(slices[i].job, now);
         }
-        not_finite_ = 0;
-        Caption caption = job.sequence->caption(*language_model_);
-        caption.tiles = job.features->tiles_laid_out();
-        caption.timings = timings(job, now);
-        finish(slices[i].job);
-        job.on_caption(std::move(caption));
     }
+}
+
+/** Takes a finished answer; goes on to the next question behind the same images, or answers the request. */
+void Engine::take_answer(const JobPtr & job, Clock::time_point now) {
+    Sequence & sequence = *job->sequence;
+    not_finite_ = 0;
+    Caption caption = sequence.caption(language_model_->tokenizer());
+    caption.tiles = job->features->tiles_laid_out();
+    caption.timings = timings(*job, now);
+    job->captions[sequence.turn().number()] = std::move(caption);
+    if (sequence.is_last_turn()) {
+        finish(job);
+        job->on_captions(std::move(job->captions));
+        return;
+    }
+    const int prefix = sequence.prefix_length();
+    sequence.next_turn(language_model_->forget(job->slot, prefix) ? prefix : 0);
+    language_model_->want_logits(job->slot, sequence.turn().needs_logits());
+    job->asked_at = now;
+    job->prefilled_at = {};
 }
 
 void Engine::fail_all(const Error & error) {
@@ -486,8 +526,8 @@ void Engine::fail_all(const Error & error) {
 }
 
 void Job::fail(const Error & error) {
-    if (on_caption) {
-        on_caption(error);
+    if (on_captions) {
+        on_captions(error);
     } else {
         on_embedding(error);
     }

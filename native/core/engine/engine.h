@@ -67,10 +67,11 @@ public:
 
     /**
      * Takes a request and returns its number, for cancel(). Throws usage and closed at once; everything else, such as
-     * context_overflow, reaches the callback, which is called exactly once. `cut` is called once before it, when the
-     * pictures are held no more.
+     * context_overflow, reaches the callback, which is called exactly once. A question that does not fit beside the
+     * images has an error of its own where another one does. `cut` is called once before, when the pictures are held no
+     * more.
      */
-    uint64_t caption(CaptionRequest request, std::function<void(Outcome<Caption>)> done,
+    uint64_t caption(CaptionRequest request, std::function<void(Outcome<Captions>)> done,
                      std::function<void()> cut = nullptr);
     uint64_t embed(ImageRequest images, std::function<void(Outcome<Embedding>)> done);
     /** The request's callback gets `aborted` soon. A number that is no longer under way is ignored. */
@@ -94,6 +95,7 @@ private:
     void answer_embedding(const JobPtr & job);
     void clear_poisoned();
     void fail_not_finite(const JobPtr & job, const std::string & what);
+    void take_answer(const JobPtr & job, Clock::time_point now);
     void finish(const JobPtr & job);
     void fail_all(const Error & error);
 

@@ -18,9 +18,9 @@ struct ImageRequest {
     Pooling pooling = {};   // where it pools, the pictures are frames of one video
 };
 
-struct CaptionRequest {
-    ImageRequest images;
-    std::string prompt;   // the question, without its chat template
+/** What is asked about the images, and how it is answered. */
+struct Question {
+    std::string prompt;   // without its chat template
     int max_tokens = 300;
     float temperature = 0;   // 0: the likeliest token each time
     float top_p = 1;
@@ -31,12 +31,18 @@ struct CaptionRequest {
     bool first_logits = false;   // return the logits of the first generated position
 };
 
-/** Milliseconds of each step of a request. */
+/** Questions about the same images, each answered as if it were the only one. */
+struct CaptionRequest {
+    ImageRequest images;
+    std::vector<Question> questions = std::vector<Question>(1);
+};
+
+/** Milliseconds of each step. What is done once for all questions of a request is in the first one's caption alone. */
 struct Timings {
     double preprocess = 0;   // tokenising the prompt, choosing the detail, cutting the tiles
     double queued = 0;       // waiting for a preparing thread and for the tower
     double vision = 0;       // from the tower's first tile to its last
-    double prefill = 0;      // from there to the first logits, the wait for a KV stream included
+    double prefill = 0;      // from there, or the last answer, to the first logits; the wait for a KV stream included
     double decode = 0;       // the rest of the caption
 };
 
@@ -68,5 +74,8 @@ struct Embedding {
 /** What a request comes to: a result, or why there is none. */
 template <typename T>
 using Outcome = std::variant<T, Error>;
+
+/** Of each question its caption, or why that question has none. */
+using Captions = std::vector<Outcome<Caption>>;
 
 }   // namespace vcap

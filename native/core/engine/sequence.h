@@ -1,38 +1,32 @@
 #pragma once
 
-#include <optional>
 #include <vector>
 
-#include "core/engine/request.h"
-#include "core/language/constraint.h"
+#include "core/engine/turn.h"
 #include "core/language/language_model.h"
-#include "core/language/repetition.h"
-#include "core/language/sampler.h"
-#include "core/language/tokenizer.h"
 #include "core/vision/features.h"
 
 namespace vcap {
 
 /**
- * One caption on its way: a prompt of text, image features and text, then the tokens generated. Its rows are numbered
- * from the prompt's first one on, and row i stands at position i of its KV stream.
+ * What stands in one KV stream: a prompt's text before the images, their features, a question and its answer. Several
+ * questions take turns behind the same images. Rows are numbered from the first one on, and row i stands at position i
+ * of the stream.
  */
 class Sequence {
 public:
-    /** `constraint`: what holds the answer to the request's grammar, where it has one. */
-    Sequence(const CaptionRequest & request, PromptTokens prompt, int image_tokens,
-             std::optional<Constraint> constraint);
+    /** `before`: the text before the images, which is the same for all questions. `turns`: one or more. */
+    Sequence(std::vector<llama_token> before, int image_tokens, std::vector<Turn> turns);
 
-    /** Rows of the prompt, image features included. */
-    int prompt_length() const { return prompt_.count() + image_tokens_; }
-    /** Rows at the beginning that every request of this template has in common: the text before the images. */
-    int shared_length() const { return static_cast<int>(prompt_.before.size()); }
-    /** Text tokens of the prompt. */
-    int prompt_tokens() const { return prompt_.count(); }
-    int image_tokens() const { return image_tokens_; }
+    /** Rows that every request of this template has in common: the text before the images. */
+    int shared_length() const { return static_cast<int>(before_.size()); }
+    /** Rows that all turns have in common: that text and the images. */
+    int prefix_length() const { return shared_length() + image_tokens_; }
+    /** Rows of the prompt as it is now, image features included. */
+    int prompt_length() const { return prefix_length() + turn().question_length(); }
 
     /** Rows that the language model has not seen: the rest of the prompt, or the last token. */
-    int pending() const { return prompt_length() + static_cast<int>(tokens_.size()) - seen_; }
+    int pending() const { return prefix_length() + turn().length() - seen_; }
     bool prefilling() const { return seen_ < prompt_length(); }
     /** Says that the KV stream holds the first `count` rows already. */
     void start_at(int count) { seen_ = count; }
@@ -45,34 +39,25 @@ public:
     int add_rows(Batch & batch, int slot, int count, const VisionFeatures & features,
                  const std::vector<float> & newline, const TokenEmbeddings & embeddings);
 
-    /** Whether the likeliest token is not enough: logits are sampled from, or asked for. */
-    bool needs_logits() const { return wants_first_logits_ || constraint_ || !sampler_.greedy(); }
-    /**
-     * Takes the next token from an output whose logits are finite numbers. True when the caption is finished.
-     */
-    bool advance(const RowOutput & output, const LanguageModel & model);
-    /** The caption so far, without tiles and timings. */
-    Caption caption(const LanguageModel & model) const;
+    /** The question that is being answered. */
+    Turn & turn() { return turns_[current_]; }
+    const Turn & turn() const { return turns_[current_]; }
+    bool is_last_turn() const { return current_ + 1 == turns_.size(); }
+    bool is_first_turn() const { return current_ == 0; }
+    /** Goes on to the next question. The KV stream holds the first `kept` rows, of those before it, and none after. */
+    void next_turn(int kept);
+    /** The caption of the question that is being answered, so far, without tiles and timings. */
+    Caption caption(const Tokenizer & tokenizer) const;
 
 private:
-    std::optional<llama_token> choose(const RowOutput & output, const LanguageModel & model);
-    size_t kept_tokens(const Tokenizer & tokenizer) const;
     void copy_row(int row, float * to, const VisionFeatures & features, const std::vector<float> & newline,
                   const TokenEmbeddings & embeddings) const;
 
-    PromptTokens prompt_;
+    std::vector<llama_token> before_;
     int image_tokens_;
-    int max_tokens_;
-    bool ignore_eos_;
-    bool stop_loops_;
-    bool wants_first_logits_;
-    Sampler sampler_;
-    std::optional<Constraint> constraint_;
+    std::vector<Turn> turns_;
+    size_t current_ = 0;
     int seen_ = 0;
-    Ending ending_ = Ending::stop;
-    std::vector<llama_token> tokens_;   // generated
-    RepetitionWatch repetition_;
-    std::vector<float> first_logits_;
 };
 
 }   // namespace vcap
