@@ -34,6 +34,7 @@ const { values } = parseArgs({
 const [width, height] = sizes[values.size]
 const { name, model, mmproj } = pair(values.model)
 const prompts = { short: 'short', long: 'video', tags: 'tags' }
+const names = Object.keys(prompts)
 const answering = { maxTokens: Number(values.tokens), ignoreEos: true }
 const files = Array.from({ length: Number(values.clips) }, (_, seed) => clip({ width, height, seconds: 10, seed }))
 
@@ -59,7 +60,6 @@ const made = { together: {}, apart: {} }
 await captioner.caption(files[0], answering) // memory is allocated and graphs are built beforehand
 const [together, apart] = await interleave([allAtOnce, oneByOne], Number(values.rounds), (measure) => measure())
 const ratio = median(together) / median(apart)
-const names = Object.keys(prompts)
 const same = names.flatMap((each) => made.together[each].filter((text, i) => text === made.apart[each][i])).length
 console.log(
   [
