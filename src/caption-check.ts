@@ -47,6 +47,7 @@ const answer = {
       promptTokens: count,
       tokens: count,
       tiles: count.optional(),
+      framePool: count.optional(),
       cost: z.number().min(0).optional()
     })
     .nullable(),

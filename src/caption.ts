@@ -40,6 +40,8 @@ export interface Answer {
   imageTokens: number
   /** Square crops that the vision tower took, whole frames included. */
   tiles: number
+  /** How a video's frames were pooled: patches along one side of a feature; 1: they were not. */
+  framePool: number
   timings: Timings
 }
 
@@ -108,6 +110,8 @@ export interface RowUsage {
   tokens: number
   /** Square crops that the vision tower took. */
   tiles?: number | undefined
+  /** How the frames were pooled; left out where they were not. */
+  framePool?: number | undefined
   /** US dollars that it cost, the answers among it that another one replaced; left out where nobody can tell. */
   cost?: number | undefined
 }

@@ -319,6 +319,7 @@ function toCaption(names: string[], answers: NativeAnswer[], framesTime: number,
     promptTokens: sum(({ promptTokens }) => promptTokens),
     imageTokens: first.imageTokens,
     tiles: first.tiles,
+    framePool: first.framePool,
     timings: Object.fromEntries(steps.map((step) => [step, sum(({ timings }) => timings[step])])) as unknown as Timings,
     captions: Object.fromEntries(names.map((name, i) => [name, captions[i]!]))
   }
@@ -326,11 +327,12 @@ function toCaption(names: string[], answers: NativeAnswer[], framesTime: number,
 
 /** An answer in a form is as its form has it, blanks and line breaks too. */
 function toAnswer(answer: NativeCaption, framesTime: number, isFormed: boolean): Answer {
-  const { tokens, promptTokens, imageTokens, tiles, finish: ending, timings } = answer
+  const { tokens, promptTokens, imageTokens, tiles, framePool, finish: ending } = answer
   const text = isFormed ? answer.text : answer.text.replace(/\n/g, ' ').trim()
   const status = text.trim() === '' ? 'empty' : ending === 'stop' ? 'ok' : 'truncated'
   const flags = flagsOf(text, status, ending === 'loop')
-  return { text, tokens, status, flags, promptTokens, imageTokens, tiles, timings: { frames: framesTime, ...timings } }
+  const timings = { frames: framesTime, ...answer.timings }
+  return { text, tokens, status, flags, promptTokens, imageTokens, tiles, framePool, timings }
 }
 
 function toRowCaption(outcome: FileOutcome): RowCaption {
@@ -347,8 +349,8 @@ function toRowCaption(outcome: FileOutcome): RowCaption {
 
 function toRowAnswer(answer: NamedAnswer): RowAnswer {
   if (answer.error) return { status: answer.status, text: '', error: answer.error.message, usage: null }
-  const { status, text, flags, tiles, imageTokens, promptTokens, tokens } = answer
-  const usage = { imageTokens, promptTokens, tokens: tokens.length, tiles }
+  const { status, text, flags, tiles, framePool, imageTokens, promptTokens, tokens } = answer
+  const usage = { imageTokens, promptTokens, tokens: tokens.length, tiles, ...(framePool > 1 && { framePool }) }
   return { status, text, error: null, usage, ...(flags.length > 0 && { flags }) }
 }
 

@@ -4,12 +4,12 @@ import { cpus } from './cpus'
 import { asVcapError } from './errors'
 import { findVideoTools } from './frames/tools'
 import { namedDevices } from './devices/find'
+import { contextOf } from './devices/context'
 import { findDeviceSets } from './devices/find-sets'
 import { fittingSequences, maxTrainedContext, memoryBudget, requireMemory } from './devices/memory'
 import type { DeviceSet } from './devices/sets'
 import { ensureModel } from './models/ensure'
-import type { ModelFiles } from './models/find'
-import type { Addon, NativeDevice } from './native/addon'
+import type { NativeDevice, NativeModelFacts } from './native/addon'
 import type { EngineHost } from './native/engine-host'
 import { modelSettings } from './identity'
 import { requireGrammar } from './native/grammar'
@@ -62,7 +62,9 @@ async function load(
     const set = place.set ?? (await findDeviceSets({ ...settings, dpSize: 1 }))[0]!
     host = await openHost(set.rpc, settings.signal)
     const { names, devices } = namedDevices(set, host.devices)
-    const { sequences, mmap } = fitMemory(addon, files, devices, settings, place)
+    const facts = addon.inspect(files.model, files.mmproj, settings.chatTemplate)
+    const contextPerSequence = contextOf(addon, files, facts, settings)
+    const { sequences, mmap } = fitMemory(facts, devices, { ...settings, contextPerSequence }, place)
     const model = await host.load(
       {
         ...files,
@@ -70,7 +72,7 @@ async function load(
         splitMode: set.splitMode,
         tensorSplit: set.tensorSplit ?? [],
         sequences,
-        contextPerSequence: settings.contextPerSequence,
+        contextPerSequence,
         threads: settings.threads || cpus().threads,
         kvType: settings.kvType,
         chatTemplate: settings.chatTemplate,
@@ -95,14 +97,12 @@ async function load(
  * `out_of_memory`.
  */
 function fitMemory(
-  addon: Addon,
-  { model, mmproj }: ModelFiles,
+  facts: NativeModelFacts,
   devices: NativeDevice[],
-  settings: LoadSettings,
+  settings: LoadSettings & { contextPerSequence: number },
   { replicas, isApart }: ReplicaPlace
 ): { sequences: number; mmap: boolean } {
-  const { kvType, chatTemplate, contextPerSequence, sequences, mmap } = settings
-  const facts = addon.inspect(model, mmproj, chatTemplate)
+  const { kvType, contextPerSequence, sequences, mmap } = settings
   const positions = contextPerSequence || Math.min(facts.contextTrained, maxTrainedContext)
   const given = memoryBudget(facts, devices, kvType, { replicas, mmap })
   const copied = isApart ? memoryBudget(facts, devices, kvType, { replicas, mmap: false }) : undefined

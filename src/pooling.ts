@@ -4,12 +4,13 @@ import type { PoolingSettings } from './options'
 
 /**
  * How a video's frames are pooled: as the options say and, where they leave it open, as the model was trained.
- * Undefined where they are not. Throws `usage` for what the model cannot do.
+ * Undefined where they never are; with `ifNeeded` where they are only if nothing else fits. Throws `usage` for what the
+ * model cannot do.
  */
 export function choosePooling(vision: NativeVision, settings: PoolingSettings): NativePooling | undefined {
   const { framePool, framePoolMode, framePoolPlace, frameNewline } = settings
   const stride = framePool ?? vision.pooling.stride
-  if (stride === 1) return undefined
+  if (framePool === 1) return undefined
   const side = vision.tileSize / vision.patchSize
   if (stride > side) {
     throw new VcapError('usage', `This model's frames have ${side} × ${side} patches, too few for a pool of ${stride}`)
@@ -19,6 +20,7 @@ export function choosePooling(vision: NativeVision, settings: PoolingSettings): 
   }
   return {
     stride,
+    ...(stride === 1 && { ifNeeded: true }),
     mode: framePoolMode ?? vision.pooling.mode,
     place: framePoolPlace ?? vision.pooling.place,
     newline: frameNewline ?? vision.pooling.newline

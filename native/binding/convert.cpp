@@ -212,6 +212,7 @@ Pooling to_pooling(const Napi::Value & value) {
     const Napi::Object object = value.As<Napi::Object>();
     Pooling pooling;
     pooling.stride = integer(object, "stride", 1);
+    pooling.if_needed = field(object, "ifNeeded").ToBoolean();
     pooling.mode = to_named<PoolMode>(text(object, "mode"), {PoolMode::average, PoolMode::max, PoolMode::bilinear},
                                       "mode of pooling");
     pooling.before_projector = text(object, "place") == "before";
@@ -299,6 +300,9 @@ Napi::Object to_js(Napi::Env env, const ImageLayout & layout) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("tiles", layout.tiles);
     object.Set("tokens", layout.tokens);
+    if (layout.pooling.pools()) {
+        object.Set("framePool", layout.pooling.stride);
+    }
     return object;
 }
 
@@ -322,6 +326,7 @@ Napi::Object to_js(Napi::Env env, const Caption & caption) {
     object.Set("promptTokens", caption.prompt_tokens);
     object.Set("imageTokens", caption.image_tokens);
     object.Set("tiles", caption.tiles);
+    object.Set("framePool", caption.frame_pool);
     if (!caption.first_logits.empty()) {
         object.Set("firstLogits", to_float_array(env, caption.first_logits));
     }

@@ -17,7 +17,7 @@ const groups: [heading: string, flags: Flag[]][] = [
       ['model', '--model <name|file>', 'a name from the model list, or a GGUF file', 'usual'],
       ['mmproj', '--mmproj <file>', 'projector GGUF; needed with a model file', 'usual'],
       ['chatTemplate', '--chat-template <name>', `instead of the metadata's: ${chatTemplates.join(', ')}`],
-      ['contextPerSequence', '--ctx <n>', 'positions a caption; 0: what the model was trained on'],
+      ['contextPerSequence', '--ctx <n>', 'positions a caption; 0: as trained, auto: what the rows need'],
       ['kvType', '--kv-type <type>', 'keys and values kept as f32, f16 or q8_0'],
       ['offline', '--offline', 'download nothing: a model that is not here is an error'],
       ['mmap', '--no-mmap', 'read the model into memory instead of mapping its files, which then may be changed']

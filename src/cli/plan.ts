@@ -42,6 +42,8 @@ function describe(made: Plan): string {
       : []),
     ...[...addonWarnings(), ...model.warnings].map((text) => `warning: ${text}`),
     framesTable(frames),
+    'ways to spend tokens on a video of the first size (--num-frames, --frame-pool, --anyres)',
+    framesTable(made.alternatives),
     ...(made.ratesOf === undefined
       ? []
       : [
@@ -66,7 +68,8 @@ function framesTable(frames: Plan['frames']): string {
   for (const row of frames) {
     const speed = row.speed ? `${row.speed.videosPerSecond.toPrecision(2)}, by ${row.speed.limit}` : ''
     table.push([
-      `${row.frames} of ${row.width} x ${row.height}`,
+      `${row.frames} of ${row.width} x ${row.height}` +
+        (row.framePool === undefined ? '' : `, pooled ${row.framePool} x ${row.framePool}`),
       ...[row.tiles, row.imageTokens, row.positions, row.sequences, row.sequencesInAll],
       ...(hasSpeed ? [speed] : [])
     ])

@@ -1,14 +1,13 @@
 import { findModel } from '../models/find'
 import { loadAddon } from '../native/load'
 import type { LoadSettings } from '../options'
+import { contextOf, type ContextSettings } from './context'
 import { findDevices } from './find'
 import { modelNeeds } from './memory'
 import { chooseDeviceSets, type DeviceSet, type SetWishes } from './sets'
 
-type Settings = Pick<
-  LoadSettings,
-  'model' | 'mmproj' | 'chatTemplate' | 'rpc' | 'kvType' | 'contextPerSequence' | 'sequences' | 'signal'
-> &
+type Settings = Pick<LoadSettings, 'model' | 'mmproj' | 'rpc' | 'kvType' | 'sequences' | 'signal'> &
+  ContextSettings &
   SetWishes
 
 /**
@@ -17,7 +16,9 @@ type Settings = Pick<
  */
 export async function findDeviceSets(settings: Settings): Promise<DeviceSet[]> {
   const addon = loadAddon()
-  const { model, mmproj } = findModel(settings.model, settings.mmproj)
-  const needs = modelNeeds(addon.inspect(model, mmproj, settings.chatTemplate), settings)
+  const files = findModel(settings.model, settings.mmproj)
+  const facts = addon.inspect(files.model, files.mmproj, settings.chatTemplate)
+  const contextPerSequence = contextOf(addon, files, facts, settings)
+  const needs = modelNeeds(facts, { ...settings, contextPerSequence })
   return chooseDeviceSets(addon.build, await findDevices(settings.rpc, settings.signal), settings, needs)
 }

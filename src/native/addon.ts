@@ -77,6 +77,8 @@ export interface NativeVision {
 export interface NativePooling {
   /** Patches along one side of what becomes one feature; 1: frames are read as pictures are. */
   stride: number
+  /** Pool by 2 to 4 where detail `auto` finds no room for one whole tile a frame. */
+  ifNeeded?: boolean
   mode: 'average' | 'max' | 'bilinear'
   /** Whether the features are pooled, behind the projector, or the patches before it. */
   place: 'after' | 'before'
@@ -144,6 +146,8 @@ export interface NativeImageLayout {
   tiles: number
   /** Tokens for the language model, newline features included. */
   tokens: number
+  /** How a video's frame is pooled; left out where it is not. */
+  framePool?: number
 }
 
 export interface NativeLoadOptions {
@@ -213,6 +217,8 @@ export interface NativeCaption {
   promptTokens: number
   imageTokens: number
   tiles: number
+  /** How the frames were pooled; 1: they were not. */
+  framePool: number
   /** `[vocabulary]`, where it was asked for. */
   firstLogits?: Float32Array
   /** Milliseconds of each step; what was done once for all questions is in the first one's alone. */

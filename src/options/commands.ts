@@ -40,5 +40,6 @@ function kindOf(field: z.ZodType): OptionField['kind'] {
   if (field instanceof z.ZodTuple) return 'numbers'
   if (field instanceof z.ZodArray) return field.element instanceof z.ZodNumber ? 'numbers' : 'list'
   if (field instanceof z.ZodBoolean) return 'flag'
-  return field instanceof z.ZodNumber ? 'number' : 'text'
+  const isNumberOrWord = field instanceof z.ZodUnion && field.options.some((option) => option instanceof z.ZodLiteral)
+  return field instanceof z.ZodNumber || isNumberOrWord ? 'number' : 'text'
 }

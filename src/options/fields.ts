@@ -71,8 +71,9 @@ export const answerFields = {
   /** What `{}` in the prompt stands for. */
   text: z.string().optional().describe('string'),
   /**
-   * Detail of each frame: `auto`, the default, takes the most whose tokens fit the context; `full` all that the model
-   * knows; `off` the whole frame as one tile.
+   * Detail of each frame: `auto`, the default, takes the most whose tokens fit the context: whole grids, fewer tiles,
+   * one tile and, of a video's frames, pooled tiles; `full` all that the model knows; `off` the whole frame as one
+   * tile.
    */
   anyres: z.enum(['auto', 'full', 'off']).default('auto').describe('one of auto, full, off'),
   /** Longest caption in tokens; 300 when left out. */
@@ -157,8 +158,14 @@ export const loadFields = {
   tensorSplit: z.array(z.number().positive().max(1e15)).optional().describe('list of numbers above 0'),
   /** Captions at once, each with a KV sequence of its own; as many as fit, up to 16, when left out. */
   sequences: positive.max(1024).optional().describe('integer between 1 and 1024'),
-  /** Positions of each caption: prompt, images and answer; 0, the default: what the model was trained on. */
-  contextPerSequence: z.int().min(0).max(10_000_000).default(0).describe('integer between 0 and 10000000'),
+  /**
+   * Positions of each caption: prompt, images and answer; 0, the default: what the model was trained on; `auto`: what a
+   * row of the options given can take, so that more captions fit at once.
+   */
+  contextPerSequence: z
+    .union([z.int().min(0).max(10_000_000), z.literal('auto')])
+    .default(0)
+    .describe('auto or integer between 0 and 10000000'),
   /** CPU threads of the engine; 0, the default: one for each physical core, or fewer where a CPU quota is lower. */
   threads: z.int().min(0).max(1024).default(0).describe('integer between 0 and 1024'),
   /** Type of the keys and values kept; `f16` when left out. q8_0 halves their memory, f32 is for exact comparisons. */

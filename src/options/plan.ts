@@ -3,6 +3,7 @@ import { load, sampling } from './captioning'
 import { parser } from './check'
 import {
   answerFields,
+  frameFields,
   inputFormat,
   loadFields,
   name,
@@ -37,6 +38,7 @@ export const plan = z.strictObject({
   prompt,
   presets,
   ...promptFields,
+  numFrames: frameFields.numFrames,
   anyres,
   ...poolingFields,
   maxTokens,

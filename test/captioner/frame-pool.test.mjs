@@ -68,6 +68,36 @@ test('what a model cannot do is refused before anything is captioned', async () 
   assert.throws(() => captioner.rows({ framePool: 5 }), { code: 'usage' })
 })
 
+test('auto pools frames that do not fit as one tile each, and says so; ctx auto makes room for them', async () => {
+  const files = pair(parity('plain'))
+  const narrow = await loadCaptioner({ ...files, ...options, contextPerSequence: 256 })
+  const pictures = await extractFrames(video, { numFrames: 8 })
+  try {
+    const { tileSize: tile, patchSize: patch } = narrow.info.vision
+    const half = Math.floor(tile / patch / 2) ** 2
+    const question = { prompt: 'What?' }
+    const few = await narrow.captionImages(pictures.slice(0, 2), question)
+    assert.equal(few.framePool, 1)
+    const many = Array.from({ length: 30 }, (_, i) => pictures[i % 8])
+    const pooled = await narrow.captionImages(many, question)
+    assert.deepEqual([pooled.framePool, pooled.tiles, pooled.imageTokens], [2, 30, 30 * half])
+    await assert.rejects(narrow.captionImages(many, { ...question, framePool: 1 }), { code: 'context_overflow' })
+    await assert.rejects(narrow.captionImages(many, { ...question, anyres: 'off' }), { code: 'context_overflow' })
+  } finally {
+    await narrow.close()
+  }
+  const wish = { model: 'demo', ...options, contextPerSequence: 'auto', numFrames: 8, framePool: 2, prompt: 'video' }
+  const wide = await loadCaptioner(wish)
+  try {
+    const needed = 8 * Math.floor(side / 2) ** 2
+    assert.ok(wide.info.contextPerSequence >= needed && wide.info.contextPerSequence <= needed + 512)
+    const { framePool, status } = await wide.caption(video)
+    assert.deepEqual([framePool, status], [2, 'truncated'])
+  } finally {
+    await wide.close()
+  }
+})
+
 test("a video model's frames are pooled without being asked for: by its metadata, or by its name", async () => {
   const known = await plan({ ...pair(parity('video')), gpus: 'none', sizes: ['64x48'] })
   assert.deepEqual(known.model.vision.pooling, { stride: 2, mode: 'average', place: 'after', newline: 'no_token' })

@@ -205,7 +205,7 @@ test('a command has no flags of options it does not take', () => {
     ['run', 'out'],
     ['bench', 'compat'],
     ['plan', 'seed'],
-    ['plan', 'numFrames'],
+    ['plan', 'resize'],
     ['demo', 'model'],
     ['run', 'nonsense']
   ]) {

@@ -251,6 +251,8 @@ test('statuses truncated and context_overflow', async () => {
     at('wide-out.csv'),
     '--ctx',
     '256',
+    '--frame-pool',
+    '1',
     '--max-tokens',
     '150'
   )

@@ -134,6 +134,19 @@ TEST("image processor: automatic detail takes the most tiles that fit, full all,
     CHECK(less < 5844 && less > 3 * 577);
     CHECK_EQUAL(tokens(Detail::automatic, 3 * 577), 3 * 577);
     CHECK_EQUAL(tokens(Detail::automatic, 10), 3 * 577);
+    const auto pooled = [&](Detail detail, int64_t room) {
+        int sum = 0;
+        for (const ImageLayout & layout : processor.fit(three, detail, {1, true}, room)) {
+            CHECK_EQUAL(layout.tokens, static_cast<int>(processor.order(layout).size()));
+            sum += layout.tokens;
+        }
+        return sum;
+    };
+    CHECK_EQUAL(pooled(Detail::automatic, 3 * 577), 3 * 577);
+    CHECK_EQUAL(pooled(Detail::automatic, 3 * 577 - 1), 3 * 144);
+    CHECK_EQUAL(pooled(Detail::automatic, 3 * 144 - 1), 3 * 64);
+    CHECK_EQUAL(pooled(Detail::automatic, 1), 3 * 36);
+    CHECK_EQUAL(pooled(Detail::full, 1), 5844);
     CHECK(processor.fit({}, Detail::automatic, {}, 0).empty());
 }
 
@@ -180,17 +193,17 @@ TEST("image processor: a video's frames are one tile each, with the newlines whe
         }
         return sum;
     };
-    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::none}), 8 * 144);
-    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::video}), 8 * 144 + 1);
-    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::frame}), 8 * 145);
-    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::row}), 8 * 12 * 13);
-    CHECK_EQUAL(tokens({3, PoolMode::max, false, NewlinePlace::none}), 8 * 64);
-    CHECK_EQUAL(tokens({4, PoolMode::bilinear, true, NewlinePlace::none}), 8 * 36);
-    CHECK_EQUAL(tokens({5, PoolMode::average, false, NewlinePlace::none}), 8 * 16);
-    CHECK_EQUAL(tokens({5, PoolMode::bilinear, false, NewlinePlace::none}), 8 * 25);
+    CHECK_EQUAL(tokens({2, false, PoolMode::average, false, NewlinePlace::none}), 8 * 144);
+    CHECK_EQUAL(tokens({2, false, PoolMode::average, false, NewlinePlace::video}), 8 * 144 + 1);
+    CHECK_EQUAL(tokens({2, false, PoolMode::average, false, NewlinePlace::frame}), 8 * 145);
+    CHECK_EQUAL(tokens({2, false, PoolMode::average, false, NewlinePlace::row}), 8 * 12 * 13);
+    CHECK_EQUAL(tokens({3, false, PoolMode::max, false, NewlinePlace::none}), 8 * 64);
+    CHECK_EQUAL(tokens({4, false, PoolMode::bilinear, true, NewlinePlace::none}), 8 * 36);
+    CHECK_EQUAL(tokens({5, false, PoolMode::average, false, NewlinePlace::none}), 8 * 16);
+    CHECK_EQUAL(tokens({5, false, PoolMode::bilinear, false, NewlinePlace::none}), 8 * 25);
     config.newline.clear();
-    CHECK_EQUAL(tokens({2, PoolMode::average, false, NewlinePlace::none}), 8 * 144);
-    for (const Pooling & wrong : {Pooling{25}, {2, PoolMode::average, false, NewlinePlace::video}}) {
+    CHECK_EQUAL(tokens({2, false, PoolMode::average, false, NewlinePlace::none}), 8 * 144);
+    for (const Pooling & wrong : {Pooling{25}, {2, false, PoolMode::average, false, NewlinePlace::video}}) {
         CHECK_EQUAL(check::error_code([&] { Processor(config).fit(eight, Detail::full, wrong, 0); }), "usage");
     }
 }

@@ -119,7 +119,7 @@ TEST("vision: pooled features are means of those that are not, whatever shares t
     const uint8_t * pixels = picture.pixels.data();
     t.tower->encode({{pixels, whole.data()},
                      {pixels, pooled.data(), {2}},
-                     {pixels, before.data(), {2, PoolMode::average, true}},
+                     {pixels, before.data(), {2, false, PoolMode::average, true}},
                      {pixels, again.data()}});
     CHECK(whole == again);
     double differs = 0;

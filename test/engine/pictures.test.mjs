@@ -179,7 +179,7 @@ test('what does not fit says the numbers, whether the least was asked for or is 
     const fit = (detail) => addon.fit(demo, pictures, detail, 0).reduce((total, { tokens }) => total + tokens, 0)
     for (const anyres of ['auto', 'off', 'full']) {
       const tokens = fit(anyres === 'full' ? 'full' : 'off')
-      await assert.rejects(captioner.captionImages(pictures, { anyres, maxTokens: 200 }), (error) => {
+      await assert.rejects(captioner.captionImages(pictures, { anyres, framePool: 1, maxTokens: 200 }), (error) => {
         assert.equal(error.code, 'context_overflow')
         const numbers =
           /^3 images need (\d+) tokens, the prompt (\d+) and the answer 200: (\d+) of 256 positions; use less detail, /

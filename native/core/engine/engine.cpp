@@ -257,7 +257,8 @@ void Engine::lay_out(Job & job) const {
         // A picture is much larger than its tiles.
         PixelPool::shared().give_back(std::move(pictures[i].pixels));
     }
-    job.features = std::make_unique<VisionFeatures>(processor, pooling, std::move(images));
+    const Pooling & chosen = layouts.empty() ? pooling : layouts.front().pooling;
+    job.features = std::make_unique<VisionFeatures>(processor, chosen, std::move(images));
     if (!turns.empty()) {
         job.sequence.emplace(std::move(prompts.front().before), job.features->tokens(), std::move(turns));
     }
@@ -494,6 +495,7 @@ void Engine::take_answer(const JobPtr & job, Clock::time_point now) {
     not_finite_ = 0;
     Caption caption = sequence.caption(language_model_->tokenizer());
     caption.tiles = job->features->tiles_laid_out();
+    caption.frame_pool = job->features->pooling().stride;
     caption.timings = timings(*job, now);
     job->captions[sequence.turn().number()] = std::move(caption);
     if (sequence.is_last_turn()) {

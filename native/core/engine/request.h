@@ -60,6 +60,7 @@ struct Caption {
     int prompt_tokens = 0;   // text tokens of the templated prompt
     int image_tokens = 0;
     int tiles = 0;                     // tiles of all images, overviews included
+    int frame_pool = 1;                // how a video's frames were pooled; 1: they were not
     std::vector<float> first_logits;   // [vocabulary], where asked for
     Timings timings;
 };

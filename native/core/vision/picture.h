@@ -29,7 +29,8 @@ enum class PoolMode { average, max, bilinear };
 
 /** How the grid of a video frame's patches is pooled: the frame is then one tile, cropped to a square. */
 struct Pooling {
-    int stride = 1;   // patches along one side of what becomes one feature; 1: frames are read as pictures are
+    int stride = 1;           // patches along one side of what becomes one feature; 1: frames are read as pictures are
+    bool if_needed = false;   // pool, by 2 to 4, where automatic detail finds no room for one whole tile a frame
     PoolMode mode = PoolMode::average;
     bool before_projector = false;   // pool what the tower makes of the patches, instead of the features
     NewlinePlace newline = NewlinePlace::none;

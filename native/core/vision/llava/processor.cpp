@@ -13,6 +13,9 @@ namespace vcap::llava {
 
 namespace {
 
+// Beyond it little is left of a frame: 36 features of a tile of 336 pixels.
+constexpr int MAX_STRIDE = 4;
+
 /** Additions and multiplications of one tile: every matrix product, and the products of attention. */
 double tile_operations(const Config & config) {
     const double d = config.embedding;
@@ -80,6 +83,18 @@ std::vector<ImageLayout> Processor::fit(const std::vector<Size> & sizes, Detail 
         for (const Size & size : sizes) {
             const TileLayout layout = tile_layout(config_.geometry, size.width, size.height, bound);
             layouts.push_back({size, layout.cols, layout.rows, layout.tiles(), layout.tokens, {}});
+            tokens += layout.tokens;
+        }
+        if (tokens <= room) return layouts;
+    }
+    if (detail != Detail::automatic || !pooling.if_needed) {
+        return layouts;
+    }
+    Pooling tried = pooling;
+    for (tried.stride = 2; tried.stride <= std::min(MAX_STRIDE, config_.geometry.patches_per_side()); tried.stride++) {
+        layouts = fit_frames(sizes, tried);
+        int64_t tokens = 0;
+        for (const ImageLayout & layout : layouts) {
             tokens += layout.tokens;
         }
         if (tokens <= room) break;
