@@ -145,7 +145,7 @@ test('rows: the captioner of a run, with options of its own', async () => {
 
 test('rows: a row of which too much is asked was decoded all the same', async () => {
   const { signal } = new AbortController()
-  const rows = captioner.rows({ maxTokens: 4000 })
+  const rows = captioner.rows({ maxTokens: 4000, framePool: 1 })
   const { status, text, numFrames, error, usage } = await rows.captionRow({ path: paths[0] }, signal)
   assert.deepEqual({ status, text, usage }, { status: 'context_overflow', text: '', usage: null })
   assert.equal(numFrames, (await captioner.caption(paths[0])).length)
