@@ -2,7 +2,7 @@ import type { ModelFiles } from '../models/find'
 import type { Addon, NativeModelFacts } from '../native/addon'
 import type { LoadSettings } from '../options'
 import { choosePooling } from '../pooling'
-import { buildPrompt, columnsOf, takesText } from '../prompts/question'
+import { buildPrompt, columnsOf, eachQuestion, takesText } from '../prompts/question'
 
 /** What decides how many positions a caption may take. */
 export type ContextSettings = Pick<
@@ -13,6 +13,7 @@ export type ContextSettings = Pick<
   | 'anyres'
   | 'maxTokens'
   | 'prompt'
+  | 'prompts'
   | 'presets'
   | 'text'
   | 'framePool'
@@ -44,9 +45,13 @@ export function contextOf(
     const detail = anyres === 'off' ? 'off' : 'full'
     return addon.fit(mmproj, frames, detail, 0, pooling).reduce((sum, { tokens }) => sum + tokens, 0)
   })
-  const question = buildPrompt(settings, { images: numFrames, text: settings.text })
-  const { before, after } = addon.promptTokens(model, mmproj, chatTemplate, question)
+  // Several questions are asked one after another behind the same images.
+  const questions = eachQuestion(settings).map(([, question]) => {
+    const asked = buildPrompt(question, { images: numFrames, text: settings.text })
+    const { before, after } = addon.promptTokens(model, mmproj, chatTemplate, asked)
+    return before.length + after.length
+  })
   const places = columnsOf(settings).length + (takesText(settings) && settings.text === undefined ? 1 : 0)
-  const needed = Math.max(...most) + before.length + after.length + places * cellTokens + maxTokens
+  const needed = Math.max(...most) + Math.max(...questions) + places * cellTokens + maxTokens
   return Math.min(needed, facts.contextTrained)
 }
