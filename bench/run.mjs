@@ -2,11 +2,11 @@
  * Measures vcap-native beside other programs that run LLaVA: npm run bench -- [options]
  *
  *   --models 60m            demo, 60m, 300m
- *   --frames 3              1, 3
+ *   --frames 3              1, 3, 8
  *   --sizes 640x360         640x360, 1280x720, square
  *   --tokens 32             32, 128; every peer must make that many
  *   --batch 1,16            1, 4, 16
- *   --anyres full,off       off: one tile a frame; the others get pictures of 336 x 336
+ *   --anyres full,off       off: one tile a frame, pool: one that is pooled 2 x 2; the others get 336 x 336 pixels
  *   --peers all             ours, llama-server, llama.node, hf, hf-batch, hf-bf16, hf-bf16-batch
  *   --python FILE           a Python that has torch and transformers, for the peers named hf
  *   --rounds 3  --threads N  --patience SECONDS  --json FILE
@@ -139,7 +139,11 @@ async function measureCell(models, peers, load) {
       own.skipped = `would take ${Math.round(forecast / 60)} minutes a round, at its rate alone`
       return
     }
-    const size = load.anyres === 'off' && name !== known.ours.name ? 'tile' : load.size
+    if (load.anyres === 'pool' && (name.startsWith('llama') || name.startsWith('@fugood'))) {
+      own.skipped = "does not pool a video's frames"
+      return
+    }
+    const size = load.anyres !== 'full' && name !== known.ours.name ? 'tile' : load.size
     try {
       const { seconds, captions } = await running.caption(await requests({ ...load, size }, round), {
         ...load,

@@ -2,8 +2,8 @@
 
 First line: {"language": shape, "projector": shape, "threads": n, "dtype": "float32"}; the answer says that it is
 ready. Then for each batch {"requests": [{"images": [base64 JPEG], "tokens": n}], "text_tokens": n, "together": n,
-"anyres": "full" | "off"}; the answer has the seconds from the JPEG files to the last token. Weights are random,
-of the shapes given.
+"anyres": "full" | "off" | "pool"}; the answer has the seconds from the JPEG files to the last token. Weights are
+random, of the shapes given.
 """
 import base64
 import io
@@ -94,10 +94,14 @@ def caption(model, processor, projector, requests, text_tokens, anyres):
     vision = processor(images=pictures, return_tensors="pt")
     pixels = vision["pixel_values"].to(model.dtype)
     extra = {}
-    if anyres == "off":
+    if anyres != "full":
         # One tile a frame: only the overviews, as in LLaVA-1.5, without the newline features that LLaVA-NeXT adds.
-        pixels, each = pixels[:, 0], (projector["image"] // projector["patch"]) ** 2
+        pixels, side = pixels[:, 0], projector["image"] // projector["patch"]
+        each = side**2
         features = model.model.multi_modal_projector(model.model.vision_tower(pixels).last_hidden_state[:, 1:])
+        if anyres == "pool":
+            grid = features.transpose(1, 2).unflatten(2, (side, side))
+            features, each = torch.nn.functional.avg_pool2d(grid, 2).flatten(2).transpose(1, 2), (side // 2) ** 2
         embeddings = model.get_input_embeddings()
         text = torch.arange(10, 10 + text_tokens).repeat(len(requests), 1)
         joined = torch.cat([features.reshape(len(requests), frames * each, -1), embeddings(text)], dim=1)
@@ -115,7 +119,7 @@ def caption(model, processor, projector, requests, text_tokens, anyres):
     out = model.generate(
         **extra, min_new_tokens=tokens, max_new_tokens=tokens, do_sample=False, pad_token_id=0, eos_token_id=2
     )
-    made = out.shape[1] - (0 if anyres == "off" else extra["input_ids"].shape[1])
+    made = out.shape[1] - (0 if anyres != "full" else extra["input_ids"].shape[1])
     return [{"tokens": made, "promptTokens": frames * each + text_tokens, "imageTokens": frames * each}] * len(requests)
 
 

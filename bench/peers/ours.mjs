@@ -26,6 +26,7 @@ export async function start({ pair, batch, threads, kvType }) {
             prompt,
             maxTokens: tokens,
             anyres: anyres === 'off' ? 'off' : 'auto',
+            framePool: anyres === 'pool' ? 2 : 1,
             ignoreEos: true
           })
         })
