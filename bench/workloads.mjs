@@ -16,10 +16,12 @@ export const context = 9216
 
 export const sizes = { '640x360': [640, 360], '1280x720': [1280, 720], square: [672, 672], tile: [336, 336] }
 
+const detail = { full: '', off: ', one tile', pool: ', pooled 2 × 2' }
+
 /**
  * A workload and its name. With `anyres` off every peer computes one tile a frame: ours because it has that option, the
- * others because they are given pictures of a tile's size, which they cannot cut into several. With `pool` a frame is one tile whose patches are
- * averaged 2 × 2, where a peer can do that.
+ * others because they are given pictures of a tile's size, which they cannot cut into several. With `pool` a frame is
+ * one tile whose patches are averaged 2 × 2, where a peer can do that.
  */
 export function workload({ frames, size, tokens, batch, anyres }) {
   return {
@@ -28,7 +30,7 @@ export function workload({ frames, size, tokens, batch, anyres }) {
     tokens,
     batch,
     anyres,
-    name: `${frames} × ${size}, ${tokens} tokens, batch ${batch}${{ off: ', one tile', pool: ', pooled 2 × 2' }[anyres] ?? ''}`
+    name: `${frames} × ${size}, ${tokens} tokens, batch ${batch}${detail[anyres]}`
   }
 }
 
