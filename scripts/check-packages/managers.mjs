@@ -118,6 +118,8 @@ export const yarnBerry = (linker) => (context) => {
       'unsafeHttpWhitelist: ["127.0.0.1"]',
       'enableScripts: false',
       'enableGlobalCache: false',
+      // What Yarn remembers of a package holds the address it came from, which is another at each run.
+      'globalFolder: ./.yarn-global',
       'enableMirror: false',
       'enableTelemetry: false',
       'enableImmutableInstalls: false'
