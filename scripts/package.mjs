@@ -119,18 +119,25 @@ function commonFields() {
   return { version, license, engines, ...(found && { repository: found }) }
 }
 
+/** The packages of some platforms at the version of the main one. */
+function pins(which) {
+  const chosen = Object.entries(platforms).filter(([, platform]) => which(platform))
+  return Object.fromEntries(chosen.map(([name]) => [`@${manifest.name}/${name}`, manifest.version]))
+}
+
 /** Lays out the main package in `folder`: compiled from nothing, and dependent on the platforms' packages. */
 function stageMain(folder) {
   call([path.join(root, 'scripts', 'build-ts.mjs')], 'TypeScript could not be compiled')
   const [{ files }] = JSON.parse(npm(root, 'pack', '--dry-run', '--json', '--ignore-scripts'))
   for (const { path: file } of files) copy(path.join(root, file), path.join(folder, file))
   const { private: _, scripts: __, devDependencies: ___, ...kept } = manifest
-  const pins = Object.entries(platforms).filter(([, { byHand }]) => !byHand)
-  const optionalDependencies = {
-    ...kept.optionalDependencies,
-    ...Object.fromEntries(pins.map(([name]) => [`@${manifest.name}/${name}`, manifest.version]))
-  }
-  writeManifest(folder, { ...kept, ...commonFields(), optionalDependencies })
+  const optionalDependencies = { ...kept.optionalDependencies, ...pins(({ byHand }) => !byHand) }
+  // Plug'n'Play shows a package what it names alone, so that what may be installed by hand is named too.
+  const byHand = pins((platform) => platform.byHand)
+  const peerDependencies = { ...kept.peerDependencies, ...byHand }
+  const optional = Object.fromEntries(Object.keys(byHand).map((name) => [name, { optional: true }]))
+  const peerDependenciesMeta = { ...kept.peerDependenciesMeta, ...optional }
+  writeManifest(folder, { ...kept, ...commonFields(), optionalDependencies, peerDependencies, peerDependenciesMeta })
   return folder
 }
 

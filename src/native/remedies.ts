@@ -77,23 +77,12 @@ function otherLibc(libc: string, origin: Origin): string {
   return `the addon is for ${libc}, and this Node for ${here}: ${getAgain(origin)}`
 }
 
-/** Where one of CUDA's libraries comes from: NVIDIA's repository for the system's packages, or a wheel. */
-function cudaLibrary(system: string, wheel: string, wheelOf12: string): string {
-  return (
-    `install ${system} of this CUDA version from NVIDIA's package repository, or pip install ${wheel} ` +
-    `(for CUDA 12 ${wheelOf12}); where it is installed already, name its folder in LD_LIBRARY_PATH`
-  )
-}
-
 /** Debian's and Alpine's packages of the libraries that an addon may be linked to, and where else they come from. */
 const libraryPackages: [library: RegExp, where: string][] = [
   [/^libgomp\.so/, 'install the package libgomp1 (apt install libgomp1), elsewhere libgomp (apk add libgomp)'],
   [/^libstdc\+\+\.so/, 'install the package libstdc++6 (apt install libstdc++6), elsewhere libstdc++'],
   [/^libomp\.dylib/, 'brew install libomp'],
-  [/^libgcc_s\.so/, 'install the package libgcc-s1 (apt install libgcc-s1), elsewhere libgcc'],
-  [/^libcudart\.so/, cudaLibrary('cuda-cudart', 'nvidia-cuda-runtime', 'nvidia-cuda-runtime-cu12')],
-  [/^libcublas(Lt)?\.so/, cudaLibrary('libcublas', 'nvidia-cublas', 'nvidia-cublas-cu12')],
-  [/^libnccl\.so/, cudaLibrary('libnccl2', 'nvidia-nccl-cu13', 'nvidia-nccl-cu12')]
+  [/^libgcc_s\.so/, 'install the package libgcc-s1 (apt install libgcc-s1), elsewhere libgcc']
 ]
 
 function missingLibrary(path: string): string {

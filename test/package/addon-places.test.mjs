@@ -212,11 +212,6 @@ test('what the system lacks: its name, and what brings it', options, () => {
       /^libgomp\.so\.99: cannot open/,
       /libgomp\.so\.99 is missing .*apt install libgomp1/
     ],
-    [
-      needing('libcublas.so.99', 'f'),
-      /^libcublas\.so\.99: cannot/,
-      /libcublas\.so\.99 is missing .*pip install nvidia/
-    ],
     [needing('libother.so.9', 'f'), /^libother\.so\.9: cannot/, /install the package that has libother\.so\.9$/],
     [
       needing('libc.so.6', 'f', 'GLIBC_2.99'),

@@ -56,6 +56,8 @@ test('the main package has no binary and no script, and depends on the platforms
     Object.fromEntries(ours),
     Object.fromEntries(pinned.map((name) => [`@vcap-native/${name}`, version]))
   )
+  assert.equal(main.peerDependencies['@vcap-native/linux-x64-cuda'], version)
+  assert.deepEqual(main.peerDependenciesMeta['@vcap-native/linux-x64-cuda'], { optional: true })
   for (const field of ['scripts', 'devDependencies', 'private']) assert.equal(main[field], undefined, field)
 })
 
