@@ -48,7 +48,7 @@ export function doctorCommand(): Command {
 function line({ name, state, detail }: Finding): string {
   const [first, ...more] = detail.split('\n')
   return (
-    [`${state.padEnd(7)} ${name.padEnd(15)} ${first}`, ...more.map((text) => `${' '.repeat(24)}${text}`)].join('\n') +
+    [`${state.padEnd(7)} ${name.padEnd(21)} ${first}`, ...more.map((text) => `${' '.repeat(30)}${text}`)].join('\n') +
     '\n'
   )
 }
