@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { VcapError } from './errors'
 
 /*
@@ -55,6 +56,14 @@ export function isPassing(error: unknown): boolean {
 export function unwritableCode(cause: unknown): 'write_failed' | 'output_unwritable' {
   const isReadOnly = (cause as NodeJS.ErrnoException | undefined)?.code === 'EROFS'
   return isReadOnly || isPassing(cause) ? 'write_failed' : 'output_unwritable'
+}
+
+/**
+ * Brings what a file holds to the disk. By its number: Yarn's Plug'n'Play has handles of its own in the place of
+ * Node's, and they cannot.
+ */
+export function syncFile({ fd }: { fd: number }): Promise<void> {
+  return promisify(fs.fdatasync)(fd)
 }
 
 /**

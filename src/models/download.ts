@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { abortedError, asVcapError, VcapError } from '../errors'
-import { syncFolder } from '../folders'
+import { syncFile, syncFolder } from '../folders'
 import { pauseAfter, waitFor } from '../waiting'
 import type { Hub, HubFile } from './hub'
 
@@ -108,7 +108,7 @@ async function fetchAll(
       fruitless = bytes > before ? 0 : fruitless + 1
       if (bytes < file.size && fruitless === maxFruitless) throw given(file, new Error('the answers end too early'))
     }
-    await handle.sync()
+    await syncFile(handle)
   } finally {
     await handle.close()
   }

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises'
 import { constants } from 'node:fs'
 import path from 'node:path'
 import { VcapError } from '../errors'
-import { syncFolder } from '../folders'
+import { syncFile, syncFolder } from '../folders'
 import { lineEnd, LineBuffer, recordIn, scanBytes, scanRecords, type JournalScan } from './record-lines'
 
 /** Records that are made durable together at most, and for how many milliseconds the first of them waits. */
@@ -103,7 +103,7 @@ export class JournalFile {
     try {
       if (this.#failure) throw this.#failure
       await writeAll(this.#handle, bytes, this.#size)
-      await this.#handle.datasync()
+      await syncFile(this.#handle)
     } catch (error) {
       // What may stand there of the group is cut off, so that a later run finds none of it, or all.
       await this.#handle.truncate(this.#size).catch(() => undefined)
@@ -190,7 +190,7 @@ async function bringToDisk(handle: fs.FileHandle, end: number): Promise<void> {
     const { bytesRead } = await handle.read(block, 0, block.length, start)
     await writeAll(handle, block.subarray(0, bytesRead), start)
   }
-  await handle.datasync()
+  await syncFile(handle)
 }
 
 /** Writes all bytes: a short write is no end. */
