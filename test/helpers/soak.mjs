@@ -47,7 +47,7 @@ async function cycle(number) {
   require(await codeOf(captioner.caption(broken)), ['unreadable'])
   require(await codeOf(captioner.caption(path.join(folder, 'gone.mp4'))), ['missing'])
   require(await codeOf(captioner.captionImages([{ ...picture, width: 7 }])), ['usage'])
-  require(await codeOf(captioner.captionImages([picture], { maxTokens: 4000 })), ['context_overflow'])
+  require(await codeOf(captioner.captionImages([picture], { maxTokens: 4000, framePool: 1 })), ['context_overflow'])
   for (const { status } of await Promise.all(given)) require(status, ['ok', 'truncated'])
   // Work that is under way when it is closed is finished first.
   const last = captioner.captionImages([picture])
