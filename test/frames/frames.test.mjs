@@ -38,16 +38,16 @@ test('there are two ways to read videos', () => {
   assert.deepEqual(findVideoTools(command), { ffmpeg: command, nodeAv: false })
 })
 
-/** Frames of `file` are exactly those at int(p · length). */
+/** Frames of `file` are exactly those at int(p · length); more than three lie from the first to the last. */
 async function assertExact(file, length, options = {}) {
-  for (const [numFrames, points] of [
-    [1, [0.5]],
-    [2, [0.25, 0.75]],
-    [3, [0.1, 0.5, 0.9]],
-    [5, [0.1, 0.3, 0.5, 0.7, 0.9]]
+  for (const [numFrames, points, span] of [
+    [1, [0.5], length],
+    [2, [0.25, 0.75], length],
+    [3, [0.1, 0.5, 0.9], length],
+    [5, [0, 0.25, 0.5, 0.75, 1], length - 1]
   ]) {
     const frames = await extract(file, { numFrames, ...options })
-    const wanted = points.map((p) => Math.trunc(p * length))
+    const wanted = points.map((p) => Math.trunc(p * span))
     assert.deepEqual(
       frames.map((f) => f.index),
       wanted
@@ -467,7 +467,7 @@ test('options are checked with the value and its type in the message', async () 
   })
   await assert.rejects(extractFrames('x.mp4', { frames: 3 }), {
     code: 'usage',
-    message: /^Expected one of numFrames, resize, .* but received frames$/
+    message: /^Expected one of numFrames, fps, resize, .* but received frames$/
   })
   await assert.rejects(extractFrames('x.mp4', { ffmpeg: '/no/such/ffmpeg' }), { code: 'ffmpeg_missing' })
 })
