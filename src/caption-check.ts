@@ -54,9 +54,13 @@ const answer = {
   flags: z.array(z.string().regex(/^[a-z][a-z0-9_]*$/, 'a name in small letters')).optional(),
   retry: z.enum(['replaced', 'kept']).optional()
 }
+const { status, text, ...rest } = answer
+// In the order that journals and events have.
 const caption = z.object({
-  ...answer,
+  status,
+  text,
   numFrames: count.nullable(),
+  ...rest,
   partial: z.literal(true).optional(),
   replica: count.optional(),
   captions: z.record(z.string(), z.object(answer)).optional()

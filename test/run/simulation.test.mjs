@@ -40,7 +40,7 @@ const callsOf = async (first) => {
   return calls
 }
 const small = () => {
-  const world = new World(randomOf(7))
+  const world = new World(randomOf(4))
   world.isFilled = false
   return world
 }
