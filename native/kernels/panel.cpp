@@ -71,28 +71,22 @@ template <int ROWS, int VECTORS, typename Element>
 void multiply_tile(const float * a, size_t a_stride, const Element * b, size_t b_stride, int depth, float * c,
                    size_t c_stride, bool accumulate) {
     Vec sums[ROWS][VECTORS];
-    for (int row = 0; row < ROWS; row++) {
-        for (int v = 0; v < VECTORS; v++) {
+    unrolled<ROWS>([&](auto row) VCAP_ALWAYS_INLINE {
+        unrolled<VECTORS>([&](auto v) VCAP_ALWAYS_INLINE {
             sums[row][v] = accumulate ? load(c + row * c_stride + v * LANES) : Vec{};
-        }
-    }
+        });
+    });
     for (int k = 0; k < depth; k++, b += b_stride) {
         Vec row_of_b[VECTORS];
-        for (int v = 0; v < VECTORS; v++) {
-            row_of_b[v] = load(b + v * LANES);
-        }
-        for (int row = 0; row < ROWS; row++) {
+        unrolled<VECTORS>([&](auto v) VCAP_ALWAYS_INLINE { row_of_b[v] = load(b + v * LANES); });
+        unrolled<ROWS>([&](auto row) VCAP_ALWAYS_INLINE {
             const Vec factor = broadcast(a[row * a_stride + k]);
-            for (int v = 0; v < VECTORS; v++) {
-                sums[row][v] += factor * row_of_b[v];
-            }
-        }
+            unrolled<VECTORS>([&](auto v) VCAP_ALWAYS_INLINE { sums[row][v] += factor * row_of_b[v]; });
+        });
     }
-    for (int row = 0; row < ROWS; row++) {
-        for (int v = 0; v < VECTORS; v++) {
-            store(c + row * c_stride + v * LANES, sums[row][v]);
-        }
-    }
+    unrolled<ROWS>([&](auto row) VCAP_ALWAYS_INLINE {
+        unrolled<VECTORS>([&](auto v) VCAP_ALWAYS_INLINE { store(c + row * c_stride + v * LANES, sums[row][v]); });
+    });
 }
 
 /** All rows of c, a tile of TILE_ROWS at a time and a smaller one at the end. */

@@ -17,6 +17,8 @@
 
 namespace vcap::kernels {
 
+#define VCAP_ALWAYS_INLINE __attribute__((always_inline))
+
 /** LANES is the number of floats in a SIMD vector, PANEL_VECTORS the number of vectors in a row of a packed panel. */
 #if defined(__AVX512F__)
 constexpr int LANES = 16;
@@ -37,6 +39,20 @@ constexpr int PANEL_COLUMNS = LANES * PANEL_VECTORS;
  * hold the sums: 24 of the 32 that AVX-512 and NEON have, 12 of the 16 that AVX2 has. The others hold the operands.
  */
 constexpr int TILE_ROWS = 6;
+
+template <typename Body, int... NUMBERS>
+inline VCAP_ALWAYS_INLINE void unrolled_over(const Body & body, std::integer_sequence<int, NUMBERS...> /*of them*/) {
+    (body(std::integral_constant<int, NUMBERS>()), ...);
+}
+
+/**
+ * Calls `body` with each number from 0 to COUNT - 1 as a compile-time constant. Of an array that only such numbers
+ * index, every compiler keeps the elements in registers; GCC before 12 stores those that a loop indexes in each round.
+ */
+template <int COUNT, typename Body>
+inline VCAP_ALWAYS_INLINE void unrolled(const Body & body) {
+    unrolled_over(body, std::make_integer_sequence<int, COUNT>());
+}
 
 /** A SIMD vector of LANES floats, and one of as many ints. */
 typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
