@@ -8,53 +8,21 @@
  * for frames. Exit code 1 where the ratio is below 95 %.
  */
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { extractFrames, loadCaptioner, run } from '../dist/index.js'
 import { loadAddon } from '../dist/native/load.js'
 import { buildPrompt } from '../dist/prompts/question.js'
-import { clip } from './clips.mjs'
+import { clipBench } from './clip-bench.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
-import { pair } from './pairs.mjs'
 import { interleave, median, percent } from './rounds.mjs'
-import { context, sizes } from './workloads.mjs'
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string', default: '60m' },
-    clips: { type: 'string', default: '32' },
-    batch: { type: 'string', default: '16' },
-    size: { type: 'string', default: '640x360' },
-    tokens: { type: 'string', default: '32' },
-    rounds: { type: 'string', default: '3' },
-    threads: { type: 'string', default: '0' },
-    json: { type: 'string' }
-  }
-})
-const [width, height] = sizes[values.size]
-const { name, model, mmproj } = pair(values.model)
-const loading = {
-  model,
-  mmproj,
-  gpus: 'none',
-  sequences: Number(values.batch),
-  contextPerSequence: name === 'demo' ? 0 : context,
-  threads: Number(values.threads),
-  chatTemplate: name === 'demo' ? '' : 'vicuna_v1'
-}
-const answering = { maxTokens: Number(values.tokens), ignoreEos: true }
-const files = Array.from({ length: Number(values.clips) }, (_, seed) => clip({ width, height, seconds: 10, seed }))
+const { values, name, loading, answering, files, folder, csv } = clipBench()
 
 warnIfBusy()
 const captioner = await loadCaptioner(loading)
 const engine = await loadEngine()
 const requests = []
 for (const file of files) requests.push(await request(file))
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-pipeline-'))
-process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
-const csv = path.join(folder, 'clips.csv')
-fs.writeFileSync(csv, `path\n${files.join('\n')}\n`)
 
 // One caption each that is not counted, so that memory is allocated and graphs are built beforehand.
 await Promise.all([captioner.caption(files[0], answering), engine.caption(requests[0]).promise])
@@ -114,5 +82,6 @@ async function request(file) {
 /** A second engine with the same model and options as the captioner's, to be called without the pipeline around it. */
 function loadEngine() {
   const { gpus, ...options } = loading
-  return loadAddon().loadModel({ ...options, devices: [], splitMode: 'layer', kvType: 'f16' }, () => undefined).promise
+  const onCpu = { devices: [], splitMode: 'layer', tensorSplit: [], kvType: 'f16', mmap: true }
+  return loadAddon().loadModel({ ...options, ...onCpu }, () => undefined).promise
 }

@@ -9,50 +9,19 @@
  * to the letter. Exit code 1 where the ratio is below 2 or a caption differs.
  */
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { loadCaptioner, run } from '../dist/index.js'
-import { clip } from './clips.mjs'
+import { clipBench } from './clip-bench.mjs'
 import { machine, warnIfBusy } from './machine.mjs'
-import { pair } from './pairs.mjs'
 import { interleave, median } from './rounds.mjs'
-import { context, sizes } from './workloads.mjs'
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string', default: '60m' },
-    clips: { type: 'string', default: '32' },
-    batch: { type: 'string', default: '16' },
-    size: { type: 'string', default: '640x360' },
-    tokens: { type: 'string', default: '32' },
-    rounds: { type: 'string', default: '3' },
-    threads: { type: 'string', default: '0' },
-    json: { type: 'string' }
-  }
-})
-const [width, height] = sizes[values.size]
-const { name, model, mmproj } = pair(values.model)
+const { values, name, loading, answering, files, folder, csv } = clipBench()
 const prompts = { short: 'short', long: 'video', tags: 'tags' }
 const names = Object.keys(prompts)
-const answering = { maxTokens: Number(values.tokens), ignoreEos: true }
-const files = Array.from({ length: Number(values.clips) }, (_, seed) => clip({ width, height, seconds: 10, seed }))
 
 warnIfBusy()
-const captioner = await loadCaptioner({
-  model,
-  mmproj,
-  gpus: 'none',
-  sequences: Number(values.batch),
-  contextPerSequence: name === 'demo' ? 0 : context,
-  threads: Number(values.threads),
-  chatTemplate: name === 'demo' ? '' : 'vicuna_v1',
-  kvType: 'f32' // at half precision what shares a batch can turn a near tie
-})
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-prompts-'))
-process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
-const input = path.join(folder, 'clips.csv')
-fs.writeFileSync(input, `path\n${files.join('\n')}\n`)
+// At half precision what shares a batch can turn a near tie.
+const captioner = await loadCaptioner({ ...loading, kvType: 'f32' })
 let outputs = 0
 /** Captions by name, each a list in the table's order, of both ways. */
 const made = { together: {}, apart: {} }
@@ -97,7 +66,7 @@ async function oneByOne() {
 /** The rows' captions, in the table's order. */
 async function captionAll(asked) {
   const rows = []
-  const { seconds, failed } = await run(input, path.join(folder, `out-${outputs++}.csv`), {
+  const { seconds, failed } = await run(csv, path.join(folder, `out-${outputs++}.csv`), {
     captioner: captioner.rows({ ...answering, ...asked }),
     onEvent: (event) => {
       if (event.type === 'row') rows[event.index] = event

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #if defined(__F16C__)
@@ -15,9 +16,10 @@
 // Arithmetic on SIMD vectors of F32, as wide as the build's target allows. GCC's and Clang's vector extensions
 // let one source serve AVX-512, AVX2 and NEON; only the conversion from F16 needs intrinsics.
 
-namespace vcap::kernels {
-
+// Inlined before arrays are looked at for elements that can be registers.
 #define VCAP_ALWAYS_INLINE __attribute__((always_inline))
+
+namespace vcap::kernels {
 
 /** LANES is the number of floats in a SIMD vector, PANEL_VECTORS the number of vectors in a row of a packed panel. */
 #if defined(__AVX512F__)
@@ -40,8 +42,9 @@ constexpr int PANEL_COLUMNS = LANES * PANEL_VECTORS;
  */
 constexpr int TILE_ROWS = 6;
 
+/** Calls `body` with each of NUMBERS as a compile-time constant. */
 template <typename Body, int... NUMBERS>
-inline VCAP_ALWAYS_INLINE void unrolled_over(const Body & body, std::integer_sequence<int, NUMBERS...> /*of them*/) {
+inline VCAP_ALWAYS_INLINE void call_with_each(const Body & body, std::integer_sequence<int, NUMBERS...>) {
     (body(std::integral_constant<int, NUMBERS>()), ...);
 }
 
@@ -51,7 +54,7 @@ inline VCAP_ALWAYS_INLINE void unrolled_over(const Body & body, std::integer_seq
  */
 template <int COUNT, typename Body>
 inline VCAP_ALWAYS_INLINE void unrolled(const Body & body) {
-    unrolled_over(body, std::make_integer_sequence<int, COUNT>());
+    call_with_each(body, std::make_integer_sequence<int, COUNT>());
 }
 
 /** A SIMD vector of LANES floats, and one of as many ints. */

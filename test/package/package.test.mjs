@@ -6,6 +6,7 @@ import path from 'node:path'
 import test, { after, before } from 'node:test'
 import { promisify } from 'node:util'
 import { binariesOf, platforms, thisPlatform } from '../../scripts/package.mjs'
+import { platformPackages } from '../../dist/native/platform-packages.js'
 import { root } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/media.mjs'
 import { localBinaries, otherPlatforms, pack, tarballName } from '../helpers/packages.mjs'
@@ -40,6 +41,16 @@ function npm(...args) {
     { cwd: project, encoding: 'utf8' }
   )
 }
+
+test('the packages that are made are those that the loader looks for', () => {
+  const made = Object.entries(platforms).map(([name, { os, cpu, libc, byHand }]) => {
+    return [`@vcap-native/${name}`, os, cpu, libc, byHand === true].join()
+  })
+  const sought = platformPackages.map(({ name, platform, arch, libc, cuda }) => {
+    return [name, platform, arch, libc, cuda === true].join()
+  })
+  assert.deepEqual(made.sort(), sought.sort())
+})
 
 test('the main package has no binary and no script, and depends on the platforms at its own version', () => {
   const files = listing(tarballOf(`vcap-native-${version}.tgz`))
