@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DownloadProgressEvent } from '../download-event'
 import type { JsonSchema } from '../form/json-schema'
+import { plainSchema } from '../form/plain-schema'
 import { captionNamePattern } from '../prompts/named'
 import { presetSchema } from '../prompts/prompt-file'
 import { formatNames } from '../table-format'
@@ -92,6 +93,7 @@ export const answerFields = {
    */
   jsonSchema: z
     .custom<JsonSchema>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+    .transform(plainSchema)
     .optional()
     .describe('JSON Schema that is an object'),
   /** A grammar in GBNF: each answer is a text of its rule `root`. */

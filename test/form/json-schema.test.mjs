@@ -6,6 +6,7 @@ import { fieldsOf, fieldValues } from '../../dist/form/columns.js'
 import { schemaGrammar } from '../../dist/form/json-schema.js'
 import { numbers, wholeNumbers } from '../../dist/form/numbers.js'
 import { loadAddon } from '../../dist/native/load.js'
+import { parseImageCaptionOptions } from '../../dist/options/index.js'
 import { schemas } from '../helpers/json-answers.mjs'
 
 const usage = (message) => (error) => error.code === 'usage' && error.message.includes(message)
@@ -140,4 +141,36 @@ test('columns are the properties, each with the kind of all its values', () => {
     assert.deepEqual(fieldValues(fields, text), Array(6).fill(none), text)
   }
   assert.throws(() => fieldsOf({ type: 'array', items: { type: 'null' } }), usage('names none'))
+})
+
+test('a schema is taken as it would stand in a file, as it is when it is given', () => {
+  const schemaOf = (jsonSchema) => parseImageCaptionOptions({ jsonSchema }).jsonSchema
+  const given = { type: 'object', properties: { a: { type: 'string' }, b: undefined }, required: ['a'] }
+  const taken = schemaOf(given)
+  assert.deepEqual(taken, { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] })
+  assert.equal(schemaOf(given), taken)
+  given.properties.a.maxLength = 5
+  assert.equal(taken.properties.a.maxLength, undefined)
+  assert.equal(schemaOf(given).properties.a.maxLength, 5)
+})
+
+test('an object that is no JSON is refused as a schema', () => {
+  const throwing = () => {
+    throw new Error('mine')
+  }
+  const circular = { type: 'object' }
+  circular.properties = { again: circular }
+  const hostile = [
+    circular,
+    { const: 1n },
+    { type: 'object', properties: new Proxy({}, { get: throwing, ownKeys: throwing }) },
+    new Proxy({}, { get: throwing, ownKeys: throwing }),
+    { toJSON: throwing }
+  ]
+  for (const jsonSchema of hostile) {
+    assert.throws(() => parseImageCaptionOptions({ jsonSchema }), usage('cannot be written as JSON'))
+  }
+  for (const toJSON of [() => undefined, () => 'text', () => [1]]) {
+    assert.throws(() => parseImageCaptionOptions({ jsonSchema: { toJSON } }), usage('becomes no object'))
+  }
 })
