@@ -1,11 +1,14 @@
 #include <napi.h>
 
-#include "binding/convert.h"
 #include "binding/environment.h"
+#include "binding/errors.h"
+#include "binding/from_js.h"
 #include "binding/loading.h"
 #include "binding/model.h"
 #include "binding/resampling.h"
 #include "binding/testing.h"
+#include "binding/to_js.h"
+#include "binding/values.h"
 #include "core/cuda_gpus.h"
 #include "core/grammar/gbnf.h"
 #include "core/language/vocabulary.h"
@@ -22,12 +25,8 @@ namespace {
 Napi::Value devices(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
-        const std::vector<Device> found = list_devices(to_strings(info[0]));
-        Napi::Array array = Napi::Array::New(env, found.size());
-        for (uint32_t i = 0; i < found.size(); i++) {
-            array[i] = to_js(env, found[i]);
-        }
-        return array;
+        return to_array(env, list_devices(to_strings(info[0])),
+                        [env](const Device & device) { return to_js(env, device); });
     });
 }
 
@@ -68,11 +67,7 @@ Napi::Value fit(const Napi::CallbackInfo & info) {
         const std::unique_ptr<ImageProcessor> processor = open_image_processor(GgufFile(info[0].ToString()));
         const std::vector<ImageLayout> layouts = processor->fit(to_sizes(info[1]), to_detail(info[2].ToString()),
                                                                 to_pooling(info[4]), info[3].ToNumber().Int64Value());
-        Napi::Array array = Napi::Array::New(env, layouts.size());
-        for (uint32_t i = 0; i < layouts.size(); i++) {
-            array[i] = to_js(env, layouts[i]);
-        }
-        return array;
+        return to_array(env, layouts, [env](const ImageLayout & layout) { return to_js(env, layout); });
     });
 }
 
@@ -96,12 +91,7 @@ Napi::Value why_no_cuda_gpu(const Napi::CallbackInfo & info) {
 /** NativeBuild's cudaLibraries, looked up when they are read: it opens them. */
 Napi::Value cuda_libraries(const Napi::CallbackInfo & info) {
     const Napi::Env env = info.Env();
-    const std::vector<CudaLibrary> libraries = vcap::cuda_libraries();
-    Napi::Array array = Napi::Array::New(env, libraries.size());
-    for (uint32_t i = 0; i < libraries.size(); i++) {
-        array[i] = to_js(env, libraries[i]);
-    }
-    return array;
+    return to_array(env, vcap::cuda_libraries(), [env](const CudaLibrary & library) { return to_js(env, library); });
 }
 
 /** shutdown(): stops all models and loads of this environment and waits for their threads. */
@@ -142,7 +132,7 @@ Napi::Object build(Napi::Env env) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-    auto * environment = new Environment{Napi::Persistent(Model::define(env)), {}};
+    auto * environment = new Environment{Napi::Persistent(Model::define(env)), {}, {}};
     env.SetInstanceData(environment);   // deletes it when the environment ends
     exports.Set("build", build(env));
     exports.Set("shutdown", Napi::Function::New(env, shutdown));

@@ -5,8 +5,9 @@
 #include <optional>
 #include <thread>
 
-#include "binding/convert.h"
 #include "binding/environment.h"
+#include "binding/errors.h"
+#include "binding/from_js.h"
 #include "binding/mailbox.h"
 #include "binding/model.h"
 #include "core/threads.h"

@@ -1,8 +1,10 @@
 #include "binding/model.h"
 
-#include "binding/convert.h"
-
 #include <utility>
+
+#include "binding/errors.h"
+#include "binding/from_js.h"
+#include "binding/to_js.h"
 
 namespace vcap {
 
@@ -24,7 +26,7 @@ Napi::Function Model::define(Napi::Env env) {
 }
 
 Napi::Object Model::create(Napi::Env env, std::unique_ptr<Engine> engine) {
-    Napi::Object info = describe(env, *engine);
+    Napi::Object info = to_js(env, *engine);
     Environment & environment = Environment::of(env);
     environment.handed_over = std::move(engine);
     Napi::Object object = environment.model_class.New({});
@@ -128,13 +130,7 @@ Napi::Value Model::embed(const Napi::CallbackInfo & info) {
 }
 
 Napi::Value Model::time(const Napi::CallbackInfo & info) {
-    return guarded(info.Env(), [&] {
-        const EngineTime time = engine().time();
-        Napi::Object object = Napi::Object::New(info.Env());
-        object.Set("busy", time.busy);
-        object.Set("filled", time.filled);
-        return object;
-    });
+    return guarded(info.Env(), [&] { return to_js(info.Env(), engine().time()); });
 }
 
 Napi::Value Model::close(const Napi::CallbackInfo & info) {

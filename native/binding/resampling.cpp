@@ -3,7 +3,8 @@
 #include <cstring>
 #include <vector>
 
-#include "binding/convert.h"
+#include "binding/errors.h"
+#include "binding/from_js.h"
 #include "core/vision/pixel_pool.h"
 #include "core/vision/resample.h"
 

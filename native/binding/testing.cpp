@@ -2,7 +2,8 @@
 
 #include <cstring>
 
-#include "binding/convert.h"
+#include "binding/errors.h"
+#include "binding/from_js.h"
 #include "core/device_rates.h"
 #include "core/devices.h"
 #include "core/vision/llava/cut.h"

@@ -123,7 +123,7 @@ test('the checks find what they are for', () => {
   ])
   const found = forbidden({
     'kernels/gelu.cpp': ['kernels/gelu.h', 'core/error.h'],
-    'core/log.h': ['napi.h', 'binding/convert.h', 'vector'],
+    'core/log.h': ['napi.h', 'binding/to_js.h', 'vector'],
     'core/vision/llava/cut.cpp': ['core/engine/job.h', 'core/vision/llava/cut.h'],
     'core/vision/vision.h': ['core/vision/llava/tower.h'],
     'core/vision/open.cpp': ['core/vision/llava/tower.h'],
@@ -134,7 +134,7 @@ test('the checks find what they are for', () => {
     found.map((line) => line.split(': ')[1]),
     [
       'kernels/gelu.cpp > core/error.h',
-      'core/log.h > binding/convert.h',
+      'core/log.h > binding/to_js.h',
       'core/log.h > napi.h',
       'core/vision/llava/cut.cpp > core/engine/job.h',
       'core/vision/vision.h > core/vision/llava/tower.h',
