@@ -45,6 +45,9 @@ struct Job {
     Clock::time_point prefilled_at{};   // when its first logits were there
 
     bool fully_encoded() const { return encoded == features->tile_count(); }
+    /** Of the question that has been answered now. */
+    Timings timings(Clock::time_point now) const;
+    /** Answers the request with an error. */
     void fail(const Error & error);
 };
 
