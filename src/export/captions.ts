@@ -58,7 +58,8 @@ export async function openCaptions(output: string, options: CaptionSourceOptions
     if (several && !several.includes(name)) throw oneOf(output, several, options.caption)
     const text = requireColumn(table.label, table.columns, name, 'table_invalid')
     const place = (column: string) => table.columns.indexOf(column)
-    const ownStatus = place(statusColumn(name))
+    // Where one caption a row was made, a column of that name is of the table, or of the answers.
+    const ownStatus = found && !several ? -1 : place(statusColumn(name))
     const at = { path: place('path'), text, status: ownStatus < 0 ? place('status') : ownStatus }
     const length = table.columns.indexOf('num_frames')
     return {

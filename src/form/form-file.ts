@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { VcapError } from '../errors'
+import { parseJson } from '../parse-json'
 import type { FormSettings } from './form'
 import type { JsonSchema } from './json-schema'
 
@@ -24,7 +25,7 @@ function readSchema(file: string): JsonSchema {
   const text = readText(file, 'JSON Schema')
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseJson(text)
   } catch (cause) {
     throw new VcapError('usage', `The JSON Schema in ${file} is no JSON: ${(cause as Error).message}`, { cause })
   }

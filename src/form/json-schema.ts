@@ -120,7 +120,8 @@ class Converter {
     const beside = said.find((other) => other !== key && other !== 'type')
     if (beside !== undefined) refuse(at, `has ${beside} beside ${key}, which says it all: leave it out`)
     const values = key === 'const' ? [schema.const] : schema.enum
-    if (!Array.isArray(values) || values.length === 0) refuse(`${at}/enum`, 'is no list of values')
+    if (!Array.isArray(values)) refuse(`${at}/enum`, 'is no list of values')
+    if (values.length === 0) refuse(`${at}/enum`, 'is empty, and no answer would do: name the values, or leave it out')
     for (const [i, value] of values.entries()) {
       const fits = ofType.length === 0 || ofType.some((type) => isOfType(value, type))
       if (!fits) refuse(key === 'enum' ? `${at}/enum/${i}` : `${at}/const`, `is of none of the types ${ofType.join()}`)

@@ -1,3 +1,4 @@
+import { asVcapError } from '../errors'
 import { grammarOf, type FormSettings } from '../form/form'
 import { loadAddon } from './load'
 
@@ -5,5 +6,10 @@ import { loadAddon } from './load'
 export function requireGrammar(settings: FormSettings): void {
   const addon = loadAddon()
   const grammar = grammarOf(settings)
-  if (grammar !== '') addon.checkGrammar(grammar)
+  if (grammar === '') return
+  try {
+    addon.checkGrammar(grammar)
+  } catch (error) {
+    throw asVcapError(error)
+  }
 }

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import { VcapError } from '../errors'
+import { parseJson as parse } from '../parse-json'
 import type { PromptPreset } from './presets'
 
 /** Bytes that a file of prompts may have. */
@@ -72,7 +73,7 @@ function readText(file: string): string {
 function parseJson(file: string, text: string): Record<string, PromptPreset> {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parse(text)
   } catch (cause) {
     const { message } = cause as Error
     throw new VcapError('usage', `${file} is no JSON: ${message}. A prompt as it stands goes into a .txt file`, {

@@ -1,4 +1,4 @@
-import { isCaptioned, type RowCaption, type RowUsage } from '../caption'
+import { isCaptioned, type RowAnswer, type RowCaption, type RowUsage } from '../caption'
 import { VcapError } from '../errors'
 import { fieldsOf, fieldValues, type Field, type FieldKind } from '../form/columns'
 import type { JsonSchema } from '../form/json-schema'
@@ -45,7 +45,7 @@ export interface LayoutOptions {
   allowPartial?: boolean | undefined
   /** Columns `prompt_tokens`, `completion_tokens` and `cost` follow ours. */
   usageColumns?: boolean | undefined
-  /** Columns for the properties of `jsonSchema`'s answers are the last ones. */
+  /** Columns for the properties of `jsonSchema`'s answers are the last ones, of several captions those of each. */
   jsonColumns?: boolean | undefined
   jsonSchema?: JsonSchema | undefined
   /** Names of the captions of a row, in order; one in a column `text` when left out. */
@@ -80,22 +80,17 @@ export function chooseLayout(
     ...(allowPartial ? ['partial'] : [])
   ]
   if (captions) requireNames(captions, [...own, columns[pathColumn]!])
-  if (captions && jsonColumns) {
-    throw new VcapError(
-      'usage',
-      'Columns for the properties of answers are of one question: ask one, or leave them out'
-    )
-  }
   const fields = jsonColumns && jsonSchema ? fieldsOf(jsonSchema) : []
-  requireFree(fields, [columns[pathColumn]!, ...own])
-  const added = [...own, ...fields.map(({ name }) => name)]
+  const fieldColumns = (captions ?? [undefined]).flatMap((caption) => columnsOf(fields, caption))
+  requireFree(fieldColumns, [columns[pathColumn]!, ...own])
+  const added = [...own, ...fieldColumns.map(({ column }) => column)]
   const kept = columns.flatMap((name, column) => (added.includes(name) ? [] : [column]))
   return {
     columns: [...kept.map((column) => columns[column]!), ...added],
     types: [
       ...kept.map((column) => types?.[column]),
       ...own.map((name) => (typesOfOwn[name] ?? textType)(name)),
-      ...fields.map(({ name, kind }) => typesOfFields[kind](name))
+      ...fieldColumns.map(({ column, kind }) => typesOfFields[kind](column))
     ],
     replaced: added.filter((name) => columns.includes(name)),
     captions,
@@ -113,21 +108,39 @@ export function chooseLayout(
       ]),
       ...(usageColumns ? usageCells(usage) : []),
       ...(allowPartial ? [partial ? 'true' : null] : []),
-      ...fieldCells(fields, isCaptioned({ status }) ? text : '')
+      ...(captions
+        ? captions.flatMap((name) => fieldCells(fields, made?.[name]))
+        : fieldCells(fields, { status, text }))
     ]
   }
 }
 
-function requireFree(fields: Field[], taken: string[]): void {
-  const clash = fields.find(({ name }) => taken.includes(name))
+/** A property's column; of several captions it is named after the caption, too. */
+interface FieldColumn extends Field {
+  column: string
+  caption: string | undefined
+}
+
+function columnsOf(fields: Field[], caption: string | undefined): FieldColumn[] {
+  return fields.map((field) => ({ ...field, caption, column: fieldColumn(field.name, caption) }))
+}
+
+function requireFree(fields: FieldColumn[], taken: string[]): void {
+  const all = [...taken, ...fields.map(({ column }) => column)]
+  const clash = fields.find(({ column }) => all.indexOf(column) !== all.lastIndexOf(column))
   if (!clash) return
-  const why = 'since one is named so: rename it in the schema'
-  throw new VcapError('usage', `The answers' property ${clash.name} cannot be a column, ${why}`)
+  const { name, caption, column } = clash
+  const [whose, what] =
+    caption === undefined
+      ? ['', 'rename it in the schema']
+      : [` of ${caption}`, 'rename it in the schema, or the prompt']
+  const why = `since another one is named ${column}: ${what}`
+  throw new VcapError('usage', `The answers' property ${name}${whose} cannot be a column, ${why}`)
 }
 
 /** What an answer says of each property: null where it says nothing, values of no plain type as JSON. */
-function fieldCells(fields: Field[], text: string): Cell[] {
-  return fieldValues(fields, text).map((value, i) => {
+function fieldCells(fields: Field[], caption: Pick<RowAnswer, 'status' | 'text'> | undefined): Cell[] {
+  return fieldValues(fields, caption && isCaptioned(caption) ? caption.text : '').map((value, i) => {
     if (value === undefined || value === null) return null
     return fields[i]!.kind === 'json' ? new JsonText(JSON.stringify(value)) : (value as string | number | boolean)
   })
@@ -136,6 +149,10 @@ function fieldCells(fields: Field[], text: string): Cell[] {
 /** The columns of one of several captions, beside its text's. */
 export const statusColumn = (name: string): string => `${name}_status`
 export const flagsColumn = (name: string): string => `${name}_flags`
+
+/** The column of a property of answers; of several captions those of this one. */
+const fieldColumn = (property: string, caption: string | undefined): string =>
+  caption === undefined ? property : `${caption}_${property}`
 
 function requireNames(captions: string[], columns: string[]): void {
   const taken = captions.find((name) => columns.filter((column) => same(column, name)).length > 1)

@@ -148,9 +148,10 @@ export function writeRunFile(folder: string, run: Omit<RunFile, 'format'>): void
 
 /** Throws `run_differs`, naming each setting that is not what the run was begun with. */
 export function requireSameRun(before: CaptionerSettings, now: CaptionerSettings): void {
-  const differences = differing(before, now).map(
-    (name) => `${name} was ${show(before[name])} and is ${show(now[name])}`
-  )
+  const differences = differing(before, now).map((name) => {
+    const [was, is] = showBoth(before[name], now[name])
+    return `${name} was ${was} and is ${is}`
+  })
   if (differences.length === 0) return
   throw new VcapError(
     'run_differs',
@@ -173,7 +174,10 @@ export function requireOneRun(name: string, run: RunFile, thanName: string, than
   }
   const names = differing(than.settings, run.settings).filter((each) => each !== 'shard' && !mayDiffer.includes(each))
   if (names.length > 0) {
-    const told = names.map((each) => `${each} is ${show(run.settings[each])} and not ${show(than.settings[each])}`)
+    const told = names.map((each) => {
+      const [is, isNot] = showBoth(run.settings[each], than.settings[each])
+      return `${each} is ${is} and not ${isNot}`
+    })
     const areCopies = names.every((each) => fileSettings.includes(each))
     const copies = areCopies ? `. Where these are copies of one file, --may-differ ${names.join(',')} takes them` : ''
     refuse(`${told.join('; ')}${copies}`)
@@ -212,6 +216,24 @@ function parse(text: string): RunFile | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Characters of a value that are shown whole, and before the first difference of two that are longer. */
+const mostShown = 200
+const shownBefore = 40
+
+/** Two values that differ: of long ones, such as forms and prompts, a part from shortly before their difference on. */
+function showBoth(one: unknown, other: unknown): [string, string] {
+  const texts = [show(one), show(other)]
+  const [a, b] = texts as [string, string]
+  let same = 0
+  while (same < a.length && a[same] === b[same]) same++
+  const from = Math.max(0, same - shownBefore)
+  return texts.map((text) => {
+    if (text.length <= mostShown) return text
+    const to = from + mostShown
+    return `${from > 0 ? '…' : ''}${text.slice(from, to)}${to < text.length ? '…' : ''}`
+  }) as [string, string]
 }
 
 function show(value: unknown): string {

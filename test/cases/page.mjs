@@ -1,15 +1,17 @@
 /** docs/failure-cases.md, made of the cases: `npm run cases:page` writes it, and a test compares. */
 import { fileCases } from './files.mjs'
+import { formCases } from './forms.mjs'
 import { runCases } from './runs.mjs'
 import { tableCases } from './tables.mjs'
 
-export const allCases = [...fileCases, ...tableCases, ...runCases]
+export const allCases = [...fileCases, ...tableCases, ...runCases, ...formCases]
 
 const head = [
   '# What goes wrong, and what then happens\n',
   [
-    `${allCases.length} cases of media, images, tables, runs, captions and model files, each of which a test makes`,
-    'and tries: the files by ffmpeg or byte by byte, as rows of one table, through the command with the demo model,',
+    `${allCases.length} cases of media, images, tables, runs, captions, forms, prompts and model files,`,
+    'each of which a test makes and tries: the files by ffmpeg or byte by byte, as rows of one table, through the',
+    'command with the demo model,',
     'by both readers. This page is made of those tests (`test/cases/`) by `npm run cases:page`; `npm test` holds that',
     'it says what they say.\n'
   ].join(' '),

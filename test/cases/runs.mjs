@@ -404,6 +404,52 @@ const apis = inGroup('An API', [
   ]
 ])
 
+const together = 'form/several-captions.test.mjs'
+const forms = inGroup('Answers in a form', [
+  [
+    'an answer in JSON that meets `--max-tokens`',
+    'the fewest characters make it whole: JSON of the schema, `truncated`, flag `cut`',
+    'form/answers.test.mjs',
+    'an answer that is cut anywhere is completed to JSON of its schema'
+  ],
+  [
+    'one that says a passage over and over',
+    'ended and completed likewise: `truncated`, flag `repetition`',
+    'form/answers.test.mjs',
+    'a string that goes round is ended, and the JSON completed'
+  ],
+  [
+    'an answer of a server that is cut, or is no JSON',
+    'the text stays as it came, and its columns are empty',
+    'api/gpt4.test.mjs',
+    'a JSON Schema goes to the server, and what it answers into columns'
+  ],
+  [
+    'another form in the second run',
+    '2, `run_differs`: form was … and is …, of long ones where they differ; the output stays',
+    together,
+    'another form is another run'
+  ],
+  [
+    'several prompts, and one of them has no answer',
+    'its columns are empty, and those of the others are not',
+    together,
+    'a caption that has none, of a row that has others, has nothing in its columns'
+  ],
+  [
+    'SIGKILL, or Ctrl-C, of a run with a form and several prompts',
+    'the same command goes on to the output of an undisturbed run',
+    together,
+    ': the same command goes on to the same output'
+  ],
+  [
+    'several prompts for an API, with a form or without',
+    '2: gpt4 takes one question: give --prompt once',
+    together,
+    'an API takes one question, with a form as well'
+  ]
+])
+
 const prompts = inGroup('Prompts', [
   [
     'a prompt names a column that the table does not have',
@@ -553,4 +599,4 @@ const addons = inGroup('The addon', [
   ]
 ])
 
-export const runCases = [...addons, ...runs, ...captions, ...models, ...apis, ...prompts, ...datasets]
+export const runCases = [...addons, ...runs, ...captions, ...models, ...apis, ...forms, ...prompts, ...datasets]

@@ -182,6 +182,16 @@ test('an output of any format, with paths as they were in the run', async () => 
   }
 })
 
+test('text_status of a run with one caption a row is a column like others', async () => {
+  const folder = fs.realpathSync(temporaryFolder())
+  const at = (name) => path.join(folder, name)
+  for (const name of ['a', 'b']) fs.writeFileSync(at(`${name}.mp4`), '')
+  fs.writeFileSync(at('in.csv'), 'path,text_status\na.mp4,draft\nb.mp4,ok\nbad.mp4,ok\n')
+  await run(at('in.csv'), at('out.csv'), { captioner: namingCaptioner() })
+  const { videos, failed } = await exportCaptions(at('out.csv'), { for: 'musubi', out: at('set') })
+  assert.deepEqual([videos, failed], [2, 1])
+})
+
 test("the reference's own output, without a status and a run, is exported as well", async () => {
   const folder = fs.realpathSync(temporaryFolder())
   const at = (name) => path.join(folder, name)

@@ -12,7 +12,7 @@ import { demoSamples } from '../helpers/samples.mjs'
 
 const folder = temporaryFolder()
 const here = (name) => path.join(folder, name)
-const usage = (message) => (error) => error.code === 'usage' && error.message.includes(message)
+const usage = (message) => (error) => error.code === 'usage' && error.exitCode === 2 && error.message.includes(message)
 const captioner = await loadCaptioner({
   model: 'demo',
   gpus: 'none',
@@ -81,6 +81,8 @@ test('what cannot be a form is refused before anything is captioned', async () =
   ]) {
     await assert.rejects(captioner.captionImages([picture], options), usage(message), message)
     await assert.rejects(loadCaptioner({ model: 'demo', gpus: 'none', ...options }), usage(message), message)
+    const asked = { model: 'demo', gpus: 'none', ...options }
+    await assert.rejects(run(here('any.csv'), here('none.csv'), asked), usage(message), message)
   }
   for (const [options, message] of [
     [{ jsonSchema, clean: true }, 'leave out clean'],
@@ -126,6 +128,17 @@ test('a run writes each property into a column with its type, goes on, and tells
   assert.ok(!resumed.some(({ type }) => type === 'row'), 'nothing is captioned again')
   assert.ok(!('shape' in rowsOf('out.jsonl')[0]))
   await assert.rejects(run(table, here('out.jsonl'), { ...options, jsonSchema: schemas[1] }), { code: 'run_differs' })
+  // Of forms as long as these no more is shown than where they differ.
+  const longer = structuredClone(schemas[0])
+  longer.properties.moving = { type: 'integer', description: 'x'.repeat(5000) }
+  await run(table, here('out.jsonl'), { ...options, restart: true })
+  await assert.rejects(run(table, here('out.jsonl'), { ...options, jsonSchema: longer }), ({ message }) => {
+    assert.match(
+      message,
+      /form was ….*"moving\\":\{\\"type\\":\\"boolean\\"\}.* and is ….*"moving\\":\{\\"type\\":\\"integer/
+    )
+    return message.length < 800
+  })
   const clash = { ...options, jsonSchema: { type: 'object', properties: { text: { type: 'string' } } } }
   await assert.rejects(run(table, here('clash.csv'), clash), usage('property text cannot be a column'))
 })

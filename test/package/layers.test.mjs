@@ -8,7 +8,7 @@ import { root } from '../helpers/cli.mjs'
 
 /** Layers of src/, the lowest first: a file imports from its own layer and those before it. `x/` is a whole folder. */
 const layers = [
-  ['errors', 'digest', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
+  ['errors', 'digest', 'parse-json', 'package', 'standard-streams', 'folders', 'sharp', 'cpus'],
   ['shard', 'launcher'],
   ['form/'],
   ['picture', 'prompts/', 'table-format', 'options/', 'caption', 'row-captions', 'caption-check', 'download-event'],
