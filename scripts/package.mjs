@@ -21,32 +21,13 @@ import { notices } from './package-notices.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'))
 
-const levels = ['x86-64-v2', 'x86-64-v3', 'x86-64-v4']
-
 /**
- * The platform packages: what npm asks of a machine, and the levels of x86-64 that the package has an addon for. The
- * main package depends on all but those that are installed by hand.
+ * The platform packages by name: `{ platform, arch, libc, cuda, levels, says }`, as the loader seeks them; `levels` are
+ * those of x86-64 that the package has an addon for. The main package depends on all but that with CUDA, which is
+ * installed by hand.
  */
-export const platforms = {
-  'linux-x64': { os: 'linux', cpu: 'x64', libc: 'glibc', levels, says: 'Linux on x86-64' },
-  'linux-x64-musl': {
-    os: 'linux',
-    cpu: 'x64',
-    libc: 'musl',
-    levels,
-    says: 'Linux with musl on x86-64, such as Alpine'
-  },
-  'linux-arm64': { os: 'linux', cpu: 'arm64', libc: 'glibc', says: 'Linux on ARM64' },
-  'darwin-arm64': { os: 'darwin', cpu: 'arm64', says: 'macOS on Apple silicon' },
-  'linux-x64-cuda': {
-    os: 'linux',
-    cpu: 'x64',
-    libc: 'glibc',
-    levels: ['x86-64-v3'],
-    byHand: true,
-    says: 'Linux on x86-64, with CUDA'
-  }
-}
+const listed = JSON.parse(fs.readFileSync(path.join(root, 'src', 'native', 'platforms.json'), 'utf8'))
+export const platforms = Object.fromEntries(listed.map(({ name, ...about }) => [name, about]))
 
 /** Bytes of a tarball that npm surely takes: one of 177 MB was taken, one of 230 MB refused. */
 const largestTarball = 170e6
@@ -85,7 +66,7 @@ async function main() {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), 'vcap-package-'))
   try {
     // The CUDA package comes after the others, and to machines that have the main one already.
-    if (!platforms[name]?.byHand || asked.main) pack(stageMain(path.join(work, 'main')), out)
+    if (!platforms[name]?.cuda || asked.main) pack(stageMain(path.join(work, 'main')), out)
     if (!asked.main) {
       const binaries = asked.from ? path.resolve(asked.from) : await buildBinaries(name)
       const { file, bytes } = pack(stagePlatform(name, binaries, path.join(work, name)), out)
@@ -104,7 +85,7 @@ async function main() {
 
 /** Builds every variant of a platform: the folder that has them, laid out as in the package. */
 async function buildBinaries(name) {
-  if (platforms[name].byHand) process.env.VCAP_CUDA = '1'
+  if (platforms[name].cuda) process.env.VCAP_CUDA = '1'
   const { buildForPackage } = await import('./build-native.mjs')
   let folder
   for (const level of platforms[name].levels ?? [undefined]) folder = await buildForPackage(level)
@@ -131,9 +112,9 @@ function stageMain(folder) {
   const [{ files }] = JSON.parse(npm(root, 'pack', '--dry-run', '--json', '--ignore-scripts'))
   for (const { path: file } of files) copy(path.join(root, file), path.join(folder, file))
   const { private: _, scripts: __, devDependencies: ___, ...kept } = manifest
-  const optionalDependencies = { ...kept.optionalDependencies, ...pins(({ byHand }) => !byHand) }
+  const optionalDependencies = { ...kept.optionalDependencies, ...pins(({ cuda }) => !cuda) }
   // Plug'n'Play shows a package what it names alone, so that what may be installed by hand is named too.
-  const byHand = pins((platform) => platform.byHand)
+  const byHand = pins(({ cuda }) => cuda)
   const peerDependencies = { ...kept.peerDependencies, ...byHand }
   const optional = Object.fromEntries(Object.keys(byHand).map((name) => [name, { optional: true }]))
   const peerDependenciesMeta = { ...kept.peerDependenciesMeta, ...optional }
@@ -143,7 +124,7 @@ function stageMain(folder) {
 
 /** Lays out a platform's package in `folder`, of the binaries in another folder. */
 function stagePlatform(name, binaries, folder) {
-  const { os: system, cpu, libc, says } = platforms[name]
+  const { platform, arch, libc, says } = platforms[name]
   const files = binariesOf(name)
   const missing = files.filter((file) => !fs.existsSync(path.join(binaries, file)))
   if (missing.length > 0) fail(`${binaries} lacks ${missing.join(', ')}`)
@@ -155,8 +136,8 @@ function stagePlatform(name, binaries, folder) {
     name: `@${manifest.name}/${name}`,
     description: `The addon of ${manifest.name} for ${says}`,
     ...commonFields(),
-    os: [system],
-    cpu: [cpu],
+    os: [platform],
+    cpu: [arch],
     ...(libc && { libc: [libc] }),
     files: [...files, 'THIRD-PARTY.md'],
     preferUnplugged: true
@@ -165,7 +146,7 @@ function stagePlatform(name, binaries, folder) {
 }
 
 function readme(name, says) {
-  const how = platforms[name].byHand
+  const how = platforms[name].cuda
     ? `Installed by hand, beside ${manifest.name} of the same version:\n\n    npm install @${manifest.name}/${name}`
     : `${manifest.name} depends on it: package managers install it where it fits the machine.`
   return `# @${manifest.name}/${name}\n\nThe addon of ${manifest.name} for ${says}. ${how}\n`

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { packageVersion } from '../package'
 import { libcHere } from './library-file'
+import platforms from './platforms.json'
 
 /** The packages that bring an addon: each is for one system and has the version of this package. */
 interface PlatformPackage {
@@ -13,13 +14,11 @@ interface PlatformPackage {
   cuda?: true
 }
 
-export const platformPackages: PlatformPackage[] = [
-  { name: '@vcap-native/linux-x64-cuda', platform: 'linux', arch: 'x64', libc: 'glibc', cuda: true },
-  { name: '@vcap-native/linux-x64', platform: 'linux', arch: 'x64', libc: 'glibc' },
-  { name: '@vcap-native/linux-x64-musl', platform: 'linux', arch: 'x64', libc: 'musl' },
-  { name: '@vcap-native/linux-arm64', platform: 'linux', arch: 'arm64', libc: 'glibc' },
-  { name: '@vcap-native/darwin-arm64', platform: 'darwin', arch: 'arm64' }
-]
+/** Those of `platforms.json`, which the packages are made by as well. */
+export const platformPackages = platforms.map(({ name, ...about }) => ({
+  name: `@vcap-native/${name}`,
+  ...about
+})) as PlatformPackage[]
 
 /** A package's place in node_modules, and the version that lies there. */
 export interface InstalledPackage {

@@ -35,11 +35,12 @@ export function otherPlatforms(main, out) {
   const here = thisPlatform()
   const { version } = main
   return Object.entries(platforms)
-    .filter(([name, { byHand }]) => name !== here && !byHand)
-    .map(([name, { os, cpu, libc }]) => {
+    .filter(([name, { cuda }]) => name !== here && !cuda)
+    .map(([name, { platform, arch, libc }]) => {
       const folder = path.join(out, 'package')
       fs.mkdirSync(folder, { recursive: true })
-      const manifest = { name: `@vcap-native/${name}`, version, os: [os], cpu: [cpu], ...(libc && { libc: [libc] }) }
+      const conditions = { os: [platform], cpu: [arch], ...(libc && { libc: [libc] }) }
+      const manifest = { name: `@vcap-native/${name}`, version, ...conditions }
       fs.writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest))
       const file = path.join(out, tarballName(name, version))
       execFileSync('tar', ['-czf', file, '-C', out, 'package'])

@@ -61,7 +61,8 @@ function imports() {
   return Object.fromEntries(
     filesUnder(src, /\.ts$/).map((file) => {
       const { importedFiles } = ts.preProcessFile(fs.readFileSync(path.join(src, file), 'utf8'), true, true)
-      const own = importedFiles.map(({ fileName }) => fileName).filter((name) => name.startsWith('.'))
+      // The compiler finds data, which is in no layer.
+      const own = importedFiles.map(({ fileName }) => fileName).filter((name) => /^\..*(?<!\.json)$/.test(name))
       const places = own.map((name) => path.join(path.dirname(file), name))
       const isFolder = (place) => fs.existsSync(path.join(src, place, 'index.ts'))
       return [file.replace(/\.ts$/, ''), places.map((place) => (isFolder(place) ? path.join(place, 'index') : place))]
