@@ -42,6 +42,25 @@ test('rows go in parts; each has its caption, at half the price; nothing is left
   assert.equal(again.last.already, true)
 })
 
+test('a JSON Schema goes into each request of a batch, and what is answered into columns', async (t) => {
+  const schema = { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] }
+  const asked = []
+  const outcome = (body) => {
+    asked.push(body.response_format)
+    return { json: chat({ content: '{"a": "A dog."}' }) }
+  }
+  const server = await serverWith(t, { outcome })
+  const file = path.join(folder, 'schema.json')
+  fs.writeFileSync(file, JSON.stringify(schema))
+  const made = await gpt4(server, [...flags, '--json-schema-file', file, '--json-columns'])
+  assert.equal(made.status, 0, made.stderr)
+  assert.deepEqual(
+    asked,
+    Array(rows).fill({ type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } })
+  )
+  assert.ok(made.rows.every(({ a }) => a === 'A dog.'))
+})
+
 test('rows that fail in a batch, and those that it did not come to', async (t) => {
   const said = [
     { json: chat({ refusal: 'No.' }) },

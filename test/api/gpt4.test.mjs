@@ -61,6 +61,31 @@ test('a JSON Schema goes to the server, and what it answers into columns; a gram
   assert.equal(refused.status, 2)
 })
 
+test('a JSON Schema: rows that fail or are cut are asked again, and another schema is refused', async (t) => {
+  const whole = { json: chat({ content: '{"a": "A dog."}' }) }
+  const behave = (number) => {
+    if (number === 0) return refuse(400, 'bad image')
+    return number === 1 ? { json: chat({ content: '{"a": "A d' }, 'length') } : whole
+  }
+  const server = await apiServer({ behave })
+  t.after(server.close)
+  const file = path.join(folder, 'again.schema.json')
+  const write = (properties) => fs.writeFileSync(file, JSON.stringify({ type: 'object', properties }))
+  write({ a: { type: 'string' } })
+  const flags = ['--json-schema-file', file, '--json-columns', '--concurrency', '1']
+  const first = await gpt4(server, flags)
+  assert.equal(first.status, 3)
+  assert.equal(first.rows.filter(({ a }) => a === 'A dog.').length, rows - 2)
+  const retries = ['--retry-failed', 'engine_error', '--retry-flagged', 'cut']
+  const { rows: made } = await gpt4(server, [...flags, ...retries], { output: first.output })
+  assert.deepEqual([...new Set(made.map(({ status, a }) => `${status} ${a}`))], ['ok A dog.'])
+  assert.equal(server.bodies.length, rows + 2)
+  write({ b: { type: 'string' } })
+  const other = await gpt4(server, flags, { output: first.output })
+  assert.deepEqual([other.status, other.last.code], [2, 'run_differs'])
+  assert.equal(server.bodies.length, rows + 2)
+})
+
 test('once more: nothing is asked; other options are refused, another address is not', async (t) => {
   const server = await apiServer()
   t.after(server.close)
