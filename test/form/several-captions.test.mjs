@@ -82,6 +82,12 @@ test('each property has a column for each prompt, behind all others, with its ty
   }
 })
 
+test('Parquet has the same columns, with the same values', async () => {
+  await run(input, at('typed.parquet'), options)
+  await mergeTables([at('typed.parquet')], at('untyped.jsonl'))
+  assert.deepEqual(rowsOf('untyped.jsonl'), rowsOf('expected.jsonl'))
+})
+
 test('a caption that has none, of a row that has others, has nothing in its columns', async () => {
   const answer = (text) => ({ status: 'ok', text, error: null, usage: null })
   const failed = { status: 'context_overflow', text: '', error: 'too long', usage: null }
