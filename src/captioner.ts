@@ -20,10 +20,12 @@ import { grammarOf } from './form/form'
 import { Decoder } from './frames/decoder'
 import type { NativeAnswer, NativeCaption, NativeCaptionJob, NativeModel, NativeModelInfo } from './native/addon'
 import { captionSettings, digestSettings } from './identity'
+import { requireGrammar } from './native/grammar'
 import { finish } from './native/job'
 import { addonWarnings } from './native/load'
 import { Occupancy } from './occupancy'
 import {
+  overDefaults,
   parseCaptionOptions,
   parseEmbedOptions,
   parseImageCaptionOptions,
@@ -140,6 +142,7 @@ export class Captioner {
   rows(options?: CaptionOptions): RowCaptioner {
     const settings = this.#settings(options)
     choosePooling(this.info.vision, settings)
+    requireGrammar(settings)
     requireRoom(this.info, settings)
     return {
       info: this.#describe(settings),
@@ -157,7 +160,7 @@ export class Captioner {
   /** Captions pictures in memory, all in one prompt. Throws as `caption` does. */
   async captionImages(images: Picture[], options?: ImageCaptionOptions): Promise<Caption> {
     const { numFrames, fps, resize, ffmpeg, decodeTimeout, decodeMemory, allowPartial, ...defaults } = this.#defaults
-    const settings = parseImageCaptionOptions({ ...defaults, ...options })
+    const settings = parseImageCaptionOptions(overDefaults(defaults, options))
     requirePictures(images)
     return this.#track(settings.signal, () => this.#finishCaption(this.#submit(images, settings), settings, 0))
   }
@@ -184,7 +187,7 @@ export class Captioner {
   }
 
   #settings(options: CaptionOptions | undefined): CaptionSettings {
-    return parseCaptionOptions({ ...this.#defaults, ...options })
+    return parseCaptionOptions(overDefaults(this.#defaults, options))
   }
 
   #describe(settings: CaptionSettings): CaptionerInfo {

@@ -20,7 +20,10 @@ export type FrameOptions = z.input<typeof frames>
 export type EmbedOptions = z.input<typeof embed>
 export type ImageCaptionOptions = z.input<typeof imageCaption>
 export type CaptionOptions = z.input<typeof caption>
-/** Caption options given here are the defaults of every caption of the captioner. */
+/**
+ * Caption options given here are the defaults of every caption of the captioner. One that has a `prompt` or `prompts`,
+ * a `jsonSchema` or `grammar` of its own has neither of the two by default.
+ */
 export type LoadOptions = z.input<typeof load>
 /** As for one captioner; caption options are those of every row. */
 export type ReplicaOptions = z.input<typeof replicas>
@@ -71,6 +74,19 @@ export const parseImageCaptionOptions = parser(imageCaption, (settings) => {
 export const parseCaptionOptions = parser(caption, sampling)
 export const parseLoadOptions = parser(load, sampling)
 export const parseReplicaOptions = parser(replicas, sampling)
+
+/** Options of which one stands in the place of the other. */
+const alternatives = [
+  ['prompt', 'prompts'],
+  ['jsonSchema', 'grammar']
+] as const
+
+/** The options of one caption over all's defaults: where it has one of two alternatives, neither's default holds. */
+export function overDefaults(defaults: CaptionOptions, options: CaptionOptions | undefined): CaptionOptions {
+  const replaced = alternatives.filter((pair) => pair.some((name) => options?.[name] !== undefined)).flat()
+  const kept = Object.entries(defaults).filter(([name]) => !(replaced as string[]).includes(name))
+  return { ...Object.fromEntries(kept), ...options }
+}
 
 /** The options among `options` that a single caption takes. */
 export function pickCaptionOptions(options: LoadOptions): CaptionOptions {

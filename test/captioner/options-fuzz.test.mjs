@@ -171,7 +171,11 @@ for (const [name, make] of Object.entries(commands)) {
           return
         }
         const { [`parse${name[0].toUpperCase()}${name.slice(1)}Options`]: parse } = Object.fromEntries(parsers)
-        if (parse) parse(toOptions(taken, name))
+        // Prompts may lack a name, and flags that are right by themselves may not go together.
+        const options = mayRefuse(() => toOptions(taken, name))
+        if (!parse || !options) return
+        if (parts.length === 1) parse(options)
+        else mayRefuse(() => parse(options))
       }),
       runs
     )

@@ -95,7 +95,33 @@ test('what cannot be a form is refused before anything is captioned', async () =
     assert.throws(() => parseRunOptions(options), usage(message), message)
   }
   assert.equal(parseRunOptions({ grammar: 'root ::= "a"', prefix: 'TRIGGER, ' }).prefix, 'TRIGGER, ')
-  assert.equal(parseCaptionOptions({ jsonSchema }).jsonSchema, jsonSchema, 'the same object, converted once')
+  const taken = () => parseCaptionOptions({ jsonSchema }).jsonSchema
+  assert.equal(taken(), taken(), 'one object for the same, converted once')
+})
+
+test('a form, or prompts, of one caption stand in the place of any that the captioner was loaded with', async () => {
+  const [grammar, prompts] = ['root ::= "yes"', { a: 'short' }]
+  const loaded = { model: 'demo', gpus: 'none', anyres: 'off', maxTokens: 20, contextPerSequence: 1024, sequences: 1 }
+  const asking = async (defaults, options) => {
+    const one = await loadCaptioner({ ...loaded, ...defaults })
+    try {
+      return await one.captionImages([picture], options)
+    } finally {
+      await one.close()
+    }
+  }
+  requireOf(0, (await asking({ grammar }, { jsonSchema: schemas[0] })).text)
+  assert.equal((await asking({ jsonSchema: schemas[0] }, { grammar })).text, 'yes')
+  assert.notEqual((await asking({ grammar }, { grammar: undefined })).text, 'yes')
+  assert.deepEqual(Object.keys((await asking({ prompt: 'tags' }, { prompts })).captions), ['a'])
+  const { text, captions } = await asking({ prompts, grammar }, { prompt: 'short' })
+  assert.deepEqual([text, captions], ['yes', undefined])
+  const both = { jsonSchema: schemas[0], grammar }
+  await assert.rejects(captioner.captionImages([picture], both), usage('either jsonSchema or grammar'))
+})
+
+test('a grammar that cannot be is refused before the first row where a loaded captioner gets it for a run', () => {
+  assert.throws(() => captioner.rows({ grammar: 'root ::= x' }), usage('there is no rule x'))
 })
 
 test('a run writes each property into a column with its type, goes on, and tells another schema', async () => {
