@@ -14,11 +14,14 @@ import preprocess
 import prompts
 import tokenizer
 import world
+from model import Pooled
 
 # Aspects (width / height) by which clips are grouped, so that a batch's pictures keep the same rows and columns.
 ROWS = {10: (1.456, 1.82), 12: (1.232, 1.44), 14: (1.067, 1.21), 16: (0.945, 1.055)}
 
 FRAMES, SHARES = [0, 1, 2, 3, 4, 5, 6], [0.13, 0.07, 0.13, 0.61, 0.03, 0.02, 0.01]  # 0 frames: a picture, not a clip
+
+POOLED_FRAMES, POOLED_SHARES = [3, 4, 5, 6, 8, 10, 12, 15], [0.1, 0.1, 0.05, 0.1, 0.45, 0.05, 0.1, 0.05]
 
 
 def pick(rng, n, frames, anyres):
@@ -61,6 +64,37 @@ def drawn(renderer, rng, tiles, anyres):
         yield data, frames, geometry, world.captions(clips, video=frames > 1)
 
 
+def pooled(renderer, rng, tiles):
+    """Endless batches of clips whose frames are pooled: half of them drawn directly, half as in `real`."""
+    while True:
+        frames = int(rng.choice(POOLED_FRAMES, p=POOLED_SHARES))
+        n = tiles // frames
+        clips, _, t = pick(rng, n, frames, False)
+        if rng.uniform() < 0.5:
+            views = np.stack([preprocess.views(w, h, False) for w, h in zip(clips["width"], clips["height"])])
+            index = np.repeat(np.arange(n), frames)
+            data, _, _ = renderer(rng, clips, index, np.repeat(views[:, None], frames, 1).reshape(-1, 4), t.reshape(-1))
+        else:
+            data = torch.from_numpy(np.concatenate(cut(rng, clips, t, False)))
+        how = Pooled(4 if rng.uniform() < 0.1 else 2, bool(rng.uniform() < 0.3))
+        yield data, frames, how, world.captions(clips, video=True)
+
+
+def mixed(rng, one, other, share):
+    """Endless batches, the given share of them from `other`."""
+    while True:
+        yield next(other if rng.uniform() < share else one)
+
+
+def cut(rng, clips, t, anyres):
+    """The tiles of the clips' frames at the times t [n, frames], cut by Pillow from whole frames after JPEG."""
+    return [
+        real_frames.tiles(real_frames.jpeg(real_frames.picture(clips, i, moment, rng), rng), anyres)[0]
+        for i in range(len(t))
+        for moment in t[i]
+    ]
+
+
 def real(rng, tiles, keep=24):
     """Batches as from `drawn`, but cut by Pillow from whole frames after JPEG.
 
@@ -74,11 +108,7 @@ def real(rng, tiles, keep=24):
         anyres = rng.uniform() < 0.75
         n = tiles // (max(frames, 1) * (5 if anyres else 1))
         clips, geometry, t = pick(rng, n, frames, anyres)
-        data = [
-            real_frames.tiles(real_frames.jpeg(real_frames.picture(clips, i, moment, rng), rng), anyres)[0]
-            for i in range(n)
-            for moment in t[i]
-        ]
+        data = cut(rng, clips, t, anyres)
         batch = torch.from_numpy(np.concatenate(data)), frames, geometry, world.captions(clips, video=frames > 1)
         kept.append(batch)
         yield batch
@@ -143,7 +173,7 @@ def train(model, probe, texts, rng, batches, optimiser, steps, log, save, name):
             running.setdefault("motion", []).append(motion.item())
             value = value + 0.3 * motion
         optimiser.step(value)
-        running.setdefault(f"{frames}", []).append(right)
+        running.setdefault(f"{'pooled ' if isinstance(geometry, Pooled) else ''}{frames}", []).append(right)
         if step % 50 == 0:
             log(f"{name} {step}/{steps} " + " ".join(f"{k}: {np.mean(v):.3f}" for k, v in sorted(running.items())))
             running = {}

@@ -6,6 +6,7 @@ matrix products in bfloat16 over float32 master weights, one prompt for a whole 
 """
 
 import math
+import typing
 
 import torch
 import torch.nn as nn
@@ -169,15 +170,29 @@ class Language(nn.Module):
         return (logits, held) if probe[1] else logits
 
 
+class Pooled(typing.NamedTuple):
+    """Frames as LLaVA-NeXT's video scripts read them: one tile each, its patches averaged stride x stride."""
+
+    stride: int
+    newline: bool  # whether a newline ends each frame
+
+
 def pack(features, frames, geometry, newline):
     """Tile features -> packed image features, as LLaVA-NeXT's spatial_unpad does it.
 
     features [n * frames * tiles, 64, c] with the tiles of a frame adjacent (overview first, then row-major).
-    geometry None: one tile (overview) a frame -> 64 + 1 newline; else (gw, gh, left, top, cols, rows) in tiles and
-    patches, as `preprocess.geometry` gives it. Returns [n, frames * tokens, c].
+    geometry None: one tile (overview) a frame -> 64 + 1 newline; Pooled: one tile a frame -> (8 / stride)^2 features;
+    else (gw, gh, left, top, cols, rows) in tiles and patches, as `preprocess.geometry` gives it. Returns
+    [n, frames * tokens, c].
     """
     c = features.shape[-1]
     newline = newline.to(features.dtype)
+    if isinstance(geometry, Pooled):
+        x = features.transpose(1, 2).reshape(-1, c, SIDE, SIDE)
+        x = F.avg_pool2d(x, geometry.stride).flatten(2).transpose(1, 2)
+        if geometry.newline:
+            x = torch.cat([x, newline.expand(x.shape[0], 1, c)], 1)
+        return x.reshape(-1, frames * x.shape[1], c)
     if geometry is None:
         x = features.view(-1, SIDE * SIDE, c)
         x = torch.cat([x, newline.expand(x.shape[0], 1, c)], 1)

@@ -21,13 +21,14 @@ import export
 import tokenizer
 import tower
 import world
+from hf import from_hf
 from model import TEXT, Llava
 from optimise import Optimiser
 from render import Renderer
 
-STAGES = ["tower", "overview", "real", "polish"]
-STEPS = dict(tower=1000, overview=280, real=480, polish=600)
-TILES = dict(tower=128, overview=120, real=120, polish=120)  # tiles in a batch of each stage
+STAGES = ["tower", "overview", "real", "polish", "pooled"]
+STEPS = dict(tower=1000, overview=280, real=480, polish=600, pooled=500)
+TILES = dict(tower=128, overview=120, real=120, polish=120, pooled=120)  # tiles in a batch of each stage
 
 
 def main():
@@ -35,6 +36,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of checkpoints")
     parser.add_argument("--out", type=pathlib.Path, help="folder for the two GGUF files")
     parser.add_argument("--from", dest="start", choices=STAGES, help="run this stage and the later ones anew")
+    parser.add_argument("--weights", type=pathlib.Path, help="folder of exported files that --from goes on with")
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1])
     parser.add_argument(
         "--minutes", type=float, default=math.inf, help="most time for the last stage; its schedule shrinks"
@@ -45,7 +47,7 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    model = Llava(tokenizer.SIZE)
+    model = from_hf(export.load_hf(args.weights)) if args.weights else Llava(tokenizer.SIZE)
     texts = captioner.Texts()
     renderer = Renderer(args.seed)
     probe = torch.nn.Linear(TEXT["width"], len(world.MOTIONS))
@@ -53,6 +55,8 @@ def main():
     log = lambda text: print(f"{time.time() - begin:5.0f} s  {text}", flush=True)
     forced = False
     for number, stage in enumerate(STAGES[: STAGES.index(args.until) + 1]):
+        if args.weights and args.start and number < STAGES.index(args.start):
+            continue
         file = args.work / f"{stage}.pt"
         forced = forced or stage == args.start
         if file.exists() and not forced:
@@ -75,10 +79,12 @@ def main():
                 batches = captioner.drawn(renderer, rng, size, False)
                 modules = [(model.tower, 0.25), (model.language, 1), (torch.nn.ParameterList([model.newline]), 1)]
             else:
-                batches, modules = captioner.real(rng, size), [(model, 0.5)]
+                batches, modules = captioner.real(rng, size), [(model, 0.35 if stage == "pooled" else 0.5)]
+                if stage == "pooled":
+                    batches = captioner.mixed(rng, batches, captioner.pooled(renderer, rng, size), 0.5)
             seconds = 60 * args.minutes if stage == args.until else math.inf
             optimiser = Optimiser(modules + [(probe, 1)], steps, warmup=30, seconds=seconds)
-            head = probe if stage != "polish" else None
+            head = None if stage in ("polish", "pooled") else probe
             captioner.train(model, head, texts, rng, batches, optimiser, steps, log, save, stage)
         log(f"{stage}: {time.time() - started:.0f} s")
         (args.work / f"{stage}.part").rename(file)

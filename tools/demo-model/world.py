@@ -117,10 +117,15 @@ def sample(rng, n, aspect=None):
 
 
 def times(clips, frames):
-    """Times of the sampled frames in 0..1 of the clip, [n, frames]: index int(p * length) over length - 1."""
-    length = clips["length"][:, None]
-    points = POINTS.get(frames) or tuple((i + 0.5) / frames for i in range(frames))
-    return np.minimum((np.array(points)[None] * length).astype(int) / (length - 1), 1)
+    """Times of the sampled frames in 0..1 of the clip, [n, frames], by the product's rule: see `indices`."""
+    return np.minimum(indices(clips["length"][:, None], frames) / (clips["length"][:, None] - 1), 1)
+
+
+def indices(length, frames):
+    """Indices of the sampled frames of clips of `length` frames: at POINTS, more than three from the first to the last."""
+    if frames in POINTS:
+        return (np.array(POINTS[frames]) * length).astype(int)
+    return np.floor(np.arange(frames) / (frames - 1) * (length - 1)).astype(int)
 
 
 def state(clips, t):
