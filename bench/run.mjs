@@ -2,7 +2,7 @@
  * Measures vcap-native beside other programs that run LLaVA: npm run bench -- [options]
  *
  *   --models 60m            demo, 60m, 300m
- *   --frames 3              1, 3, 8
+ *   --frames 3              1, 3, 8; with one of --anyres' own behind it as in 3:full,8:pool
  *   --sizes 640x360         640x360, 1280x720, square
  *   --tokens 32             32, 128; every peer must make that many
  *   --batch 1,16            1, 4, 16
@@ -89,11 +89,12 @@ for (const model of list(values.models)) {
 async function measure(models, batch) {
   const peers = await startAll(models, batch)
   try {
-    for (const frames of numbers(values.frames)) {
+    for (const each of list(values.frames)) {
+      const [frames, own = values.anyres] = each.split(':')
       for (const size of list(values.sizes)) {
         for (const tokens of numbers(values.tokens)) {
-          for (const anyres of list(values.anyres))
-            await measureCell(models, peers, workload({ frames, size, tokens, batch, anyres }))
+          for (const anyres of list(own))
+            await measureCell(models, peers, workload({ frames: Number(frames), size, tokens, batch, anyres }))
         }
       }
     }

@@ -21,8 +21,9 @@ if (files.length === 0) {
   console.error(`test: no test file matches ${wanted.join(', ')}`)
   process.exit(1)
 }
-// One file at a time: each keeps every core busy, and they would spoil each other's deadlines.
-run(['--test', '--test-reporter=spec', '--test-concurrency=1', '--test-timeout=300000', ...files])
+// Two files at a time: much of a file's time goes by while processes start and servers keep it waiting. With more they
+// would spoil each other's deadlines.
+run(['--test', '--test-reporter=spec', '--test-concurrency=2', '--test-timeout=300000', ...files])
 
 function run(args) {
   // No test asks the model hub for anything but the one that the test has started.

@@ -132,9 +132,10 @@ function bundle(file) {
   const dist = path.join(root, 'dist')
   const modules = fs
     .readdirSync(dist, { recursive: true })
-    .filter((name) => name.endsWith('.js'))
+    .filter((name) => /\.js(on)?$/.test(name))
     .map((name) => {
-      const code = fs.readFileSync(path.join(dist, name), 'utf8').replace(/^#!.*/, '')
+      const text = fs.readFileSync(path.join(dist, name), 'utf8').replace(/^#!.*/, '')
+      const code = name.endsWith('.json') ? `module.exports = ${text}` : text
       return `${JSON.stringify(name)}(module, exports, require) {\n${code}\n}`
     })
   fs.mkdirSync(path.dirname(file), { recursive: true })
@@ -147,7 +148,7 @@ function bundle(file) {
     function load(name) {
       if (loaded[name]) return loaded[name].exports
       const module = (loaded[name] = { exports: {} })
-      const find = (place) => load(all[place + '.js'] ? place + '.js' : path.join(place, 'index.js'))
+      const find = (place) => load([place, place + '.js'].find((each) => all[each]) ?? path.join(place, 'index.js'))
       const inside = (wanted) =>
         wanted.startsWith('.') ? find(path.join(path.dirname(name), wanted)) : outside(wanted)
       all[name](module, module.exports, Object.assign(inside, { resolve: outside.resolve }))

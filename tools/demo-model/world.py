@@ -122,7 +122,7 @@ def times(clips, frames):
 
 
 def indices(length, frames):
-    """Indices of the sampled frames of clips of `length` frames: at POINTS, more than three from the first to the last."""
+    """Indices of the frames sampled of clips of `length` frames: at POINTS, more than three from first to last."""
     if frames in POINTS:
         return (np.array(POINTS[frames]) * length).astype(int)
     return np.floor(np.arange(frames) / (frames - 1) * (length - 1)).astype(int)
