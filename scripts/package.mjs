@@ -108,9 +108,11 @@ function pins(which) {
 
 /** Lays out the main package in `folder`: compiled from nothing, and dependent on the platforms' packages. */
 function stageMain(folder) {
-  call([path.join(root, 'scripts', 'build-ts.mjs')], 'TypeScript could not be compiled')
+  // Not into the clone's dist/, which whatever runs from the clone is loading meanwhile.
+  call([path.join(root, 'scripts', 'build-ts.mjs'), path.join(folder, 'dist')], 'TypeScript could not be compiled')
   const [{ files }] = JSON.parse(npm(root, 'pack', '--dry-run', '--json', '--ignore-scripts'))
-  for (const { path: file } of files) copy(path.join(root, file), path.join(folder, file))
+  const others = files.filter(({ path: file }) => !file.startsWith('dist/'))
+  for (const { path: file } of others) copy(path.join(root, file), path.join(folder, file))
   const { private: _, scripts: __, devDependencies: ___, ...kept } = manifest
   const optionalDependencies = { ...kept.optionalDependencies, ...pins(({ cuda }) => !cuda) }
   // Plug'n'Play shows a package what it names alone, so that what may be installed by hand is named too.
