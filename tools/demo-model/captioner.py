@@ -56,26 +56,24 @@ def drawn(renderer, rng, tiles, anyres):
         frames = int(rng.choice(FRAMES, p=SHARES))
         n = tiles // (max(frames, 1) * (5 if anyres else 1))
         clips, geometry, t = pick(rng, n, frames, anyres)
-        views = np.stack([preprocess.views(w, h, anyres) for w, h in zip(clips["width"], clips["height"])])
-        each = views.shape[1]
-        index = np.repeat(np.arange(n), t.shape[1] * each)
-        views = np.repeat(views[:, None], t.shape[1], 1).reshape(-1, 4)
-        data, _, _ = renderer(rng, clips, index, views, np.repeat(t.reshape(-1), each))
-        yield data, frames, geometry, world.captions(clips, video=frames > 1)
+        yield draw(renderer, rng, clips, t, anyres), frames, geometry, world.captions(clips, video=frames > 1)
+
+
+def draw(renderer, rng, clips, t, anyres):
+    """The tiles of the clips' frames at the times t [n, frames], drawn directly."""
+    views = np.stack([preprocess.views(w, h, anyres) for w, h in zip(clips["width"], clips["height"])])
+    n, each = views.shape[:2]
+    index = np.repeat(np.arange(n), t.shape[1] * each)
+    views = np.repeat(views[:, None], t.shape[1], 1).reshape(-1, 4)
+    return renderer(rng, clips, index, views, np.repeat(t.reshape(-1), each))[0]
 
 
 def pooled(renderer, rng, tiles):
     """Endless batches of clips whose frames are pooled: half of them drawn directly, half as in `real`."""
     while True:
         frames = int(rng.choice(POOLED_FRAMES, p=POOLED_SHARES))
-        n = tiles // frames
-        clips, _, t = pick(rng, n, frames, False)
-        if rng.uniform() < 0.5:
-            views = np.stack([preprocess.views(w, h, False) for w, h in zip(clips["width"], clips["height"])])
-            index = np.repeat(np.arange(n), frames)
-            data, _, _ = renderer(rng, clips, index, np.repeat(views[:, None], frames, 1).reshape(-1, 4), t.reshape(-1))
-        else:
-            data = torch.from_numpy(np.concatenate(cut(rng, clips, t, False)))
+        clips, _, t = pick(rng, tiles // frames, frames, False)
+        data = draw(renderer, rng, clips, t, False) if rng.uniform() < 0.5 else cut(rng, clips, t, False)
         how = Pooled(4 if rng.uniform() < 0.1 else 2, bool(rng.uniform() < 0.3))
         yield data, frames, how, world.captions(clips, video=True)
 
@@ -88,11 +86,12 @@ def mixed(rng, one, other, share):
 
 def cut(rng, clips, t, anyres):
     """The tiles of the clips' frames at the times t [n, frames], cut by Pillow from whole frames after JPEG."""
-    return [
+    data = [
         real_frames.tiles(real_frames.jpeg(real_frames.picture(clips, i, moment, rng), rng), anyres)[0]
         for i in range(len(t))
         for moment in t[i]
     ]
+    return torch.from_numpy(np.concatenate(data))
 
 
 def real(rng, tiles, keep=24):
@@ -108,8 +107,7 @@ def real(rng, tiles, keep=24):
         anyres = rng.uniform() < 0.75
         n = tiles // (max(frames, 1) * (5 if anyres else 1))
         clips, geometry, t = pick(rng, n, frames, anyres)
-        data = cut(rng, clips, t, anyres)
-        batch = torch.from_numpy(np.concatenate(data)), frames, geometry, world.captions(clips, video=frames > 1)
+        batch = cut(rng, clips, t, anyres), frames, geometry, world.captions(clips, video=frames > 1)
         kept.append(batch)
         yield batch
 

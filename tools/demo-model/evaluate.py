@@ -74,8 +74,7 @@ def make(seed, clips_count, images_count):
             codec = list(frames.CODECS)[i % len(frames.CODECS)]
             path = pathlib.Path(folder) / f"{i}.{codec}"
             w, h = frames.clip(clips, i, path, codec, rng)
-            n = int(clips["length"][i])
-            pictures = frames.read(path, w, h, [int(p * n) for p in world.POINTS[3]])
+            pictures = frames.read(path, w, h, world.indices(clips["length"][i : i + 1], 3)[0])
             out.append(("video", [np.asarray(p) for p in pictures], world.captions(clips, True)[i], codec))
             path.unlink()
     clips = fit(world.sample(rng, images_count * 3))

@@ -44,6 +44,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    if args.weights and not args.start:
+        parser.error("--weights needs --from: the stage that goes on with them")
     args.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -54,9 +56,8 @@ def main():
     begin = time.time()
     log = lambda text: print(f"{time.time() - begin:5.0f} s  {text}", flush=True)
     forced = False
-    for number, stage in enumerate(STAGES[: STAGES.index(args.until) + 1]):
-        if args.weights and args.start and number < STAGES.index(args.start):
-            continue
+    first = STAGES.index(args.start) if args.weights else 0
+    for number, stage in enumerate(STAGES[first : STAGES.index(args.until) + 1], first):
         file = args.work / f"{stage}.pt"
         forced = forced or stage == args.start
         if file.exists() and not forced:
@@ -78,10 +79,11 @@ def main():
             if stage == "overview":
                 batches = captioner.drawn(renderer, rng, size, False)
                 modules = [(model.tower, 0.25), (model.language, 1), (torch.nn.ParameterList([model.newline]), 1)]
+            elif stage == "pooled":
+                pooled = captioner.pooled(renderer, rng, size)
+                batches, modules = captioner.mixed(rng, captioner.real(rng, size), pooled, 0.5), [(model, 0.35)]
             else:
-                batches, modules = captioner.real(rng, size), [(model, 0.35 if stage == "pooled" else 0.5)]
-                if stage == "pooled":
-                    batches = captioner.mixed(rng, batches, captioner.pooled(renderer, rng, size), 0.5)
+                batches, modules = captioner.real(rng, size), [(model, 0.5)]
             seconds = 60 * args.minutes if stage == args.until else math.inf
             optimiser = Optimiser(modules + [(probe, 1)], steps, warmup=30, seconds=seconds)
             head = None if stage in ("polish", "pooled") else probe

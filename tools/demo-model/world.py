@@ -118,14 +118,14 @@ def sample(rng, n, aspect=None):
 
 def times(clips, frames):
     """Times of the sampled frames in 0..1 of the clip, [n, frames], by the product's rule: see `indices`."""
-    return np.minimum(indices(clips["length"][:, None], frames) / (clips["length"][:, None] - 1), 1)
+    return np.minimum(indices(clips["length"], frames) / (clips["length"][:, None] - 1), 1)
 
 
 def indices(length, frames):
-    """Indices of the frames sampled of clips of `length` frames: at POINTS, more than three from first to last."""
+    """Indices of the frames sampled of clips of length [n] frames: at POINTS, more than three from first to last."""
     if frames in POINTS:
-        return (np.array(POINTS[frames]) * length).astype(int)
-    return np.floor(np.arange(frames) / (frames - 1) * (length - 1)).astype(int)
+        return (np.array(POINTS[frames]) * length[:, None]).astype(int)
+    return np.linspace(0, length - 1, frames, axis=-1, dtype=int)
 
 
 def state(clips, t):
