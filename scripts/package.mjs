@@ -21,12 +21,13 @@ import { notices } from './package-notices.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'))
 
+const listed = JSON.parse(fs.readFileSync(path.join(root, 'src', 'native', 'platforms.json'), 'utf8'))
+
 /**
  * The platform packages by name: `{ platform, arch, libc, cuda, levels, says }`, as the loader seeks them; `levels` are
  * those of x86-64 that the package has an addon for. The main package depends on all but that with CUDA, which is
  * installed by hand.
  */
-const listed = JSON.parse(fs.readFileSync(path.join(root, 'src', 'native', 'platforms.json'), 'utf8'))
 export const platforms = Object.fromEntries(listed.map(({ name, ...about }) => [name, about]))
 
 /** Bytes of a tarball that npm surely takes: one of 177 MB was taken, one of 230 MB refused. */

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { VcapError } from '../errors'
 import { parseJson } from '../parse-json'
 import type { FormSettings } from './form'
-import type { JsonSchema } from './json-schema'
+import { isObject, type JsonSchema } from './json-schema'
 
 /** Bytes that a file with a form may have. */
 const mostBytes = 1 << 20
@@ -29,7 +29,7 @@ function readSchema(file: string): JsonSchema {
   } catch (cause) {
     throw new VcapError('usage', `The JSON Schema in ${file} is no JSON: ${(cause as Error).message}`, { cause })
   }
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as JsonSchema
+  if (isObject(json)) return json
   throw new VcapError('usage', `The JSON Schema in ${file} is no object: expected {"type": "object", …}`)
 }
 

@@ -316,7 +316,7 @@ function refuse(at: string, why: string): never {
   throw new VcapError('usage', `${place} ${why}`)
 }
 
-function isObject(value: unknown): value is JsonSchema {
+export function isObject(value: unknown): value is JsonSchema {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

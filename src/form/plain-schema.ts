@@ -1,5 +1,5 @@
 import { VcapError } from '../errors'
-import type { JsonSchema } from './json-schema'
+import { isObject, type JsonSchema } from './json-schema'
 
 /** What was made of each object that came, and of which text. */
 const known = new WeakMap<object, { text: string; schema: JsonSchema }>()
@@ -13,11 +13,11 @@ export function plainSchema(given: object): JsonSchema {
   const before = known.get(given)
   if (before?.text === text) return before.schema
   const schema: unknown = JSON.parse(text)
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
+  if (!isObject(schema)) {
     throw new VcapError('usage', 'The JSON Schema becomes no object when it is written as JSON: give a plain one')
   }
-  known.set(given, { text, schema: schema as JsonSchema })
-  return schema as JsonSchema
+  known.set(given, { text, schema })
+  return schema
 }
 
 function written(given: object): string {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DownloadProgressEvent } from '../download-event'
-import type { JsonSchema } from '../form/json-schema'
+import { isObject, type JsonSchema } from '../form/json-schema'
 import { plainSchema } from '../form/plain-schema'
 import { captionNamePattern } from '../prompts/named'
 import { presetSchema } from '../prompts/prompt-file'
@@ -92,7 +92,7 @@ export const answerFields = {
    * flagged `cut`.
    */
   jsonSchema: z
-    .custom<JsonSchema>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+    .custom<JsonSchema>(isObject)
     .transform(plainSchema)
     .optional()
     .describe('JSON Schema that is an object'),

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import { VcapError } from '../errors'
-import { parseJson as parse } from '../parse-json'
+import { parseJson } from '../parse-json'
 import type { PromptPreset } from './presets'
 
 /** Bytes that a file of prompts may have. */
@@ -29,7 +29,7 @@ const presetsSchema = z.record(z.string(), z.union([z.string().regex(/\S/), pres
 export function readPrompts(file: string): Record<string, PromptPreset> {
   const text = readText(file)
   if (!/\.json$/i.test(file)) return { [path.basename(file)]: { text: text.trim() } }
-  const presets = parseJson(file, text)
+  const presets = parsePresets(file, text)
   const names = Object.keys(presets)
   if (names.length === 0) throw new VcapError('usage', `${file} holds no prompt: expected an object of texts by name`)
   requireDistinct(file, topKeys(text))
@@ -70,10 +70,10 @@ function readText(file: string): string {
   return text
 }
 
-function parseJson(file: string, text: string): Record<string, PromptPreset> {
+function parsePresets(file: string, text: string): Record<string, PromptPreset> {
   let json: unknown
   try {
-    json = parse(text)
+    json = parseJson(text)
   } catch (cause) {
     const { message } = cause as Error
     throw new VcapError('usage', `${file} is no JSON: ${message}. A prompt as it stands goes into a .txt file`, {
